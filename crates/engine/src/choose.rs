@@ -1,0 +1,86 @@
+//! Decisions: what comes of a request. Nothing here changes the queue.
+
+use crate::{
+    operation::{Consume, Due, Lease, Operation, Publish, Request, Revival},
+    refusal::Refusal,
+    slab::Slot,
+    Queue,
+};
+
+/// Ready jobs that a choice may pass over because they have expired and no tick came to them yet.
+const PASSED_OVER_MAX: usize = 1000;
+
+impl Queue {
+    /// Decides what comes of a request at the queue's own time. `None` if there is nothing to do.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where the request cannot be granted.
+    pub fn choose<'a>(&self, request: Request<'a>) -> Result<Option<Operation<'a>>, Refusal> {
+        match &request {
+            Request::Consume(consume) => return Ok(self.choose_lease(consume).map(Operation::Lease)),
+            Request::Publish(publish) => self.check_publish(publish)?,
+            Request::Respawn { revival, .. } => check_revival(revival)?,
+            _ => {}
+        }
+        Ok(request.into_operation())
+    }
+
+    /// The jobs that the next consume of this size would take, in order. O(count).
+    #[must_use]
+    pub fn peek(&self, count: usize) -> Vec<Slot> {
+        if self.ready.len() == 0 {
+            return Vec::new();
+        }
+        let wanted = count.min(self.ready.len());
+        let mut chosen = Vec::with_capacity(wanted);
+        let looked_at = self.ready.iter(&self.jobs).take(wanted + PASSED_OVER_MAX);
+        chosen.extend(looked_at.filter(|&slot| self.is_takeable(slot)).take(wanted));
+        chosen
+    }
+
+    fn is_takeable(&self, slot: Slot) -> bool {
+        self.expires_at(&self.jobs[slot]).is_none_or(|at| at > self.clock)
+    }
+
+    fn choose_lease<'a>(&self, consume: &Consume<'a>) -> Option<Lease<'a>> {
+        let jobs = self.peek(consume.count as usize);
+        (!jobs.is_empty()).then(|| Lease { holder: consume.holder.clone(), jobs })
+    }
+
+    fn check_publish(&self, publish: &Publish<'_>) -> Result<(), Refusal> {
+        let bodies = publish.bodies.as_slice();
+        let max = self.config.max_body;
+        if let Some(body) = bodies.iter().find(|body| max > 0 && body.len() as u64 > max) {
+            return Err(Refusal::TooBig { body: body.len() as u64, max });
+        }
+        let max = self.config.max_len;
+        if max > 0 && (self.len() + bodies.len()) as u64 > max {
+            return Err(Refusal::Full { max });
+        }
+        let ttl = publish.wishes.ttl.unwrap_or(self.config.defaults.ttl);
+        let delay = match publish.due {
+            Due::Now => return self.check_id(publish),
+            Due::In(delay) => delay,
+            Due::At(at) => at.since(self.clock),
+        };
+        if !ttl.is_zero() && ttl < delay {
+            return Err(Refusal::ExpiresBeforeDue);
+        }
+        self.check_id(publish)
+    }
+
+    /// Refuses an id that a job has, in any state and whoever gave it.
+    pub(crate) fn check_id(&self, publish: &Publish<'_>) -> Result<(), Refusal> {
+        match publish.id {
+            Some(id) if self.find_id(id).is_some() => Err(Refusal::Duplicate(id.to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_revival(revival: &Revival) -> Result<(), Refusal> {
+    match revival.ttl {
+        Some(ttl) if !ttl.is_zero() && ttl < revival.delay => Err(Refusal::ExpiresBeforeDue),
+        _ => Ok(()),
+    }
+}

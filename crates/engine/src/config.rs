@@ -1,0 +1,64 @@
+//! A queue's own configuration. It is part of the queue's state, so every replica agrees on it.
+
+use crate::{terms::Terms, time::Millis, Backoff};
+
+/// One setting and its value. `0` means "none" wherever a span or a limit is meant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Setting {
+    /// Deliveries before a failing job is dead; at least 1.
+    Tries(u32),
+    /// How long a lease lasts; at least 1 ms.
+    Ttr(Millis),
+    /// How long after publishing an unfinished job expires.
+    Ttl(Millis),
+    /// How long a nacked job waits.
+    Backoff(Backoff),
+    /// Order of service, -20 to 20, lower is sooner.
+    Priority(i8),
+    /// Jobs the queue holds in all states before publishing is refused.
+    MaxLen(u64),
+    /// Bytes of the longest body it takes.
+    MaxBody(u64),
+}
+
+/// What a job gets where its publisher said nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Config {
+    /// The defaults of the job options.
+    pub defaults: Terms,
+    /// See [`Setting::MaxLen`]; zero for no limit.
+    pub max_len: u64,
+    /// See [`Setting::MaxBody`]; zero for no limit.
+    pub max_body: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            defaults: Terms {
+                tries: 25,
+                ttr: Millis::from_secs(60),
+                ttl: Millis::ZERO,
+                backoff: Backoff::Polynomial,
+                priority: 0,
+            },
+            max_len: 0,
+            max_body: 16 << 20,
+        }
+    }
+}
+
+impl Config {
+    /// Replaces one setting.
+    pub fn set(&mut self, setting: Setting) {
+        match setting {
+            Setting::Tries(tries) => self.defaults.tries = tries,
+            Setting::Ttr(ttr) => self.defaults.ttr = ttr,
+            Setting::Ttl(ttl) => self.defaults.ttl = ttl,
+            Setting::Backoff(backoff) => self.defaults.backoff = backoff,
+            Setting::Priority(priority) => self.defaults.priority = priority,
+            Setting::MaxLen(jobs) => self.max_len = jobs,
+            Setting::MaxBody(bytes) => self.max_body = bytes,
+        }
+    }
+}

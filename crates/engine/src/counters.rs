@@ -1,0 +1,54 @@
+//! What has happened to the jobs of a queue since it was created.
+
+/// One count for each kind of event; each only grows.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Counters {
+    /// Jobs that were added.
+    pub published: u64,
+    /// Leases that were granted, `FREE` ones included.
+    pub delivered: u64,
+    /// Leases ended by an ack.
+    pub acked: u64,
+    /// Leases ended by a nack.
+    pub nacked: u64,
+    /// Leases ended by a release.
+    pub released: u64,
+    /// Jobs buried by a client.
+    pub buried: u64,
+    /// Leases that were extended.
+    pub touched: u64,
+    /// Leases that ended because their holder went silent.
+    pub lapsed: u64,
+    /// Unfinished jobs removed because their time to live was over.
+    pub expired: u64,
+    /// Delayed jobs made ready before their time.
+    pub kicked: u64,
+    /// Dead jobs brought back.
+    pub respawned: u64,
+    /// Jobs removed by a client, whatever their state.
+    pub deleted: u64,
+    /// Jobs that died, buried ones included.
+    pub died: u64,
+}
+
+impl Counters {
+    /// Every counter with its name on the wire, in the order of a job's life.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u64); 13] {
+        [
+            ("published", self.published),
+            ("delivered", self.delivered),
+            ("acked", self.acked),
+            ("nacked", self.nacked),
+            ("released", self.released),
+            ("buried", self.buried),
+            ("touched", self.touched),
+            ("lapsed", self.lapsed),
+            ("expired", self.expired),
+            ("kicked", self.kicked),
+            ("respawned", self.respawned),
+            ("deleted", self.deleted),
+            ("died", self.died),
+        ]
+    }
+}

@@ -1,0 +1,179 @@
+//! How jobs are named: made ids, given ids, and receipts.
+//!
+//! A queue makes ULIDs: 48 bits of milliseconds and 80 random ones, written as 26 characters of
+//! Crockford's base 32, ascending within a queue. A client may give an id of its own instead. A
+//! receipt is an id and the token of one delivery, `id@token`.
+
+use std::fmt;
+
+use crate::{generator::Generator, time::UnixMillis};
+
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// The longest id a client may give, in bytes.
+pub const GIVEN_ID_BYTES_MAX: usize = 64;
+
+/// Names one delivery of one job. Tokens grow within a queue and are never used again, so a token
+/// also works as a fencing token outside.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Token(pub u64);
+
+/// An id made by a queue.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Ulid {
+    // Two words instead of a u128, whose alignment of 16 would cost each job 8 bytes.
+    high: u64,
+    low: u64,
+}
+
+impl Ulid {
+    /// Below every id that a queue makes.
+    pub const ZERO: Self = Self { high: 0, low: 0 };
+
+    /// The next id of a queue whose last one was `last`. Ascending, and random from each
+    /// millisecond to the next.
+    pub fn next(last: Self, now: UnixMillis, generator: &mut Generator) -> Self {
+        if now.0 > last.millis().0 {
+            // The top random bit stays clear, so a millisecond cannot run out of ids.
+            let high = now.0 << 16 | (generator.draw() & 0x7FFF);
+            return Self { high, low: generator.draw() };
+        }
+        let step = 1 + (generator.draw() >> 32);
+        let (low, carried) = last.low.overflowing_add(step);
+        Self { high: last.high + u64::from(carried), low }
+    }
+
+    /// When the id was made.
+    #[must_use]
+    pub fn millis(self) -> UnixMillis {
+        UnixMillis(self.high >> 16)
+    }
+
+    /// The id as the 128-bit number it is.
+    #[must_use]
+    pub fn to_bits(self) -> u128 {
+        u128::from(self.high) << 64 | u128::from(self.low)
+    }
+
+    /// The reverse of [`to_bits`](Self::to_bits).
+    #[must_use]
+    pub fn from_bits(bits: u128) -> Self {
+        Self { high: (bits >> 64) as u64, low: bits as u64 }
+    }
+
+    /// Bits that are evenly spread, for a hash table.
+    #[must_use]
+    pub fn spread(self) -> u64 {
+        (self.low ^ self.high).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+
+    /// Reads the 26 characters in either case; `None` if they are no ULID.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        if text.len() != 26 || text[0] > b'7' {
+            return None;
+        }
+        let mut bits = 0u128;
+        for &c in text {
+            bits = bits << 5 | u128::from(digit(c)?);
+        }
+        Some(Self::from_bits(bits))
+    }
+
+    /// The 26 characters.
+    #[must_use]
+    pub fn text(self) -> [u8; 26] {
+        let mut bits = self.to_bits();
+        let mut text = [0; 26];
+        for c in text.iter_mut().rev() {
+            *c = ALPHABET[(bits & 31) as usize];
+            bits >>= 5;
+        }
+        text
+    }
+}
+
+fn digit(c: u8) -> Option<u8> {
+    let c = c.to_ascii_uppercase();
+    ALPHABET.iter().position(|&a| a == c).map(|at| at as u8)
+}
+
+impl fmt::Display for Ulid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.text()).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for Ulid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The id of a job as its queue knows it.
+#[derive(Clone, Copy, Debug)]
+pub enum JobId<'a> {
+    /// Made by the queue.
+    Made(Ulid),
+    /// Given by a client.
+    Given(&'a str),
+}
+
+impl PartialEq for JobId<'_> {
+    /// Given ids in the form of a ULID are read like one, in either case; all others to the byte.
+    /// Otherwise one text could name two jobs, one made and one given.
+    fn eq(&self, other: &Self) -> bool {
+        match (*self, *other) {
+            (Self::Made(a), Self::Made(b)) => a == b,
+            (Self::Given(a), Self::Given(b)) => {
+                a == b || Ulid::parse(a.as_bytes()).is_some() && a.eq_ignore_ascii_case(b)
+            }
+            (Self::Made(_), Self::Given(_)) | (Self::Given(_), Self::Made(_)) => false,
+        }
+    }
+}
+
+impl fmt::Display for JobId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Made(ulid) => ulid.fmt(f),
+            Self::Given(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Tells whether a client may give this id: 1 to 64 bytes of letters, digits, `.`, `_`, `:`, `-`.
+#[must_use]
+pub fn is_valid(text: &[u8]) -> bool {
+    (1..=GIVEN_ID_BYTES_MAX).contains(&text.len())
+        && text.iter().all(|c| c.is_ascii_alphanumeric() || b"._:-".contains(c))
+}
+
+/// A job as a client names it: by its bare id, or by a receipt, which acts only while that very
+/// lease holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct JobRef<'a> {
+    /// The id as it was written.
+    pub id: &'a str,
+    /// The token, if this is a receipt.
+    pub token: Option<Token>,
+}
+
+impl<'a> JobRef<'a> {
+    /// Reads `id` or `id@token`; `None` if it is neither.
+    #[must_use]
+    pub fn parse(text: &'a [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        let (id, token) = match text.split_once('@') {
+            None => (text, None),
+            Some((id, token)) => {
+                let canonical = token.bytes().all(|c| c.is_ascii_digit());
+                (id, Some(Token(canonical.then(|| token.parse().ok()).flatten()?)))
+            }
+        };
+        is_valid(id.as_bytes()).then_some(Self { id, token })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,40 @@
+use super::*;
+
+#[test]
+fn made_ids_ascend_within_a_millisecond_and_over_milliseconds() {
+    let mut generator = Generator::new(7);
+    let mut last = Ulid::ZERO;
+    for n in 0..10_000 {
+        let id = Ulid::next(last, UnixMillis(1_000 + n / 100), &mut generator);
+        assert!(last < id && last.text() < id.text());
+        last = id;
+    }
+    assert_eq!(last.millis(), UnixMillis(1_099));
+}
+
+#[test]
+fn an_id_made_while_the_clock_stands_keeps_ascending() {
+    let mut generator = Generator::new(7);
+    let late = Ulid::next(Ulid::ZERO, UnixMillis(5_000), &mut generator);
+    assert!(Ulid::next(late, UnixMillis(4_000), &mut generator) > late);
+}
+
+#[test]
+fn a_ulid_survives_being_written_and_read() {
+    let id = Ulid::next(Ulid::ZERO, UnixMillis(1_763_700_000_000), &mut Generator::new(1));
+    assert_eq!(Ulid::parse(&id.text()), Some(id));
+    assert_eq!(Ulid::parse(id.to_string().to_lowercase().as_bytes()), Some(id));
+    assert_eq!(Ulid::parse(b"8ZZZZZZZZZZZZZZZZZZZZZZZZZ"), None, "129 bits");
+    assert_eq!(Ulid::parse(b"0000000000000000000000000U"), None, "no such digit");
+}
+
+#[test]
+fn a_receipt_is_an_id_and_a_decimal_token() {
+    let parse = |text: &'static str| JobRef::parse(text.as_bytes());
+    assert_eq!(parse("a-1"), Some(JobRef { id: "a-1", token: None }));
+    assert_eq!(parse("a-1@17"), Some(JobRef { id: "a-1", token: Some(Token(17)) }));
+    for bad in ["", "@1", "a@", "a@x", "a@+1", "a@1@2", "a b", "a@99999999999999999999"] {
+        assert_eq!(parse(bad), None, "{bad:?}");
+    }
+    assert_eq!(parse("x".repeat(65).leak()), None);
+}

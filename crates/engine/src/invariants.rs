@@ -1,0 +1,151 @@
+//! What must hold after every step, checked from scratch.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    interner::Interner,
+    job::Job,
+    queue::hash_of,
+    state::{State, StateKind},
+    Queue,
+};
+
+impl Queue {
+    /// Recounts everything that is kept twice. O(n log n): for tests.
+    ///
+    /// # Errors
+    /// A sentence that says what does not hold.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        self.check_membership()?;
+        self.check_order()?;
+        self.check_jobs()?;
+        self.check_sums()
+    }
+
+    /// Whether a job was not delivered more often than it may be: who can be taken has a try left,
+    /// and who was taken has spent one, unless it was for free.
+    pub(crate) fn has_fitting_tries(&self, job: &Job) -> bool {
+        let tries = self.terms_of(job).tries;
+        match job.state {
+            State::Delayed { .. } | State::Ready { .. } => job.deliveries < tries,
+            State::Leased { holder, .. } if self.holders.get(holder).counted => {
+                (1..=tries).contains(&job.deliveries)
+            }
+            State::Leased { .. } => job.deliveries < tries,
+            State::Dead { .. } => job.deliveries <= tries,
+        }
+    }
+
+    fn check_membership(&self) -> Result<(), String> {
+        let mut counts = HashMap::new();
+        for (slot, job) in self.jobs.iter() {
+            *counts.entry(job.state.kind()).or_insert(0) += 1;
+            let found = self.ids.find(hash_of(job.id()), |at| at == slot);
+            ensure(found == Some(slot), || format!("{} is not in the id index", job.id()))?;
+        }
+        for state in StateKind::ALL {
+            let counted = counts.get(&state).copied().unwrap_or(0);
+            ensure(self.len_of(state) == counted, || {
+                format!("{} {} jobs, {counted} counted", self.len_of(state), state.name())
+            })?;
+        }
+        ensure(self.ids.len() == self.jobs.len(), || "the id index has others".into())
+    }
+
+    fn check_order(&self) -> Result<(), String> {
+        let mut last_priority = i8::MIN;
+        let mut walked = 0;
+        for slot in self.ready.iter(&self.jobs) {
+            let job = &self.jobs[slot];
+            let priority = self.terms_of(job).priority;
+            ensure(matches!(job.state, State::Ready { .. }), || format!("{job:?} in ready"))?;
+            ensure(priority >= last_priority, || format!("{job:?} after {last_priority}"))?;
+            last_priority = priority;
+            walked += 1;
+        }
+        ensure(walked == self.ready.len(), || "a ready lane is broken".into())?;
+
+        let timelines = [
+            (&self.delayed, StateKind::Delayed),
+            (&self.leased, StateKind::Leased),
+            (&self.expiring, StateKind::Ready),
+        ];
+        for (timeline, kind) in timelines {
+            for (at, seq, slot) in timeline.iter() {
+                let job = &self.jobs[slot];
+                let expires_at = self.expires_at(job);
+                let due = match job.state {
+                    State::Delayed { until } => Some(until),
+                    State::Leased { deadline, .. } => Some(deadline),
+                    State::Ready { .. } | State::Dead { .. } => None,
+                };
+                let expected = due.into_iter().chain(expires_at).min();
+                ensure(
+                    job.state.kind() == kind && job.seq == seq && expected == Some(at),
+                    || format!("{job:?} in the {} timeline at {at}", kind.name()),
+                )?;
+            }
+        }
+        let mortal = |(_, job): &(_, &Job)| {
+            matches!(job.state, State::Ready { .. }) && self.expires_at(job).is_some()
+        };
+        ensure(self.expiring.len() == self.jobs.iter().filter(mortal).count(), || {
+            "a ready job with a time to live is not in its timeline".into()
+        })?;
+
+        let dead: Vec<_> = self.dead.iter(&self.jobs).map(|slot| self.jobs[slot].state).collect();
+        ensure(dead.len() == self.dead.len(), || "the dead list is broken".into())?;
+        let since = |state: &State| match state {
+            State::Dead { since } => Some(*since),
+            _ => None,
+        };
+        ensure(dead.iter().all(|state| since(state).is_some()), || "the living in dead".into())?;
+        ensure(dead.is_sorted_by_key(since), || "the dead are not by age".into())
+    }
+
+    fn check_jobs(&self) -> Result<(), String> {
+        let mut tokens = HashSet::new();
+        let mut places = HashSet::new();
+        for (_, job) in self.jobs.iter() {
+            ensure(self.has_fitting_tries(job), || format!("tries and deliveries of {job:?}"))?;
+            ensure(places.insert(job.seq), || format!("not alone in its place: {job:?}"))?;
+            ensure(job.ulid <= self.last_ulid, || format!("from the future: {job:?}"))?;
+            ensure(job.seq <= self.jobs_published, || format!("from the future: {job:?}"))?;
+            if let State::Leased { token, .. } = job.state {
+                ensure(tokens.insert(token), || format!("a token twice: {job:?}"))?;
+                ensure(token.0 <= self.tokens_granted, || format!("never granted: {job:?}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_sums(&self) -> Result<(), String> {
+        let heap: usize = self.jobs.iter().map(|(_, job)| job.heap_bytes()).sum();
+        ensure(heap == self.heap_bytes, || format!("{} bytes, {heap} counted", self.heap_bytes))?;
+        let given = self.jobs.iter().filter(|(_, job)| job.given().is_some()).count();
+        ensure(given == self.given_ids, || format!("{} given ids, {given}", self.given_ids))?;
+
+        let mut terms = HashMap::from([(self.default_terms, 1)]);
+        let mut holders = HashMap::new();
+        for (_, job) in self.jobs.iter() {
+            *terms.entry(job.terms).or_insert(0) += 1;
+            if let State::Leased { holder, .. } = job.state {
+                *holders.entry(holder).or_insert(0) += 1;
+            }
+        }
+        ensure(uses(&self.terms) == terms, || "terms are miscounted".into())?;
+        ensure(uses(&self.holders) == holders, || "holders are miscounted".into())
+    }
+}
+
+fn uses<T: Eq + std::hash::Hash>(interner: &Interner<T>) -> HashMap<crate::interner::Key, u32> {
+    interner.uses().collect()
+}
+
+fn ensure(holds: bool, complaint: impl FnOnce() -> String) -> Result<(), String> {
+    if holds {
+        Ok(())
+    } else {
+        Err(complaint())
+    }
+}

@@ -1,0 +1,56 @@
+//! The queue of JobQ as a deterministic state machine.
+//!
+//! ```text
+//! choose(state, request)   -> operation           decides, changes nothing
+//! apply(state, operation)  -> outcome             changes, decides nothing
+//! ```
+//!
+//! It knows no Redis, no clock, no randomness and no I/O. Time is an operation like any other:
+//! only [`Operation::Tick`] moves it, and everything else reads the queue's own clock. So a
+//! primary, its replicas and a replayed log run the same code and come to the same state, which
+//! [`Queue::digest`] lets anyone check.
+//!
+//! What the host has to do next follows from the state and is asked for, never pushed:
+//! [`Queue::next_due`] says when to tick, and a ready job says that a waiting consumer can be
+//! served.
+
+mod apply;
+mod backoff;
+mod choose;
+mod config;
+mod counters;
+mod generator;
+pub mod id;
+mod index;
+mod interner;
+mod invariants;
+mod job;
+mod list;
+mod operation;
+mod queue;
+mod ready;
+mod refusal;
+mod slab;
+pub mod snapshot;
+mod state;
+mod terms;
+mod time;
+mod timeline;
+
+pub use apply::ERROR_BYTES_MAX;
+pub use backoff::Backoff;
+pub use config::{Config, Setting};
+pub use counters::Counters;
+pub use id::{JobId, JobRef, Token, Ulid};
+pub use job::{Extra, Job};
+pub use operation::{
+    Bodies, Consume, Due, Holder, Lease, Operation, Outcome, Publish, Request, Revival, Verdict,
+    Which,
+};
+pub use queue::Queue;
+pub use refusal::Refusal;
+pub use slab::Slot;
+pub use snapshot::{Corrupt, Digest, Loader};
+pub use state::{Event, State, StateKind};
+pub use terms::{Terms, Wishes, PRIORITIES};
+pub use time::{Millis, UnixMillis};

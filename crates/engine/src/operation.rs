@@ -1,0 +1,222 @@
+//! What can be asked of a queue, and what it answers.
+//!
+//! A [`Request`] is what a client wants. [`Queue::choose`](crate::Queue::choose) decides what comes
+//! of it: an [`Operation`], which is what the log records and every replica applies. Only a consume
+//! and the amount of work of a tick are decisions; every other request is its own operation.
+
+use crate::{
+    config::Setting,
+    id::{JobRef, Token},
+    slab::Slot,
+    terms::Wishes,
+    time::{Millis, UnixMillis},
+};
+
+/// When a job may first be taken.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Due {
+    /// At once.
+    #[default]
+    Now,
+    /// This long from now.
+    In(Millis),
+    /// At this instant; one that has passed means at once.
+    At(UnixMillis),
+}
+
+/// Jobs to be published on the same terms.
+#[derive(Clone, Debug)]
+pub struct Publish<'a> {
+    /// What the jobs carry, one body a job.
+    pub bodies: Bodies<'a>,
+    /// An id of the client's own; with one body only.
+    pub id: Option<&'a str>,
+    /// When the jobs may first be taken.
+    pub due: Due,
+    /// Options that were named.
+    pub wishes: Wishes,
+}
+
+/// One body or several.
+#[derive(Clone, Debug)]
+pub enum Bodies<'a> {
+    /// The usual case, without a list.
+    One(&'a [u8]),
+    /// Several, in order.
+    Many(Vec<&'a [u8]>),
+}
+
+impl<'a> Bodies<'a> {
+    /// The bodies in order.
+    pub fn as_slice(&self) -> &[&'a [u8]] {
+        match self {
+            Self::One(body) => std::slice::from_ref(body),
+            Self::Many(bodies) => bodies,
+        }
+    }
+}
+
+/// Who takes jobs, and how. Kept once for all leases that a worker holds.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Holder<B = Box<[u8]>> {
+    /// The worker's name; empty if it gave none.
+    pub worker: B,
+    /// How long the lease lasts; zero for as long as each job's own terms say.
+    pub ttr: Millis,
+    /// Whether the delivery spends a try.
+    pub counted: bool,
+}
+
+/// A wish to take jobs.
+#[derive(Clone, Debug)]
+pub struct Consume<'a> {
+    /// At most this many; at least 1.
+    pub count: u32,
+    /// Who takes them.
+    pub holder: Holder<&'a [u8]>,
+}
+
+/// The jobs that a consumer gets: the decision that comes of a [`Consume`].
+#[derive(Clone, Debug)]
+pub struct Lease<'a> {
+    /// Who takes them.
+    pub holder: Holder<&'a [u8]>,
+    /// Ready jobs, each once, in the order of delivery.
+    pub jobs: Vec<Slot>,
+}
+
+/// How a lease is ended by its holder.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict<'a> {
+    /// The work is done.
+    Ack,
+    /// The attempt failed.
+    Nack {
+        /// The wait before the next attempt, instead of the backoff's.
+        delay: Option<Millis>,
+        /// What went wrong.
+        error: Option<&'a [u8]>,
+    },
+    /// Given back without blame.
+    Release {
+        /// The wait before it may be taken again.
+        delay: Millis,
+    },
+    /// It can never work. Also for a job that nobody holds.
+    Bury {
+        /// What went wrong.
+        error: Option<&'a [u8]>,
+    },
+}
+
+/// Which jobs of a state an operator means.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Which<'a> {
+    /// The first of them: soonest due, or longest dead.
+    First(u64),
+    /// These.
+    Ids(Vec<JobRef<'a>>),
+}
+
+/// How dead jobs come back.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Revival {
+    /// Tries from now on; the job's own if not named.
+    pub tries: Option<u32>,
+    /// Time to live from now on; none if not named, since the old one is long over.
+    pub ttl: Option<Millis>,
+    /// The wait before they may be taken.
+    pub delay: Millis,
+}
+
+/// What a client asks of a queue.
+#[derive(Clone, Debug)]
+pub enum Request<'a> {
+    /// Add jobs.
+    Publish(Publish<'a>),
+    /// Take jobs.
+    Consume(Consume<'a>),
+    /// End leases.
+    Settle { jobs: Vec<JobRef<'a>>, verdict: Verdict<'a> },
+    /// Extend leases by a fresh TTR, or by the one named.
+    Touch { jobs: Vec<JobRef<'a>>, ttr: Option<Millis> },
+    /// Make delayed jobs ready now.
+    Kick(Which<'a>),
+    /// Bring dead jobs back.
+    Respawn { which: Which<'a>, revival: Revival },
+    /// Remove jobs in any state.
+    Delete(Vec<JobRef<'a>>),
+    /// Change the configuration.
+    Configure(Vec<Setting>),
+}
+
+impl<'a> Request<'a> {
+    /// The operation that this request is by itself; `None` for a consume, which takes a decision.
+    #[must_use]
+    pub fn into_operation(self) -> Option<Operation<'a>> {
+        Some(match self {
+            Self::Consume(_) => return None,
+            Self::Publish(publish) => Operation::Publish(publish),
+            Self::Settle { jobs, verdict } => Operation::Settle { jobs, verdict },
+            Self::Touch { jobs, ttr } => Operation::Touch { jobs, ttr },
+            Self::Kick(which) => Operation::Kick(which),
+            Self::Respawn { which, revival } => Operation::Respawn { which, revival },
+            Self::Delete(jobs) => Operation::Delete(jobs),
+            Self::Configure(settings) => Operation::Configure(settings),
+        })
+    }
+}
+
+/// A step of a queue's history, as the log records it.
+#[derive(Clone, Debug)]
+pub enum Operation<'a> {
+    /// Sets the clock, never back, and works through up to `budget` due transitions.
+    Tick { now: UnixMillis, budget: u32 },
+    /// See [`Request::Publish`].
+    Publish(Publish<'a>),
+    /// Leases exactly these jobs.
+    Lease(Lease<'a>),
+    /// See [`Request::Settle`].
+    Settle { jobs: Vec<JobRef<'a>>, verdict: Verdict<'a> },
+    /// See [`Request::Touch`].
+    Touch { jobs: Vec<JobRef<'a>>, ttr: Option<Millis> },
+    /// See [`Request::Kick`].
+    Kick(Which<'a>),
+    /// See [`Request::Respawn`].
+    Respawn { which: Which<'a>, revival: Revival },
+    /// See [`Request::Delete`].
+    Delete(Vec<JobRef<'a>>),
+    /// See [`Request::Configure`].
+    Configure(Vec<Setting>),
+}
+
+/// What an operation did.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// So many due transitions were worked through.
+    Ticked(u32),
+    /// The jobs that were added, in order.
+    Published(Vec<Slot>),
+    /// The jobs that were taken and the tokens of their deliveries, in order.
+    Leased(Vec<(Slot, Token)>),
+    /// So many jobs were meant and found in a fitting state.
+    Done(u64),
+    /// The new deadline of each lease that was named, `None` where it is lost.
+    Touched(Vec<Option<UnixMillis>>),
+    /// The configuration is as asked.
+    Configured,
+}
+
+impl Outcome {
+    /// Whether anything was done that a replica has to repeat.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        match self {
+            Self::Ticked(_) | Self::Configured => true,
+            Self::Published(jobs) => !jobs.is_empty(),
+            Self::Leased(jobs) => !jobs.is_empty(),
+            Self::Done(jobs) => *jobs > 0,
+            Self::Touched(deadlines) => deadlines.iter().any(Option::is_some),
+        }
+    }
+}

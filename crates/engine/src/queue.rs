@@ -1,0 +1,400 @@
+//! A queue: its jobs, their indexes, and the one door through which a job moves.
+
+use std::{
+    collections::VecDeque,
+    hash::{Hash, Hasher},
+};
+
+use siphasher::sip::SipHasher13;
+
+use crate::{
+    config::Config,
+    counters::Counters,
+    generator::Generator,
+    id::{JobId, JobRef, Token, Ulid},
+    index::IdIndex,
+    interner::{Interner, Key},
+    job::{Extra, Job},
+    list::List,
+    operation::{Holder, Revival},
+    ready::{End, Ready},
+    slab::{Slab, Slot},
+    state::{Event, State, StateKind},
+    terms::Terms,
+    time::{Millis, UnixMillis},
+    timeline::Timeline,
+};
+
+/// What a drained queue may keep for the terms of jobs to come, in bytes.
+const DRAINED_TERMS_BYTES_MAX: usize = 1024;
+
+/// A job queue. [`choose`](Self::choose) decides what comes of a request and changes nothing;
+/// [`apply`](Self::apply) changes and decides nothing. Two queues that applied the same operations
+/// are equal, by [`digest`](Self::digest).
+///
+/// Invariant: a job is in exactly the indexes that its state asks for; see
+/// [`check_invariants`](Self::check_invariants).
+#[derive(Clone, Debug)]
+pub struct Queue {
+    pub(crate) clock: UnixMillis,
+    pub(crate) generator: Generator,
+    pub(crate) last_ulid: Ulid,
+    pub(crate) jobs_published: u64,
+    pub(crate) tokens_granted: u64,
+    pub(crate) config: Config,
+    pub(crate) counters: Counters,
+
+    pub(crate) jobs: Slab<Job>,
+    pub(crate) ids: IdIndex,
+    // How many jobs have an id that a client gave; without any, look-ups skip them.
+    pub(crate) given_ids: usize,
+    pub(crate) terms: Interner<Terms>,
+    // The terms of a job published without options; one use of them is the queue's own.
+    pub(crate) default_terms: Key,
+    pub(crate) holders: Interner<Holder>,
+
+    pub(crate) ready: Ready,
+    pub(crate) delayed: Timeline,
+    pub(crate) leased: Timeline,
+    // Ready jobs that will expire.
+    pub(crate) expiring: Timeline,
+    pub(crate) dead: List,
+    // What operators asked of many jobs at once, worked through by ticks.
+    pub(crate) tasks: VecDeque<Task>,
+    pub(crate) heap_bytes: usize,
+}
+
+/// Work on many jobs that is done in slices.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Task {
+    /// Make this many more delayed jobs ready, the soonest first.
+    Kick { left: u64 },
+    /// Bring this many more dead jobs back, the longest dead first.
+    Respawn { left: u64, revival: Revival },
+}
+
+impl Queue {
+    /// An empty queue whose randomness starts from `seed`. Its clock stands at the beginning of
+    /// time until the first tick.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let config = Config::default();
+        let mut terms = Interner::default();
+        let default_terms = intern_terms(&mut terms, config.defaults);
+        Self {
+            clock: UnixMillis(0),
+            generator: Generator::new(seed),
+            last_ulid: Ulid::ZERO,
+            jobs_published: 0,
+            tokens_granted: 0,
+            config,
+            counters: Counters::default(),
+            jobs: Slab::default(),
+            ids: IdIndex::default(),
+            given_ids: 0,
+            terms,
+            default_terms,
+            holders: Interner::default(),
+            ready: Ready::default(),
+            delayed: Timeline::default(),
+            leased: Timeline::default(),
+            expiring: Timeline::default(),
+            dead: List::default(),
+            tasks: VecDeque::new(),
+            heap_bytes: 0,
+        }
+    }
+
+    /// The queue's own time: that of its last tick.
+    #[must_use]
+    pub fn clock(&self) -> UnixMillis {
+        self.clock
+    }
+
+    /// When a tick next has work; not after the clock if it has some now. O(log n).
+    #[must_use]
+    pub fn next_due(&self) -> Option<UnixMillis> {
+        if !self.tasks.is_empty() {
+            return Some(self.clock);
+        }
+        self.first_due().map(|(at, _, _)| at)
+    }
+
+    /// Whether a tick at `now` has work. O(log n).
+    #[must_use]
+    pub fn is_due(&self, now: UnixMillis) -> bool {
+        self.next_due().is_some_and(|due| due <= now.max(self.clock))
+    }
+
+    /// How many jobs are in a state. O(1).
+    #[must_use]
+    pub fn len_of(&self, state: StateKind) -> usize {
+        match state {
+            StateKind::Delayed => self.delayed.len(),
+            StateKind::Ready => self.ready.len(),
+            StateKind::Leased => self.leased.len(),
+            StateKind::Dead => self.dead.len(),
+        }
+    }
+
+    /// How many jobs there are in all states. O(1).
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Whether the queue holds no job at all. O(1).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Bytes of memory held, about: exact but for what the allocator adds. O(1).
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.jobs.bytes()
+            + self.ids.bytes()
+            + self.terms.bytes()
+            + self.holders.bytes()
+            + self.ready.bytes()
+            + self.delayed.bytes()
+            + self.leased.bytes()
+            + self.expiring.bytes()
+            + self.heap_bytes
+    }
+
+    /// The job in a slot that an outcome or a look-up named.
+    ///
+    /// # Panics
+    /// If the job has been removed since.
+    #[must_use]
+    pub fn job(&self, slot: Slot) -> &Job {
+        &self.jobs[slot]
+    }
+
+    /// The job that a reference means: with a receipt, only while its lease holds. O(1).
+    #[must_use]
+    pub fn find(&self, job: &JobRef<'_>) -> Option<Slot> {
+        let slot = self.find_id(job.id)?;
+        match (job.token, self.jobs[slot].state) {
+            (None, _) => Some(slot),
+            (Some(named), State::Leased { token, .. }) if named == token => Some(slot),
+            _ => None,
+        }
+    }
+
+    /// The job of this id, whoever gave it. O(1).
+    #[must_use]
+    pub fn find_id(&self, id: &str) -> Option<Slot> {
+        let made = Ulid::parse(id.as_bytes()).and_then(|ulid| self.find_job(JobId::Made(ulid)));
+        if made.is_some() || self.given_ids == 0 {
+            return made;
+        }
+        self.find_job(JobId::Given(id))
+    }
+
+    fn find_job(&self, id: JobId<'_>) -> Option<Slot> {
+        self.ids.find(hash_of(id), |slot| self.jobs[slot].id() == id)
+    }
+
+    /// When an unfinished job expires, if ever.
+    #[must_use]
+    pub fn expires_at(&self, job: &Job) -> Option<UnixMillis> {
+        if let Some(at) = job.extra.as_ref().and_then(|extra| extra.expires_at) {
+            return Some(at);
+        }
+        let ttl = self.terms.get(job.terms).ttl;
+        (!ttl.is_zero()).then(|| job.ulid.millis().after(ttl))
+    }
+
+    /// On what terms a job is worked.
+    #[must_use]
+    pub fn terms_of(&self, job: &Job) -> &Terms {
+        self.terms.get(job.terms)
+    }
+
+    /// Who holds a leased job.
+    #[must_use]
+    pub fn holder_of(&self, job: &Job) -> Option<&Holder> {
+        match job.state {
+            State::Leased { holder, .. } => Some(self.holders.get(holder)),
+            _ => None,
+        }
+    }
+
+    /// The earliest transition that time brings: its instant, its place among equals, its job.
+    pub(crate) fn first_due(&self) -> Option<(UnixMillis, u64, Slot)> {
+        let firsts = [self.delayed.first(), self.leased.first(), self.expiring.first()];
+        firsts.into_iter().flatten().min()
+    }
+
+    /// Adds a job in its first state.
+    pub(crate) fn admit(&mut self, job: Job) -> Slot {
+        self.heap_bytes += job.heap_bytes();
+        self.given_ids += usize::from(job.given().is_some());
+        if let State::Leased { holder, .. } = job.state {
+            self.holders.retain(holder);
+        }
+        self.terms.retain(job.terms);
+        let hash = hash_of(job.id());
+        let slot = self.jobs.insert(job);
+        let jobs = &self.jobs;
+        self.ids.insert(hash, slot, |slot| hash_of(jobs[slot].id()));
+        self.enter(slot, End::Tail);
+        slot
+    }
+
+    /// The one door: moves a job as an event asks. False, and nothing is changed, if its state
+    /// does not allow it.
+    pub(crate) fn shift(&mut self, slot: Slot, event: Event) -> bool {
+        let Some(state) = self.jobs[slot].state.after(event, self.clock) else { return false };
+        // Retained before it is released: a touch keeps the holder.
+        if let State::Leased { holder, .. } = state {
+            self.holders.retain(holder);
+        }
+        self.leave(slot);
+        self.jobs[slot].state = state;
+        self.enter(slot, if event == Event::Release { End::Head } else { End::Tail });
+        true
+    }
+
+    /// Removes a job from the queue.
+    pub(crate) fn remove(&mut self, slot: Slot) {
+        self.leave(slot);
+        let jobs = &self.jobs;
+        self.ids.remove(hash_of(jobs[slot].id()), slot, |slot| hash_of(jobs[slot].id()));
+        let Some(job) = self.jobs.remove(slot) else { return };
+        self.heap_bytes -= job.heap_bytes();
+        self.given_ids -= usize::from(job.given().is_some());
+        self.terms.release(job.terms);
+        if self.is_empty() && self.terms.bytes() > DRAINED_TERMS_BYTES_MAX {
+            self.terms = Interner::default();
+            self.default_terms = self.intern_terms(self.config.defaults);
+        }
+    }
+
+    /// Changes what few jobs have, and keeps the books. Not while an index depends on it.
+    pub(crate) fn change_extra(&mut self, slot: Slot, change: impl FnOnce(&mut Extra)) {
+        let job = &mut self.jobs[slot];
+        self.heap_bytes -= job.heap_bytes();
+        change(job.extra.get_or_insert_default());
+        if job.extra.as_deref() == Some(&Extra::default()) {
+            job.extra = None;
+        }
+        self.heap_bytes += job.heap_bytes();
+    }
+
+    /// Finds or keeps terms and counts one use.
+    pub(crate) fn intern_terms(&mut self, terms: Terms) -> Key {
+        intern_terms(&mut self.terms, terms)
+    }
+
+    /// Finds or keeps a holder and counts one use.
+    pub(crate) fn intern_holder(&mut self, holder: &Holder<&[u8]>) -> Key {
+        self.holders.intern(
+            holder,
+            |kept, asked| {
+                *kept.worker == *asked.worker
+                    && kept.ttr == asked.ttr
+                    && kept.counted == asked.counted
+            },
+            |asked| Holder {
+                worker: asked.worker.into(),
+                ttr: asked.ttr,
+                counted: asked.counted,
+            },
+        )
+    }
+
+    /// Names the next delivery.
+    pub(crate) fn grant_token(&mut self) -> Token {
+        self.tokens_granted += 1;
+        Token(self.tokens_granted)
+    }
+
+    /// How long a lease of this job to this holder lasts.
+    pub(crate) fn ttr_for(&self, job: &Job, holder: Key) -> Millis {
+        let wished = self.holders.get(holder).ttr;
+        if wished.is_zero() {
+            self.terms.get(job.terms).ttr
+        } else {
+            wished
+        }
+    }
+
+    fn leave(&mut self, slot: Slot) {
+        let job = &self.jobs[slot];
+        let seq = job.seq;
+        let expires_at = self.expires_at(job);
+        let by = |at: UnixMillis| expires_at.map_or(at, |expires_at| at.min(expires_at));
+        match job.state {
+            State::Delayed { until } => {
+                self.delayed.remove(by(until), seq, slot);
+            }
+            State::Ready { .. } => {
+                let priority = self.terms.get(job.terms).priority;
+                self.ready.remove(&mut self.jobs, priority, slot);
+                if let Some(at) = expires_at {
+                    self.expiring.remove(at, seq, slot);
+                }
+            }
+            State::Leased { deadline, holder, .. } => {
+                self.leased.remove(by(deadline), seq, slot);
+                self.holders.release(holder);
+            }
+            State::Dead { .. } => self.dead.remove(&mut self.jobs, slot),
+        }
+    }
+
+    fn enter(&mut self, slot: Slot, end: End) {
+        let job = &self.jobs[slot];
+        let seq = job.seq;
+        let expires_at = self.expires_at(job);
+        let by = |at: UnixMillis| expires_at.map_or(at, |expires_at| at.min(expires_at));
+        match job.state {
+            State::Delayed { until } => self.delayed.insert(by(until), seq, slot),
+            State::Ready { .. } => {
+                let priority = self.terms.get(job.terms).priority;
+                self.ready.insert(&mut self.jobs, priority, slot, end);
+                if let Some(at) = expires_at {
+                    self.expiring.insert(at, seq, slot);
+                }
+            }
+            State::Leased { deadline, .. } => self.leased.insert(by(deadline), seq, slot),
+            State::Dead { .. } => self.dead.push_back(&mut self.jobs, slot),
+        }
+    }
+}
+
+fn intern_terms(terms: &mut Interner<Terms>, wanted: Terms) -> Key {
+    terms.intern(wanted, |a, b| a == b, |terms| terms)
+}
+
+/// Spreads ids over the index; equal ids alike. Given ones are hashed with care, since a client
+/// chooses them.
+pub(crate) fn hash_of(id: JobId<'_>) -> u64 {
+    match id {
+        JobId::Made(ulid) => ulid.spread(),
+        JobId::Given(text) => {
+            let mut hasher = SipHasher13::new();
+            match Ulid::parse(text.as_bytes()) {
+                Some(ulid) => ulid.hash(&mut hasher),
+                None => text.hash(&mut hasher),
+            }
+            hasher.finish()
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The stored form of a queue: frames of bounded size, in an order that does not depend on how the
+//! queue came about. So equal queues have equal frames, and the digest is a hash of them.
+//!
+//! A frame is a magic number, the version of the form, the frame's number, and records that
+//! bincode writes. Frame 0 describes the queue, the others hold its jobs: the ready ones in the
+//! order of service, the delayed and leased ones by instant, the dead ones by age. Reading
+//! rebuilds every index and trusts nothing.
+
+mod v1;
+
+use std::fmt;
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use crate::{
+    job::Job,
+    slab::Slot,
+    state::{State, StateKind},
+    Queue,
+};
+
+/// Version of the stored form. Before changing anything in `v1.rs`: 1. don't, add a version and
+/// keep the reader of this one; 2. add a file written by the last release to the test fixtures;
+/// 3. say in CHANGELOG.md whether a downgrade can read it.
+pub const SNAPSHOT_VERSION: u16 = 1;
+
+const MAGIC: &[u8; 4] = b"JobQ";
+
+/// A frame of jobs is closed once it holds this many bytes. A single larger job has a frame of its
+/// own.
+pub const FRAME_BYTES: usize = 256 * 1024;
+
+/// Why a stored form was not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Corrupt {
+    /// No frame of a queue.
+    NoFrame,
+    /// Written by a newer version of the module, which this one cannot read.
+    Newer(u16),
+    /// A record ends early, is too long, or is none.
+    Record,
+    /// A value that no queue can have.
+    Value(&'static str),
+    /// The frames do not belong together, or some are missing.
+    Incomplete,
+}
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFrame => f.write_str("not a frame of a queue"),
+            Self::Newer(version) => {
+                write!(f, "form {version} is newer than {SNAPSHOT_VERSION}, which this module reads")
+            }
+            Self::Record => f.write_str("a record is damaged"),
+            Self::Value(what) => write!(f, "impossible {what}"),
+            Self::Incomplete => f.write_str("frames are missing or of another queue"),
+        }
+    }
+}
+
+/// A hash of a queue's whole state.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Digest(pub u128);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl Queue {
+    /// The stored form, a frame at a time. O(n) in all, and never more than a frame in memory.
+    pub fn frames(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let mut jobs = self.in_order().peekable();
+        let description = std::iter::once_with(|| {
+            let mut frame = header(0);
+            v1::write_queue(&mut frame, self);
+            frame
+        });
+        let mut numbers = 1..;
+        description.chain(std::iter::from_fn(move || {
+            jobs.peek()?;
+            let mut frame = header(numbers.next()?);
+            let mut writer = v1::JobWriter::default();
+            while frame.len() < FRAME_BYTES {
+                let Some(slot) = jobs.next() else { break };
+                writer.write(&mut frame, self, self.job(slot));
+            }
+            Some(frame)
+        }))
+    }
+
+    /// A hash of everything that [`frames`](Self::frames) stores. Equal on the primary, its
+    /// replicas, a replayed log and a reloaded snapshot. O(n).
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        use std::hash::Hasher;
+        let mut hasher = SipHasher13::new();
+        for frame in self.frames() {
+            hasher.write(&frame);
+        }
+        Digest(hasher.finish128().as_u128())
+    }
+
+    fn in_order(&self) -> impl Iterator<Item = Slot> + '_ {
+        let timed = self.delayed.iter().chain(self.leased.iter()).map(|(_, _, slot)| slot);
+        self.ready.iter(&self.jobs).chain(timed).chain(self.dead.iter(&self.jobs))
+    }
+}
+
+fn header(number: u32) -> Vec<u8> {
+    let mut frame = Vec::new();
+    frame.extend(MAGIC);
+    frame.extend(SNAPSHOT_VERSION.to_le_bytes());
+    frame.extend(number.to_le_bytes());
+    frame
+}
+
+/// The number of a frame and its records.
+fn open(frame: &[u8]) -> Result<(u32, &[u8]), Corrupt> {
+    let frame = frame.strip_prefix(MAGIC).ok_or(Corrupt::NoFrame)?;
+    let (version, frame) = frame.split_first_chunk().ok_or(Corrupt::NoFrame)?;
+    match u16::from_le_bytes(*version) {
+        SNAPSHOT_VERSION => {}
+        version if version > SNAPSHOT_VERSION => return Err(Corrupt::Newer(version)),
+        _ => return Err(Corrupt::NoFrame),
+    }
+    let (number, records) = frame.split_first_chunk().ok_or(Corrupt::NoFrame)?;
+    Ok((u32::from_le_bytes(*number), records))
+}
+
+/// Rebuilds a queue from its frames, which may come from anyone.
+pub struct Loader {
+    queue: Queue,
+    expected: v1::Lengths,
+    frames_read: u32,
+}
+
+impl Loader {
+    /// Starts with the first frame.
+    ///
+    /// # Errors
+    /// [`Corrupt`] if it is not one.
+    pub fn new(frame: &[u8]) -> Result<Self, Corrupt> {
+        let (number, records) = open(frame)?;
+        if number != 0 {
+            return Err(Corrupt::Incomplete);
+        }
+        let (queue, expected) = v1::read_queue(records)?;
+        Ok(Self { queue, expected, frames_read: 1 })
+    }
+
+    /// Adds the next frame.
+    ///
+    /// # Errors
+    /// [`Corrupt`] if it does not fit; the loader is of no use then.
+    pub fn push(&mut self, frame: &[u8]) -> Result<(), Corrupt> {
+        let (number, records) = open(frame)?;
+        if number != self.frames_read || self.is_complete() {
+            return Err(Corrupt::Incomplete);
+        }
+        self.frames_read += 1;
+        v1::read_jobs(records, &mut self.queue)
+    }
+
+    /// Whether all jobs have arrived.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        StateKind::ALL.map(|state| self.queue.len_of(state) as u64) == self.expected
+    }
+
+    /// The queue, when all frames are in.
+    ///
+    /// # Errors
+    /// [`Corrupt::Incomplete`] if some are missing, or another if the jobs contradict each other.
+    pub fn finish(self) -> Result<Queue, Corrupt> {
+        if !self.is_complete() {
+            return Err(Corrupt::Incomplete);
+        }
+        self.check_places_and_tokens()?;
+        Ok(self.queue)
+    }
+
+    /// Checks what no job shows alone: places in publish order and tokens belong to one job each.
+    fn check_places_and_tokens(&self) -> Result<(), Corrupt> {
+        let jobs = || self.queue.jobs.iter().map(|(_, job)| job);
+        if has_equals(jobs().map(|job| job.seq).collect()) {
+            return Err(Corrupt::Value("place in publish order, which is taken twice"));
+        }
+        let token = |job: &Job| match job.state {
+            State::Leased { token, .. } => Some(token.0),
+            _ => None,
+        };
+        if has_equals(jobs().filter_map(token).collect()) {
+            return Err(Corrupt::Value("token, which is there twice"));
+        }
+        Ok(())
+    }
+}
+
+fn has_equals(mut numbers: Vec<u64>) -> bool {
+    numbers.sort_unstable();
+    numbers.windows(2).any(|pair| pair[0] == pair[1])
+}

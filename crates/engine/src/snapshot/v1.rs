@@ -1,0 +1,419 @@
+//! The first stored form. Frozen: its bytes are in every RDB and AOF of version 0.1.
+//!
+//! bincode is not self-describing, so a field can neither be added nor moved here.
+
+use bincode::Options;
+use serde::{Deserialize, Serialize};
+
+use super::Corrupt;
+use crate::{
+    config::Config,
+    counters::Counters,
+    generator::Generator,
+    id::{self, Token, Ulid},
+    interner::Key,
+    job::{Extra, Job},
+    list::Links,
+    operation::{Holder, Revival},
+    queue::Task,
+    state::{State, StateKind},
+    terms::{Terms, PRIORITIES},
+    time::{Millis, UnixMillis},
+    Backoff, Queue, ERROR_BYTES_MAX,
+};
+
+/// How many jobs are in each state, in the order of [`StateKind::ALL`].
+pub type Lengths = [u64; 4];
+
+/// An instant beyond this is none: nobody can name one.
+const INSTANT_MAX: u64 = UnixMillis::MAX.0 + Millis::MAX.0;
+
+#[derive(Serialize, Deserialize)]
+struct QueueV1 {
+    clock: u64,
+    generator: u64,
+    last_ulid: [u64; 2],
+    jobs_published: u64,
+    tokens_granted: u64,
+    defaults: TermsV1,
+    max_len: u64,
+    max_body: u64,
+    counters: [u64; 13],
+    tasks: Vec<TaskV1>,
+    lengths: Lengths,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq)]
+struct TermsV1 {
+    tries: u32,
+    ttr: u64,
+    ttl: u64,
+    backoff: BackoffV1,
+    priority: i8,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq)]
+enum BackoffV1 {
+    None,
+    Fixed(u64),
+    Exponential(u64, u64),
+    Polynomial,
+}
+
+#[derive(Serialize, Deserialize)]
+enum TaskV1 {
+    Kick { left: u64 },
+    Respawn { left: u64, tries: Option<u32>, ttl: Option<u64>, delay: u64 },
+}
+
+#[derive(Serialize, Deserialize)]
+struct JobV1<'a> {
+    ulid: [u64; 2],
+    seq: u64,
+    #[serde(borrow)]
+    state: StateV1<'a>,
+    /// Left out if they are those of the job before in the frame.
+    terms: Option<TermsV1>,
+    deliveries: u32,
+    failures: u32,
+    given: Option<&'a str>,
+    expires_at: Option<u64>,
+    #[serde(with = "serde_bytes")]
+    error: Option<&'a [u8]>,
+    #[serde(with = "serde_bytes")]
+    body: &'a [u8],
+}
+
+#[derive(Serialize, Deserialize)]
+enum StateV1<'a> {
+    Delayed {
+        until: u64,
+    },
+    Ready {
+        since: u64,
+    },
+    Leased {
+        token: u64,
+        deadline: u64,
+        #[serde(with = "serde_bytes", borrow)]
+        worker: &'a [u8],
+        ttr: u64,
+        counted: bool,
+    },
+    Dead {
+        since: u64,
+    },
+}
+
+fn codec() -> impl Options {
+    // Fixed-width integers: what bincode 2 calls its legacy form reads them too.
+    bincode::DefaultOptions::new().with_fixint_encoding().reject_trailing_bytes()
+}
+
+fn write_record(frame: &mut Vec<u8>, record: &impl Serialize) {
+    let start = frame.len();
+    frame.extend([0; 4]);
+    codec().serialize_into(&mut *frame, record).expect("writing to memory cannot fail");
+    let len = (frame.len() - start - 4) as u32;
+    frame[start..start + 4].copy_from_slice(&len.to_le_bytes());
+}
+
+fn read_record<'a, R: Deserialize<'a>>(records: &mut &'a [u8]) -> Result<R, Corrupt> {
+    let (len, rest) = records.split_first_chunk::<4>().ok_or(Corrupt::Record)?;
+    let len = u32::from_le_bytes(*len) as usize;
+    if len > rest.len() {
+        return Err(Corrupt::Record);
+    }
+    let (record, rest) = rest.split_at(len);
+    *records = rest;
+    codec().deserialize(record).map_err(|_| Corrupt::Record)
+}
+
+pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
+    let counters = queue.counters.named().map(|(_, count)| count);
+    let record = QueueV1 {
+        clock: queue.clock.0,
+        generator: queue.generator.state(),
+        last_ulid: words(queue.last_ulid),
+        jobs_published: queue.jobs_published,
+        tokens_granted: queue.tokens_granted,
+        defaults: TermsV1::from(&queue.config.defaults),
+        max_len: queue.config.max_len,
+        max_body: queue.config.max_body,
+        counters,
+        tasks: queue.tasks.iter().map(TaskV1::from).collect(),
+        lengths: StateKind::ALL.map(|state| queue.len_of(state) as u64),
+    };
+    write_record(frame, &record);
+}
+
+pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths), Corrupt> {
+    let record: QueueV1 = read_record(&mut records)?;
+    if !records.is_empty() {
+        return Err(Corrupt::Record);
+    }
+    let mut queue = Queue::new(record.generator);
+    queue.clock = past(record.clock, UnixMillis::MAX)?;
+    queue.last_ulid = ulid(record.last_ulid);
+    if queue.last_ulid.millis() > queue.clock {
+        return Err(Corrupt::Value("last id"));
+    }
+    queue.generator = Generator::new(record.generator);
+    queue.jobs_published = small(record.jobs_published)?;
+    queue.tokens_granted = small(record.tokens_granted)?;
+    queue.config = Config {
+        defaults: record.defaults.check()?,
+        max_len: record.max_len,
+        max_body: record.max_body,
+    };
+    let defaults = queue.intern_terms(queue.config.defaults);
+    queue.terms.release(std::mem::replace(&mut queue.default_terms, defaults));
+    for count in record.counters {
+        small(count)?;
+    }
+    queue.counters = counters(record.counters);
+    for task in record.tasks {
+        queue.tasks.push_back(task.check()?);
+    }
+    Ok((queue, record.lengths))
+}
+
+/// Writes jobs one after the other, and the terms only where they change.
+#[derive(Default)]
+pub struct JobWriter {
+    terms: Option<Key>,
+}
+
+impl JobWriter {
+    pub fn write(&mut self, frame: &mut Vec<u8>, queue: &Queue, job: &Job) {
+        let terms = (self.terms != Some(job.terms)).then(|| queue.terms_of(job).into());
+        self.terms = Some(job.terms);
+        let state = match job.state {
+            State::Delayed { until } => StateV1::Delayed { until: until.0 },
+            State::Ready { since } => StateV1::Ready { since: since.0 },
+            State::Leased { token, deadline, holder } => {
+                let holder = queue.holders.get(holder);
+                StateV1::Leased {
+                    token: token.0,
+                    deadline: deadline.0,
+                    worker: &holder.worker,
+                    ttr: holder.ttr.0,
+                    counted: holder.counted,
+                }
+            }
+            State::Dead { since } => StateV1::Dead { since: since.0 },
+        };
+        let record = JobV1 {
+            ulid: words(job.ulid),
+            seq: job.seq,
+            state,
+            terms,
+            deliveries: job.deliveries,
+            failures: job.failures,
+            given: job.given(),
+            expires_at: job.extra.as_ref().and_then(|extra| extra.expires_at).map(|at| at.0),
+            error: job.error(),
+            body: &job.body,
+        };
+        write_record(frame, &record);
+    }
+}
+
+pub fn read_jobs(mut records: &[u8], queue: &mut Queue) -> Result<(), Corrupt> {
+    if records.is_empty() {
+        return Err(Corrupt::Record);
+    }
+    let mut terms = None;
+    while !records.is_empty() {
+        let record: JobV1<'_> = read_record(&mut records)?;
+        if let Some(changed) = record.terms {
+            terms = Some(changed.check()?);
+        }
+        let terms = terms.ok_or(Corrupt::Value("terms"))?;
+        read_job(&record, terms, queue)?;
+    }
+    Ok(())
+}
+
+fn read_job(record: &JobV1<'_>, terms: Terms, queue: &mut Queue) -> Result<(), Corrupt> {
+    let ulid = ulid(record.ulid);
+    if ulid > queue.last_ulid || record.seq == 0 || record.seq > queue.jobs_published {
+        return Err(Corrupt::Value("place in publish order"));
+    }
+    if record.error.is_some_and(|error| error.len() > ERROR_BYTES_MAX) {
+        return Err(Corrupt::Value("error text"));
+    }
+    let known = match record.given {
+        Some(given) if !id::is_valid(given.as_bytes()) => return Err(Corrupt::Value("id")),
+        Some(given) => queue.find_id(given),
+        None => queue.find_id(&ulid.to_string()),
+    };
+    if known.is_some() {
+        return Err(Corrupt::Value("id, which is there twice"));
+    }
+    let expires_at = record.expires_at.map(instant).transpose()?;
+    let mut holder = None;
+    let state = match record.state {
+        StateV1::Delayed { until } => State::Delayed { until: instant(until)? },
+        StateV1::Ready { since } => State::Ready { since: past(since, queue.clock)? },
+        StateV1::Dead { since } => {
+            let since = past(since, queue.clock)?;
+            let last = queue.dead.last().map(|slot| queue.jobs[slot].state);
+            if matches!(last, Some(State::Dead { since: last }) if since < last) {
+                return Err(Corrupt::Value("order of the dead"));
+            }
+            State::Dead { since }
+        }
+        StateV1::Leased { token, deadline, worker, ttr, counted } => {
+            if token == 0 || token > queue.tokens_granted {
+                return Err(Corrupt::Value("token"));
+            }
+            let deadline = instant(deadline)?;
+            let key = queue.intern_holder(&Holder { worker, ttr: span(ttr)?, counted });
+            holder = Some(key);
+            State::Leased { token: Token(token), deadline, holder: key }
+        }
+    };
+    let extra = Extra {
+        given: record.given.map(Into::into),
+        expires_at,
+        error: record.error.map(Into::into),
+    };
+    let terms = queue.intern_terms(terms);
+    let job = Job {
+        ulid,
+        seq: record.seq,
+        body: record.body.into(),
+        state,
+        links: Links::NONE,
+        terms,
+        deliveries: record.deliveries,
+        failures: record.failures,
+        extra: (extra != Extra::default()).then(|| Box::new(extra)),
+    };
+    if !queue.has_fitting_tries(&job) {
+        return Err(Corrupt::Value("number of deliveries"));
+    }
+    queue.admit(job);
+    queue.terms.release(terms);
+    if let Some(holder) = holder {
+        queue.holders.release(holder);
+    }
+    Ok(())
+}
+
+impl From<&Terms> for TermsV1 {
+    fn from(terms: &Terms) -> Self {
+        let backoff = match terms.backoff {
+            Backoff::None => BackoffV1::None,
+            Backoff::Fixed(wait) => BackoffV1::Fixed(wait.0),
+            Backoff::Exponential { base, max } => BackoffV1::Exponential(base.0, max.0),
+            Backoff::Polynomial => BackoffV1::Polynomial,
+        };
+        Self {
+            tries: terms.tries,
+            ttr: terms.ttr.0,
+            ttl: terms.ttl.0,
+            backoff,
+            priority: terms.priority,
+        }
+    }
+}
+
+impl TermsV1 {
+    fn check(self) -> Result<Terms, Corrupt> {
+        let backoff = match self.backoff {
+            BackoffV1::None => Backoff::None,
+            BackoffV1::Fixed(wait) => Backoff::Fixed(span(wait)?),
+            BackoffV1::Exponential(base, max) => {
+                Backoff::Exponential { base: span(base)?, max: span(max)? }
+            }
+            BackoffV1::Polynomial => Backoff::Polynomial,
+        };
+        if self.tries == 0 || self.ttr == 0 || !PRIORITIES.contains(&self.priority) {
+            return Err(Corrupt::Value("terms"));
+        }
+        Ok(Terms {
+            tries: self.tries,
+            ttr: span(self.ttr)?,
+            ttl: span(self.ttl)?,
+            backoff,
+            priority: self.priority,
+        })
+    }
+}
+
+impl From<&Task> for TaskV1 {
+    fn from(task: &Task) -> Self {
+        match *task {
+            Task::Kick { left } => Self::Kick { left },
+            Task::Respawn { left, revival } => Self::Respawn {
+                left,
+                tries: revival.tries,
+                ttl: revival.ttl.map(|ttl| ttl.0),
+                delay: revival.delay.0,
+            },
+        }
+    }
+}
+
+impl TaskV1 {
+    fn check(self) -> Result<Task, Corrupt> {
+        match self {
+            Self::Kick { left: 0 } | Self::Respawn { left: 0, .. } => Err(Corrupt::Value("task")),
+            Self::Respawn { tries: Some(0), .. } => Err(Corrupt::Value("task")),
+            Self::Kick { left } => Ok(Task::Kick { left }),
+            Self::Respawn { left, tries, ttl, delay } => {
+                let ttl = ttl.map(span).transpose()?;
+                Ok(Task::Respawn { left, revival: Revival { tries, ttl, delay: span(delay)? } })
+            }
+        }
+    }
+}
+
+fn counters(counts: [u64; 13]) -> Counters {
+    let [published, delivered, acked, nacked, released, buried, touched, lapsed, expired, kicked, respawned, deleted, died] =
+        counts;
+    Counters {
+        published,
+        delivered,
+        acked,
+        nacked,
+        released,
+        buried,
+        touched,
+        lapsed,
+        expired,
+        kicked,
+        respawned,
+        deleted,
+        died,
+    }
+}
+
+fn instant(ms: u64) -> Result<UnixMillis, Corrupt> {
+    (ms <= INSTANT_MAX).then_some(UnixMillis(ms)).ok_or(Corrupt::Value("instant"))
+}
+
+/// An instant that has come.
+fn past(ms: u64, now: UnixMillis) -> Result<UnixMillis, Corrupt> {
+    (ms <= now.0).then_some(UnixMillis(ms)).ok_or(Corrupt::Value("instant"))
+}
+
+fn span(ms: u64) -> Result<Millis, Corrupt> {
+    (ms <= Millis::MAX.0).then_some(Millis(ms)).ok_or(Corrupt::Value("span"))
+}
+
+/// A count that still has room to grow.
+fn small(count: u64) -> Result<u64, Corrupt> {
+    (count <= u64::MAX / 2).then_some(count).ok_or(Corrupt::Value("count"))
+}
+
+fn words(ulid: Ulid) -> [u64; 2] {
+    let bits = ulid.to_bits();
+    [(bits >> 64) as u64, bits as u64]
+}
+
+fn ulid([high, low]: [u64; 2]) -> Ulid {
+    Ulid::from_bits(u128::from(high) << 64 | u128::from(low))
+}

@@ -1,0 +1,153 @@
+//! The states of a job, the events that move it, and the only list of legal moves.
+//!
+//! ```text
+//!  publish ──► delayed ──due, kick──► ready ──lease──► leased ──ack──► (gone)
+//!                 ▲                    ▲ ▲               │ │
+//!                 │                    │ └─release,lapse─┤ │
+//!                 └────────────────────┼─────retry───────┘ │
+//!                                   respawn                │ bury
+//!                                      └────── dead ◄──────┘
+//! ```
+//!
+//! Whether a failed attempt is retried or the job is dead is decided before this point, from its
+//! counters alone: decisions up, movement down.
+
+use crate::{id::Token, interner::Key, time::UnixMillis};
+
+/// Where a job is, and the facts that hold only there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum State {
+    /// Waits for an instant.
+    Delayed {
+        /// When it becomes ready.
+        until: UnixMillis,
+    },
+    /// May be taken.
+    Ready {
+        /// When it became ready.
+        since: UnixMillis,
+    },
+    /// Held by one consumer.
+    Leased {
+        /// Names this delivery.
+        token: Token,
+        /// When the lease lapses.
+        deadline: UnixMillis,
+        /// Whose lease it is.
+        holder: Key,
+    },
+    /// Given up until it is respawned.
+    Dead {
+        /// When it died.
+        since: UnixMillis,
+    },
+}
+
+/// The states without their facts, as clients name them.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum StateKind {
+    /// See [`State::Delayed`].
+    Delayed,
+    /// See [`State::Ready`].
+    Ready,
+    /// See [`State::Leased`].
+    Leased,
+    /// See [`State::Dead`].
+    Dead,
+}
+
+impl StateKind {
+    /// All of them, in the order of a job's life.
+    pub const ALL: [Self; 4] = [Self::Delayed, Self::Ready, Self::Leased, Self::Dead];
+
+    /// The word on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delayed => "delayed",
+            Self::Ready => "ready",
+            Self::Leased => "leased",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// What can happen to a job that stays in the queue.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// Its instant has come.
+    Wake,
+    /// An operator makes it ready before its instant.
+    Kick,
+    /// A consumer takes it.
+    Lease {
+        /// Names the delivery.
+        token: Token,
+        /// When the lease lapses.
+        deadline: UnixMillis,
+        /// Who takes it.
+        holder: Key,
+    },
+    /// Its holder goes on.
+    Touch {
+        /// When the lease lapses now.
+        deadline: UnixMillis,
+    },
+    /// Its holder gives it back without blame.
+    Release,
+    /// Its holder went silent, and it has tries left.
+    Lapse,
+    /// It waits for its next attempt, or its holder wants it later.
+    Postpone {
+        /// When it becomes ready.
+        until: UnixMillis,
+    },
+    /// It failed with tries left, and its backoff is no wait at all.
+    Retry,
+    /// Its tries are used up, or somebody says that it can never work.
+    Bury,
+    /// An operator brings it back.
+    Respawn,
+    /// An operator brings it back, to be ready later.
+    RespawnLater {
+        /// When it becomes ready.
+        until: UnixMillis,
+    },
+}
+
+impl State {
+    /// The state's name.
+    #[must_use]
+    pub fn kind(self) -> StateKind {
+        match self {
+            Self::Delayed { .. } => StateKind::Delayed,
+            Self::Ready { .. } => StateKind::Ready,
+            Self::Leased { .. } => StateKind::Leased,
+            Self::Dead { .. } => StateKind::Dead,
+        }
+    }
+
+    /// The only list of legal moves; a pair that is absent here is none. `now` is the queue's
+    /// clock.
+    #[must_use]
+    pub fn after(self, event: Event, now: UnixMillis) -> Option<Self> {
+        use Event as E;
+        use State::{Dead, Delayed, Leased, Ready};
+        match (self, event) {
+            (Delayed { .. }, E::Wake | E::Kick) => Some(Ready { since: now }),
+            (Delayed { .. } | Ready { .. }, E::Bury) => Some(Dead { since: now }),
+            (Ready { .. }, E::Lease { token, deadline, holder }) => {
+                Some(Leased { token, deadline, holder })
+            }
+            (Leased { token, holder, .. }, E::Touch { deadline }) => {
+                Some(Leased { token, deadline, holder })
+            }
+            (Leased { .. }, E::Release | E::Lapse | E::Retry) => Some(Ready { since: now }),
+            (Leased { .. }, E::Postpone { until }) => Some(Delayed { until }),
+            (Leased { .. }, E::Bury) => Some(Dead { since: now }),
+            (Dead { .. }, E::Respawn) => Some(Ready { since: now }),
+            (Dead { .. }, E::RespawnLater { until }) => Some(Delayed { until }),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Saying no, and finding nothing to do, leave a queue as it was.
+//!
+//! The driver of these tests compares digests at each refusal; here each kind is met once.
+
+use jobq_engine::{
+    Bodies, Due, Lease, Millis, Operation, Outcome, Publish, Refusal, Request, Revival, Setting,
+    StateKind, Verdict, Which, Wishes,
+};
+
+use crate::support::{all_named, job, Driver, ANYONE, BURY, NACK, RELEASE};
+
+/// A queue with a job in every state, named after it.
+fn one_in_each_state() -> Driver {
+    let mut driver = Driver::new();
+    for state in StateKind::ALL {
+        driver.publish_into(state, state.name());
+    }
+    driver
+}
+
+#[test]
+fn every_refusal_changes_nothing_and_says_why() {
+    let mut driver = one_in_each_state();
+    driver.configure(&[Setting::MaxLen(5), Setting::MaxBody(8)]);
+    let late = Revival { tries: None, ttl: Some(Millis(1)), delay: Millis(2) };
+    let two = Publish {
+        bodies: Bodies::Many(vec![b"a", b"b"]),
+        id: None,
+        due: Due::Now,
+        wishes: Wishes::default(),
+    };
+    let cases = [
+        (job("a").id("dead").request(), "dead"),
+        (job("a").delay(9).ttl(8).request(), "TTL ends before the job is due"),
+        (job("123456789").request(), "the body has 9 bytes, the queue takes 8"),
+        (Request::Publish(two), "the queue holds its 5 jobs"),
+        (
+            Request::Respawn { which: Which::First(1), revival: late },
+            "TTL ends before the job is due",
+        ),
+    ];
+    for (request, why) in cases {
+        let refusal = driver.ask(request).expect_err(why);
+        assert_eq!(refusal.to_string(), why);
+    }
+}
+
+#[test]
+fn an_operation_that_does_not_fit_the_state_is_refused_and_changes_nothing() {
+    let mut driver = one_in_each_state();
+    let slot = |id| driver.queue.find_id(id).expect("known");
+    for second in ["delayed", "leased", "dead"] {
+        let lease = Lease { holder: ANYONE, jobs: vec![slot("ready"), slot(second)] };
+        let mut queue = driver.queue.clone();
+        let refused = queue.apply(Operation::Lease(lease));
+        assert!(matches!(refused, Err(Refusal::Diverged(_))), "{second}: {refused:?}");
+        assert_eq!(queue.digest(), driver.queue.digest());
+    }
+    let gone = slot("ready");
+    driver.delete(&["ready"]);
+    let before = driver.queue.digest();
+    let lease = Operation::Lease(Lease { holder: ANYONE, jobs: vec![gone] });
+    assert!(matches!(driver.queue.apply(lease), Err(Refusal::Diverged(_))));
+    let publish = Publish {
+        bodies: Bodies::One(b"a"),
+        id: Some("leased"),
+        due: Due::Now,
+        wishes: Wishes::default(),
+    };
+    let refused = driver.queue.apply(Operation::Publish(publish));
+    assert_eq!(refused, Err(Refusal::Duplicate("leased".into())));
+    assert_eq!(driver.queue.digest(), before);
+    driver.check();
+}
+
+#[test]
+fn a_log_that_leases_a_job_twice_at_once_leases_it_once() {
+    let mut driver = one_in_each_state();
+    let slot = driver.queue.find_id("ready").expect("known");
+    let lease = Operation::Lease(Lease { holder: ANYONE, jobs: vec![slot, slot] });
+    let leased = driver.queue.apply(lease);
+    assert!(matches!(leased, Ok(Outcome::Leased(leased)) if leased.len() == 1));
+    assert_eq!(driver.job("ready").deliveries, 1);
+    driver.check();
+}
+
+#[test]
+fn a_request_that_finds_nothing_is_no_change() {
+    let mut driver = one_in_each_state();
+    let nobody = || all_named(&["unknown", "ready@1", "leased@999", "dead@1", "delayed@1"]);
+    let revival = Revival::default();
+    let mut requests = vec![
+        Request::Touch { jobs: nobody(), ttr: None },
+        Request::Touch { jobs: all_named(&["ready", "delayed", "dead"]), ttr: None },
+        Request::Kick(Which::Ids(nobody())),
+        Request::Kick(Which::Ids(all_named(&["ready", "leased", "dead"]))),
+        Request::Kick(Which::First(0)),
+        Request::Respawn { which: Which::Ids(nobody()), revival },
+        Request::Respawn { which: Which::Ids(all_named(&["ready", "leased"])), revival },
+        Request::Respawn { which: Which::First(0), revival },
+        Request::Delete(nobody()),
+    ];
+    for verdict in [Verdict::Ack, NACK, RELEASE, BURY] {
+        requests.push(Request::Settle { jobs: nobody(), verdict });
+    }
+    for verdict in [Verdict::Ack, NACK, RELEASE] {
+        let jobs = all_named(&["ready", "delayed", "dead"]);
+        requests.push(Request::Settle { jobs, verdict });
+    }
+    requests.push(Request::Settle { jobs: all_named(&["dead"]), verdict: BURY });
+    for request in requests {
+        let asked = format!("{request:?}");
+        let outcome = driver.ask(request).expect("nothing to refuse").expect("an operation");
+        assert!(!outcome.is_change(), "{asked}: {outcome:?}");
+        assert!(matches!(outcome, Outcome::Done(0) | Outcome::Touched(_)), "{asked}");
+    }
+}

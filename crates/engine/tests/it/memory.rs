@@ -1,0 +1,138 @@
+//! What a job costs over its body, and that memory comes back. Counted as the queue counts it:
+//! without what the allocator adds.
+
+use jobq_engine::{Holder, Millis, Queue, StateKind};
+
+use crate::support::{job, Driver, ANYONE};
+
+const JOBS: u32 = 100_000;
+const BODY: &str = "a body of 32 bytes, for counting";
+
+/// What an emptied queue may keep.
+const DRAINED_BYTES_MAX: usize = 4096;
+
+#[test]
+fn a_ready_job_costs_less_than_112_bytes_over_its_body() {
+    assert_cost_below(112, |driver| {
+        driver.publish(job(BODY));
+    });
+}
+
+#[test]
+fn a_delayed_job_costs_less_than_152_bytes_over_its_body() {
+    let mut delays = (0..).map(|n: u64| 1_000 + n * 7_919 % 1_000_003);
+    assert_cost_below(152, |driver| {
+        driver.publish(job(BODY).delay(delays.next().expect("endless")));
+    });
+}
+
+#[test]
+fn a_leased_job_costs_less_than_152_bytes_over_its_body() {
+    assert_cost_below(152, |driver| {
+        driver.publish(job(BODY));
+        driver.consume();
+    });
+}
+
+/// Checks the cost at several sizes, since tables grow in steps.
+fn assert_cost_below(limit: usize, mut add: impl FnMut(&mut Driver)) {
+    let mut driver = Driver::new();
+    let empty = driver.queue.bytes();
+    for n in 1..=JOBS {
+        add(&mut driver);
+        if n >= 10_000 && n % 5_000 == 0 {
+            let each = (driver.queue.bytes() - empty) / n as usize - BODY.len();
+            assert!(each < limit, "{each} bytes for each of {n} jobs");
+        }
+    }
+}
+
+#[test]
+fn a_drained_queue_gives_its_memory_back() {
+    let mut driver = Driver::new();
+    fill(&mut driver, |n| job(BODY).delay(u64::from(n % 3) * 500));
+    driver.pass(1_000);
+    drain(&mut driver);
+}
+
+#[test]
+fn a_queue_drained_of_jobs_that_had_little_in_common_gives_its_memory_back() {
+    let mut driver = Driver::new();
+    fill(&mut driver, |n| job(BODY).ttr(1 + u64::from(n)).priority((n % 41) as i8 - 20));
+    assert!(driver.queue.bytes() > JOBS as usize * 150, "each has terms of its own");
+    drain(&mut driver);
+    driver.publish(job("b"));
+    drain(&mut driver);
+}
+
+#[test]
+fn a_queue_drained_by_many_workers_forgets_them() {
+    let mut driver = Driver::new();
+    fill(&mut driver, |_| job(BODY));
+    for n in 0..1_000 {
+        let name = format!("worker {n}");
+        let ttr = Millis(60_000);
+        driver.consume_as(Holder { worker: name.as_bytes(), ttr, counted: true }, 5);
+    }
+    driver.pass(60_000);
+    drain(&mut driver);
+}
+
+#[test]
+fn a_queue_gives_memory_back_however_its_jobs_end() {
+    let endings: [fn(&mut Driver); 3] = [
+        |driver| driver.pass(10_000),
+        |driver| {
+            let line = driver.queue.peek(usize::MAX);
+            let ids: Vec<_> = line.iter().map(|&slot| id_of(&driver.queue, slot)).collect();
+            // Not in the order in which they came.
+            for id in ids.iter().step_by(2).chain(ids.iter().skip(1).step_by(2)) {
+                driver.delete(&[id]);
+            }
+        },
+        |driver| {
+            while let Some(taken) = driver.consume_as(ANYONE, 1).pop() {
+                driver.bury(&taken.receipt);
+                driver.delete(&[&taken.id]);
+            }
+        },
+    ];
+    for end in endings {
+        let mut driver = Driver::new();
+        for n in 0..20_000 {
+            let id = format!("given:{n}");
+            driver.publish(job(BODY).ttl(10_000).id(&id));
+        }
+        end(&mut driver);
+        assert_drained(&driver);
+    }
+}
+
+fn id_of(queue: &Queue, slot: jobq_engine::Slot) -> String {
+    queue.job(slot).id().to_string()
+}
+
+fn fill(driver: &mut Driver, draft: impl Fn(u32) -> crate::support::Draft<'static>) {
+    for n in 0..JOBS {
+        driver.publish(draft(n));
+    }
+}
+
+fn drain(driver: &mut Driver) {
+    loop {
+        let taken = driver.consume_as(ANYONE, 64);
+        if taken.is_empty() {
+            return assert_drained(driver);
+        }
+        for taken in taken {
+            assert_eq!(driver.ack(&taken.receipt), 1);
+        }
+    }
+}
+
+fn assert_drained(driver: &Driver) {
+    assert_eq!(StateKind::ALL.map(|state| driver.queue.len_of(state)), [0; 4]);
+    let kept = driver.queue.bytes();
+    assert!(kept < DRAINED_BYTES_MAX, "an empty queue keeps {kept} bytes");
+    driver.check();
+}

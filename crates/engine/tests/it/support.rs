@@ -1,0 +1,303 @@
+//! Drives a queue as clients do: with requests, ids and receipts.
+
+use jobq_engine::{
+    Backoff, Bodies, Consume, Due, Holder, Job, JobRef, Millis, Operation, Outcome, Publish,
+    Queue, Refusal, Request, Revival, Setting, Slot, StateKind, Token, UnixMillis, Verdict, Which,
+    Wishes,
+};
+
+/// When every story begins.
+pub const START: u64 = 1_000_000;
+
+/// Up to this many jobs, a queue is checked after every step.
+const CHECKED_JOBS_MAX: usize = 300;
+
+/// What a consumer gets.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub id: String,
+    pub receipt: String,
+    pub token: Token,
+    pub body: String,
+}
+
+/// A job to be published.
+#[derive(Clone, Copy)]
+pub struct Draft<'a> {
+    body: &'a str,
+    id: Option<&'a str>,
+    due: Due,
+    wishes: Wishes,
+}
+
+/// A job with this body and no options.
+pub fn job(body: &str) -> Draft<'_> {
+    Draft { body, id: None, due: Due::Now, wishes: Wishes::default() }
+}
+
+impl<'a> Draft<'a> {
+    pub fn id(mut self, id: &'a str) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    pub fn delay(mut self, ms: u64) -> Self {
+        self.due = Due::In(Millis(ms));
+        self
+    }
+
+    pub fn at(mut self, unix_ms: u64) -> Self {
+        self.due = Due::At(UnixMillis(unix_ms));
+        self
+    }
+
+    pub fn ttl(mut self, ms: u64) -> Self {
+        self.wishes.ttl = Some(Millis(ms));
+        self
+    }
+
+    pub fn ttr(mut self, ms: u64) -> Self {
+        self.wishes.ttr = Some(Millis(ms));
+        self
+    }
+
+    pub fn tries(mut self, tries: u32) -> Self {
+        self.wishes.tries = Some(tries);
+        self
+    }
+
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.wishes.backoff = Some(backoff);
+        self
+    }
+
+    pub fn priority(mut self, priority: i8) -> Self {
+        self.wishes.priority = Some(priority);
+        self
+    }
+
+    pub fn request(self) -> Request<'a> {
+        Request::Publish(Publish {
+            bodies: Bodies::One(self.body.as_bytes()),
+            id: self.id,
+            due: self.due,
+            wishes: self.wishes,
+        })
+    }
+}
+
+/// An id or a receipt as a client writes it.
+pub fn named(text: &str) -> JobRef<'_> {
+    JobRef::parse(text.as_bytes()).unwrap_or_else(|| panic!("{text:?} names no job"))
+}
+
+pub fn all_named<'a>(texts: &[&'a str]) -> Vec<JobRef<'a>> {
+    texts.iter().map(|text| named(text)).collect()
+}
+
+/// A consumer without a name or wishes.
+pub const ANYONE: Holder<&[u8]> = Holder { worker: b"", ttr: Millis::ZERO, counted: true };
+
+/// A consumer whose deliveries spend no tries.
+pub const FREE: Holder<&[u8]> = Holder { counted: false, ..ANYONE };
+
+pub const NACK: Verdict<'_> = Verdict::Nack { delay: None, error: None };
+pub const RELEASE: Verdict<'_> = Verdict::Release { delay: Millis::ZERO };
+pub const BURY: Verdict<'_> = Verdict::Bury { error: None };
+
+/// A queue at [`START`], and what clients ask of it.
+pub struct Driver {
+    pub queue: Queue,
+}
+
+impl Driver {
+    pub fn new() -> Self {
+        let mut driver = Self { queue: Queue::new(42) };
+        driver.tick_to(START, 0);
+        driver
+    }
+
+    /// Decides and applies. Checks each time that the queue is sound, and that nothing is changed
+    /// by a refusal or by what the log leaves out.
+    pub fn ask(&mut self, request: Request<'_>) -> Result<Option<Outcome>, Refusal> {
+        let checked = self.queue.len() <= CHECKED_JOBS_MAX;
+        let before = checked.then(|| self.queue.digest());
+        let answer = match self.queue.choose(request) {
+            Ok(Some(operation)) => self.queue.apply(operation).map(Some),
+            Ok(None) => Ok(None),
+            Err(refusal) => Err(refusal),
+        };
+        if let Some(before) = before {
+            if !matches!(&answer, Ok(Some(outcome)) if outcome.is_change()) {
+                assert_eq!(self.queue.digest(), before, "{answer:?} changed something");
+            }
+            self.check();
+        }
+        answer
+    }
+
+    pub fn check(&self) {
+        self.queue.check_invariants().unwrap_or_else(|broken| panic!("{broken}"));
+    }
+
+    fn count(&mut self, request: Request<'_>) -> u64 {
+        match self.ask(request) {
+            Ok(Some(Outcome::Done(count))) => count,
+            other => panic!("{other:?} is no count"),
+        }
+    }
+
+    pub fn configure(&mut self, settings: &[Setting]) {
+        let answer = self.ask(Request::Configure(settings.to_vec()));
+        assert_eq!(answer, Ok(Some(Outcome::Configured)));
+    }
+
+    /// Publishes, and tells the id.
+    pub fn publish(&mut self, draft: Draft<'_>) -> String {
+        self.try_publish(draft).unwrap_or_else(|refusal| panic!("refused: {refusal}"))
+    }
+
+    pub fn try_publish(&mut self, draft: Draft<'_>) -> Result<String, Refusal> {
+        match self.ask(draft.request())? {
+            Some(Outcome::Published(slots)) => Ok(self.queue.job(slots[0]).id().to_string()),
+            other => panic!("{other:?} is no publish"),
+        }
+    }
+
+    pub fn publish_all(&mut self, bodies: &[&str]) -> Vec<String> {
+        bodies.iter().map(|body| self.publish(job(body))).collect()
+    }
+
+    /// Takes the next job, which has to be there.
+    pub fn consume(&mut self) -> Delivery {
+        self.consume_as(ANYONE, 1).pop().expect("a job is ready")
+    }
+
+    pub fn consume_as(&mut self, holder: Holder<&[u8]>, count: u32) -> Vec<Delivery> {
+        let leased = match self.ask(Request::Consume(Consume { count, holder })) {
+            Ok(None) => Vec::new(),
+            Ok(Some(Outcome::Leased(leased))) => leased,
+            other => panic!("{other:?} is no lease"),
+        };
+        leased.into_iter().map(|(slot, token)| self.delivery(slot, token)).collect()
+    }
+
+    fn delivery(&self, slot: Slot, token: Token) -> Delivery {
+        let job = self.queue.job(slot);
+        let id = job.id().to_string();
+        Delivery { receipt: format!("{id}@{}", token.0), id, token, body: text(&job.body) }
+    }
+
+    pub fn settle(&mut self, names: &[&str], verdict: Verdict<'_>) -> u64 {
+        self.count(Request::Settle { jobs: all_named(names), verdict })
+    }
+
+    pub fn ack(&mut self, name: &str) -> u64 {
+        self.settle(&[name], Verdict::Ack)
+    }
+
+    pub fn nack(&mut self, name: &str) -> u64 {
+        self.settle(&[name], NACK)
+    }
+
+    pub fn release(&mut self, name: &str) -> u64 {
+        self.settle(&[name], RELEASE)
+    }
+
+    pub fn bury(&mut self, name: &str) -> u64 {
+        self.settle(&[name], BURY)
+    }
+
+    /// The new deadline, if the lease still holds.
+    pub fn touch(&mut self, name: &str, ttr: Option<u64>) -> Option<u64> {
+        let jobs = vec![named(name)];
+        match self.ask(Request::Touch { jobs, ttr: ttr.map(Millis) }) {
+            Ok(Some(Outcome::Touched(deadlines))) => deadlines[0].map(|at| at.0),
+            other => panic!("{other:?} is no touch"),
+        }
+    }
+
+    pub fn kick_first(&mut self, count: u64) -> u64 {
+        self.count(Request::Kick(Which::First(count)))
+    }
+
+    pub fn kick(&mut self, names: &[&str]) -> u64 {
+        self.count(Request::Kick(Which::Ids(all_named(names))))
+    }
+
+    pub fn respawn_first(&mut self, count: u64, revival: Revival) -> u64 {
+        self.count(Request::Respawn { which: Which::First(count), revival })
+    }
+
+    pub fn respawn(&mut self, names: &[&str], revival: Revival) -> u64 {
+        self.count(Request::Respawn { which: Which::Ids(all_named(names)), revival })
+    }
+
+    pub fn delete(&mut self, names: &[&str]) -> u64 {
+        self.count(Request::Delete(all_named(names)))
+    }
+
+    /// Lets time pass, and everything happen that it brings.
+    pub fn pass(&mut self, ms: u64) {
+        self.tick_to(self.now() + ms, u32::MAX);
+    }
+
+    /// Sets the clock, and tells how many of at most `budget` transitions were due.
+    pub fn tick_to(&mut self, unix_ms: u64, budget: u32) -> u32 {
+        let tick = Operation::Tick { now: UnixMillis(unix_ms), budget };
+        let Ok(Outcome::Ticked(done)) = self.queue.apply(tick) else { panic!("no tick") };
+        if self.queue.len() <= CHECKED_JOBS_MAX {
+            self.check();
+        }
+        done
+    }
+
+    pub fn now(&self) -> u64 {
+        self.queue.clock().0
+    }
+
+    /// The job that an id or a receipt means.
+    pub fn find(&self, name: &str) -> Option<&Job> {
+        self.queue.find(&named(name)).map(|slot| self.queue.job(slot))
+    }
+
+    pub fn job(&self, name: &str) -> &Job {
+        self.find(name).unwrap_or_else(|| panic!("no job {name}"))
+    }
+
+    /// The job's state, `None` if it is gone.
+    pub fn state(&self, id: &str) -> Option<StateKind> {
+        self.find(id).map(|job| job.state.kind())
+    }
+
+    /// The bodies of the ready jobs in the order of service.
+    pub fn line(&self) -> Vec<String> {
+        let line = self.queue.peek(usize::MAX);
+        line.into_iter().map(|slot| text(&self.queue.job(slot).body)).collect()
+    }
+
+    /// Puts a new job into a state by the shortest way, and tells its id.
+    pub fn publish_into(&mut self, state: StateKind, id: &str) -> String {
+        let draft = job(id).id(id);
+        match state {
+            StateKind::Delayed => self.publish(draft.delay(1_000)),
+            StateKind::Ready => self.publish(draft),
+            StateKind::Leased => {
+                // Before all others, so that it is the one to be taken.
+                self.publish(draft.priority(-20));
+                let taken = self.consume().id;
+                assert_eq!(taken, id);
+                taken
+            }
+            StateKind::Dead => {
+                let id = self.publish(draft);
+                self.bury(&id);
+                id
+            }
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

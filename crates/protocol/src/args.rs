@@ -1,0 +1,136 @@
+//! A cursor over an argument vector, the only place that counts arguments.
+//!
+//! Words are looked up in the command's own entry of the table: a word that is not there is
+//! refused, and so is one that comes twice.
+
+use jobq_engine::{JobRef, Millis};
+
+use crate::{
+    command::Command,
+    error::{shown, BadArguments, ErrorWord},
+    range::Range,
+};
+
+/// What is left of an argument vector.
+pub struct Args<'a, 'v> {
+    command: &'v Command,
+    rest: &'v [&'a [u8]],
+    /// A bit for each word that has come, by its place in the table.
+    seen: u64,
+}
+
+impl<'a, 'v> Args<'a, 'v> {
+    /// Begins after the name of the command.
+    pub fn new(command: &'v Command, argv: &'v [&'a [u8]]) -> Self {
+        Self { command, rest: argv.get(1..).unwrap_or_default(), seen: 0 }
+    }
+
+    /// Takes the next argument, the value of `name`.
+    pub fn value(&mut self, name: &str) -> Result<&'a [u8], BadArguments> {
+        let Some((&value, rest)) = self.rest.split_first() else {
+            return Err(self.syntax(&format!("no value for {name}")));
+        };
+        self.rest = rest;
+        Ok(value)
+    }
+
+    /// Takes the next argument if there is one.
+    pub fn optional(&mut self) -> Option<&'a [u8]> {
+        let (&value, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(value)
+    }
+
+    /// Takes the next argument as an integer.
+    pub fn integer<T: TryFrom<i128>>(&mut self, range: &Range) -> Result<T, BadArguments> {
+        range.read(self.value(range.name)?)
+    }
+
+    /// Takes the next argument as a span.
+    pub fn span(&mut self, range: &Range) -> Result<Millis, BadArguments> {
+        self.integer(range).map(Millis)
+    }
+
+    /// Takes the next `n` arguments, the values of `name`.
+    pub fn values(&mut self, n: usize, name: &str) -> Result<&'v [&'a [u8]], BadArguments> {
+        let Some((values, rest)) = self.rest.split_at_checked(n) else {
+            let what = format!("n is {n}, but {} of {name} follow", self.rest.len());
+            return Err(self.syntax(&what));
+        };
+        self.rest = rest;
+        Ok(values)
+    }
+
+    /// Takes all arguments that are left; at least one value of `name`.
+    pub fn remaining(&mut self, name: &str) -> Result<&'v [&'a [u8]], BadArguments> {
+        if self.rest.is_empty() {
+            return Err(self.syntax(&format!("no value for {name}")));
+        }
+        Ok(std::mem::take(&mut self.rest))
+    }
+
+    /// Takes job references up to the next word of this command; at least one.
+    pub fn ids(&mut self) -> Result<Vec<JobRef<'a>>, BadArguments> {
+        let is_word = |text: &&[u8]| self.command.word(text).is_some();
+        let end = self.rest.iter().position(is_word).unwrap_or(self.rest.len());
+        let (ids, rest) = self.rest.split_at(end);
+        if ids.is_empty() {
+            return Err(self.syntax("at least one id is needed"));
+        }
+        self.rest = rest;
+        ids.iter().map(|id| JobRef::parse(id).ok_or_else(|| bad_receipt(id))).collect()
+    }
+
+    /// Tells whether the next argument is one of the command's words.
+    pub fn at_word(&self) -> bool {
+        self.rest.first().is_some_and(|text| self.command.word(text).is_some())
+    }
+
+    /// Takes the next argument, which has to be one of the command's words, and not one that came
+    /// before. `None` at the end. The word is given as the table spells it.
+    pub fn word(&mut self) -> Result<Option<&'static str>, BadArguments> {
+        let Some((&text, rest)) = self.rest.split_first() else {
+            return Ok(None);
+        };
+        let Some((index, word)) = self.command.word(text) else {
+            return Err(self.syntax(&format!("unexpected {}", shown(text))));
+        };
+        let bit = 1 << index;
+        if self.seen & bit != 0 {
+            return Err(self.syntax(&format!("{word} is given twice")));
+        }
+        self.seen |= bit;
+        self.rest = rest;
+        Ok(Some(word))
+    }
+
+    /// Checks that nothing is left.
+    pub fn finish(mut self) -> Result<(), BadArguments> {
+        match self.word()? {
+            None => Ok(()),
+            Some(word) => Err(self.misplaced(word)),
+        }
+    }
+
+    /// The error for a word of this command that cannot stand where it does.
+    pub fn misplaced(&self, word: &str) -> BadArguments {
+        self.syntax(&format!("{word} cannot stand there"))
+    }
+
+    /// An error that shows how the command is used.
+    pub fn syntax(&self, what: &str) -> BadArguments {
+        let message = format!("{what}; usage: {}", self.command.syntax());
+        BadArguments { word: ErrorWord::Syntax, message }
+    }
+}
+
+fn bad_receipt(text: &[u8]) -> BadArguments {
+    let message = format!(
+        "an id is 1 to 64 letters, digits or . _ : -, and a receipt is an id and @token, not {}",
+        shown(text)
+    );
+    BadArguments { word: ErrorWord::Range, message }
+}
+
+#[cfg(test)]
+mod tests;

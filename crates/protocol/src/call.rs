@@ -1,0 +1,106 @@
+//! What an argument vector can mean, in the engine's own types. The queue's key is not part of it,
+//! except where there can be several.
+
+use jobq_engine::{
+    Consume, Holder, JobRef, Millis, Publish, Revival, Setting, StateKind, UnixMillis, Verdict,
+    Which,
+};
+
+use crate::settings::SettingSpec;
+
+/// A command that was understood.
+#[derive(Clone, Debug)]
+pub enum Call<'a> {
+    /// `JQ.PUBLISH` and `JQ.MPUBLISH`.
+    Publish {
+        /// What to add.
+        publish: Publish<'a>,
+        /// Whether the answer is a list of ids, however many there are.
+        many: bool,
+    },
+    /// `JQ.CONSUME`.
+    Consume(ConsumeCall<'a>),
+    /// `JQ.PEEK`.
+    Peek {
+        /// At most so many jobs; at least 1.
+        count: u32,
+    },
+    /// `JQ.ACK`, `JQ.NACK`, `JQ.RELEASE` and `JQ.BURY`.
+    Settle {
+        /// At least one.
+        jobs: Vec<JobRef<'a>>,
+        /// Which of the four.
+        verdict: Verdict<'a>,
+    },
+    /// `JQ.TOUCH`.
+    Touch {
+        /// At least one.
+        jobs: Vec<JobRef<'a>>,
+        /// The new lease, if not as long as the old one.
+        ttr: Option<Millis>,
+    },
+    /// `JQ.KICK`.
+    Kick(Which<'a>),
+    /// `JQ.RESPAWN`; all dead jobs are the first `u64::MAX` of them.
+    Respawn {
+        /// Which jobs.
+        which: Which<'a>,
+        /// On what terms.
+        revival: Revival,
+    },
+    /// `JQ.DELETE`, of at least one job.
+    Delete(Vec<JobRef<'a>>),
+    /// `JQ.LEN`, in one state or in all.
+    Len(Option<StateKind>),
+    /// `JQ.STATS`.
+    Stats,
+    /// `JQ.CONFIG GET`, of one setting or of all.
+    ConfigGet(Option<&'static SettingSpec>),
+    /// `JQ.CONFIG SET`, of at least one setting, each once.
+    ConfigSet(Vec<Setting>),
+    /// `JQ.DIGEST`.
+    Digest,
+    /// `JQ.DEBUG`.
+    Debug(DebugCall),
+    /// `JQ.TICK`.
+    Tick {
+        /// The queue's clock from now on.
+        now: UnixMillis,
+        /// How many due transitions to work through.
+        budget: u32,
+        /// The start of the generator, if this is the first step of a new queue.
+        seed: Option<u64>,
+    },
+    /// `JQ.LEASE`.
+    Lease {
+        /// Who takes the jobs.
+        holder: Holder<&'a [u8]>,
+        /// The jobs, at least one.
+        jobs: Vec<JobRef<'a>>,
+    },
+    /// `JQ.LOAD`.
+    Load {
+        /// A piece of a queue's stored form.
+        frame: &'a [u8],
+    },
+}
+
+/// A wish to take jobs of one queue or of several.
+#[derive(Clone, Debug)]
+pub struct ConsumeCall<'a> {
+    /// How many jobs, and who takes them.
+    pub consume: Consume<'a>,
+    /// How long to wait for a job: `None` not at all, zero for ever.
+    pub block: Option<Millis>,
+    /// A share for each queue, in their order; empty if the order itself decides.
+    pub weights: Vec<u32>,
+    /// The keys, each once, at least one.
+    pub queues: Vec<&'a [u8]>,
+}
+
+/// What `JQ.DEBUG` can do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DebugCall {
+    /// Panic, to see that it is caught.
+    Panic,
+}

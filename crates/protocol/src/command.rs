@@ -1,0 +1,161 @@
+//! The form of an entry of the command table.
+
+use crate::{
+    error::ErrorWord,
+    syntax::{find_word, Arg},
+};
+
+/// Which command it is.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum CommandId {
+    /// `JQ.PUBLISH`
+    Publish,
+    /// `JQ.MPUBLISH`
+    MPublish,
+    /// `JQ.CONSUME`
+    Consume,
+    /// `JQ.PEEK`
+    Peek,
+    /// `JQ.ACK`
+    Ack,
+    /// `JQ.NACK`
+    Nack,
+    /// `JQ.RELEASE`
+    Release,
+    /// `JQ.BURY`
+    Bury,
+    /// `JQ.TOUCH`
+    Touch,
+    /// `JQ.KICK`
+    Kick,
+    /// `JQ.RESPAWN`
+    Respawn,
+    /// `JQ.DELETE`
+    Delete,
+    /// `JQ.LEN`
+    Len,
+    /// `JQ.STATS`
+    Stats,
+    /// `JQ.CONFIG`
+    Config,
+    /// `JQ.DIGEST`
+    Digest,
+    /// `JQ.DEBUG`
+    Debug,
+    /// `JQ.TICK`
+    Tick,
+    /// `JQ.LEASE`
+    Lease,
+    /// `JQ.LOAD`
+    Load,
+}
+
+/// What a command does to the data.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Access {
+    /// Nothing.
+    Read,
+    /// Changes it.
+    Write,
+    /// Changes it and needs memory for it, so it is refused while the server has none (`deny-oom`).
+    WriteGrowing,
+}
+
+/// Where the keys are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Keys {
+    /// The first argument.
+    First,
+    /// The first argument, and all that follow this word. The word has to be searched forward from
+    /// the second argument: its first appearance is never after the one that is meant, so no key
+    /// escapes the access control list.
+    FirstAndAfter(&'static str),
+}
+
+/// A line to type and what `redis-cli` prints. The examples of one command are one session that
+/// starts on an empty server.
+#[derive(Clone, Copy, Debug)]
+pub struct Example {
+    /// What to type.
+    pub command: &'static str,
+    /// What is printed. Made ids, instants and digests differ from run to run; a line `...` stands
+    /// for lines left out.
+    pub reply: &'static str,
+}
+
+/// All there is to know about a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Command {
+    /// Which one it is.
+    pub id: CommandId,
+    /// Its name, in upper case.
+    pub name: &'static str,
+    /// What it does, as one sentence.
+    pub summary: &'static str,
+    /// What it costs.
+    pub complexity: &'static str,
+    /// The first version that has it.
+    pub since: &'static str,
+    /// What it does to the data.
+    pub access: Access,
+    /// Whether it can make its client wait.
+    pub blocking: bool,
+    /// Whether it costs O(log n) or less for each job it names.
+    pub fast: bool,
+    /// Whether it is for replicas and the log only; a client is refused with `NOPERM`.
+    pub internal: bool,
+    /// Whether it can harm the server, so that no category but `dangerous` grants it.
+    pub dangerous: bool,
+    /// The least number of arguments with the name, negated: too few is the server's error, too
+    /// many is ours, which can say what is wrong.
+    pub arity: i32,
+    /// Where the keys are.
+    pub keys: Keys,
+    /// What follows the name.
+    pub args: &'static [Arg],
+    /// What it answers.
+    pub reply: &'static str,
+    /// The errors of its own; those of [`ErrorWord::is_common`] can come from any command.
+    pub errors: &'static [(ErrorWord, &'static str)],
+    /// One session.
+    pub examples: &'static [Example],
+    /// What else a user should know, one paragraph each.
+    pub notes: &'static [&'static str],
+}
+
+impl Command {
+    /// The usage line.
+    pub fn syntax(&self) -> String {
+        let mut line = self.name.to_string();
+        for arg in self.args {
+            line.push(' ');
+            line.push_str(&arg.syntax());
+        }
+        line
+    }
+
+    /// The categories of the access control list, separated by spaces.
+    pub fn categories(&self) -> String {
+        if self.dangerous {
+            return "dangerous".to_string();
+        }
+        let mut words = vec![match self.access {
+            Access::Read => "read",
+            Access::Write | Access::WriteGrowing => "write",
+        }];
+        if self.fast {
+            words.push("fast");
+        }
+        if self.blocking {
+            words.push("blocking");
+        }
+        words.push("jobqueue");
+        words.join(" ")
+    }
+
+    /// Finds `text` among the words of this command, in either case, and tells its place.
+    pub(crate) fn word(&self, text: &[u8]) -> Option<(u32, &'static str)> {
+        let mut index = 0;
+        find_word(self.args, text, &mut index).map(|word| (index, word))
+    }
+}

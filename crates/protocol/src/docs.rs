@@ -1,0 +1,122 @@
+//! `docs/commands.md`, printed from the tables. A test compares the two.
+
+use crate::{
+    command::Command,
+    error::ErrorWord,
+    settings::SETTINGS,
+    stats,
+    syntax::{Arg, Kind},
+    table::COMMANDS,
+};
+
+const INTRO: &str = include_str!("docs/intro.md");
+
+/// The whole page.
+#[must_use]
+pub fn commands_md() -> String {
+    let (internal, public): (Vec<_>, Vec<_>) = COMMANDS.iter().partition(|command| command.internal);
+    let mut page = String::from(INTRO);
+    page.push_str(&index(&public));
+    page.extend(public.into_iter().map(section));
+    page.push_str(&settings());
+    page.push_str(&statistics());
+    page.push_str(&errors());
+    page.push_str(
+        "\n## Internal commands\n\nThese are what a primary tells its replicas and its log. They \
+         are documented for those who read the log; a client that sends one is refused with \
+         `NOPERM`.\n",
+    );
+    page.extend(internal.into_iter().map(section));
+    page
+}
+
+fn index(commands: &[&Command]) -> String {
+    let mut text = String::from("\n## Commands\n\n| command | summary |\n|---|---|\n");
+    for command in commands {
+        let anchor = command.name.to_lowercase().replace('.', "");
+        text += &format!("| [`{}`](#{anchor}) | {} |\n", command.name, command.summary);
+    }
+    text
+}
+
+fn section(command: &Command) -> String {
+    let mut text = format!(
+        "\n### {}\n\n```text\n{}\n```\n\n{}\n\n",
+        command.name,
+        command.syntax(),
+        command.summary
+    );
+    if command.internal {
+        text += "**Internal.** Not for clients.\n\n";
+    }
+    command.args.iter().skip(1).for_each(|arg| text += &option(arg));
+    text += &format!("\n- **Reply.** {}\n", command.reply);
+    text += &format!("- **Complexity.** {}.\n", command.complexity);
+    for (word, when) in command.errors {
+        text += &format!("- **`{}`** if {when}.\n", word.word());
+    }
+    text += &format!("- **Since** {}. **Categories:** {}.\n", command.since, command.categories());
+    command.notes.iter().for_each(|note| text += &format!("\n{note}\n"));
+    if !command.examples.is_empty() {
+        text += "\n```text\n";
+        for example in command.examples {
+            text += &format!("> {}\n{}\n", example.command, example.reply);
+        }
+        text += "```\n";
+    }
+    text
+}
+
+fn option(arg: &Arg) -> String {
+    let mut text = String::new();
+    if !arg.about.is_empty() {
+        let range = match (arg.range, arg.kind) {
+            (Some(range), Kind::Integer | Kind::UnixTime) => format!(" Range: {range}."),
+            _ => String::new(),
+        };
+        text = format!("- `{}`: {}{range}\n", arg.once(), arg.about);
+    }
+    arg.subargs.iter().for_each(|part| text += &option(part));
+    text
+}
+
+fn settings() -> String {
+    let mut text = String::from(
+        "\n## Settings\n\nOf one queue, with `JQ.CONFIG`.\n\n\
+         | name | value | range | default | meaning |\n|---|---|---|---|---|\n",
+    );
+    for spec in SETTINGS {
+        let range = spec.range.map(|range| range.to_string()).unwrap_or_default();
+        let zero = spec.zero.map(|zero| format!("; 0: {zero}")).unwrap_or_default();
+        let value = spec.value.replace('|', "\\|");
+        text += &format!(
+            "| `{}` | `{value}` | {range}{zero} | `{}` | {} |\n",
+            spec.name, spec.default, spec.meaning
+        );
+    }
+    text
+}
+
+fn statistics() -> String {
+    let mut text = String::from(
+        "\n## Statistics\n\nThe fields of `JQ.STATS`. What is not said to be now is counted since \
+         the queue was made.\n\n| field | meaning |\n|---|---|\n",
+    );
+    for (name, meaning) in stats::FIELDS {
+        text += &format!("| `{name}` | {meaning} |\n");
+    }
+    text
+}
+
+fn errors() -> String {
+    let mut text = String::from("\n## Error words\n\n| word | when | from |\n|---|---|---|\n");
+    for word in ErrorWord::ALL {
+        let from = if word.is_common() { "any command" } else { "those that say so" };
+        text += &format!("| `{}` | {} | {from} |\n", word.word(), word.when());
+    }
+    text += "\nToo few arguments are the server's own error: `ERR wrong number of arguments`.\n";
+    text
+}
+
+#[cfg(test)]
+mod tests;

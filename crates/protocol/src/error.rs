@@ -1,0 +1,164 @@
+//! The error words: the only place that spells them. Clients match the word, which is the first of
+//! an error reply; the text after it may improve.
+
+use std::fmt;
+
+use jobq_engine::Refusal;
+
+/// The longest piece of a client's text that an error repeats, in bytes.
+pub const SHOWN_BYTES_MAX: usize = 64;
+
+/// The first word of an error reply.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum ErrorWord {
+    /// The arguments do not make a command.
+    Syntax,
+    /// A value is not among those that its word takes.
+    Range,
+    /// The id is taken.
+    Duplicate,
+    /// The body is too long.
+    TooBig,
+    /// The queue holds all that it may.
+    Full,
+    /// The key is no queue.
+    WrongType,
+    /// The command is not for this client.
+    NoPerm,
+    /// What was recorded does not fit what is there.
+    Corrupt,
+    /// JobQ failed.
+    Internal,
+    /// This server takes no writes.
+    ReadOnly,
+    /// The server has no memory left for it.
+    Oom,
+}
+
+impl ErrorWord {
+    /// All of them, in the order in which a client is likely to meet them.
+    pub const ALL: [Self; 11] = [
+        Self::Syntax,
+        Self::Range,
+        Self::Duplicate,
+        Self::TooBig,
+        Self::Full,
+        Self::WrongType,
+        Self::NoPerm,
+        Self::ReadOnly,
+        Self::Oom,
+        Self::Internal,
+        Self::Corrupt,
+    ];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Syntax => "SYNTAX",
+            Self::Range => "RANGE",
+            Self::Duplicate => "DUPLICATE",
+            Self::TooBig => "TOOBIG",
+            Self::Full => "FULL",
+            Self::WrongType => "WRONGTYPE",
+            Self::NoPerm => "NOPERM",
+            Self::Corrupt => "CORRUPT",
+            Self::Internal => "INTERNAL",
+            Self::ReadOnly => "READONLY",
+            Self::Oom => "OOM",
+        }
+    }
+
+    /// When it appears, as a sentence.
+    #[must_use]
+    pub const fn when(self) -> &'static str {
+        match self {
+            Self::Syntax => {
+                "The arguments do not make a command: a word is unknown, misplaced, given twice or \
+                 without its value. The usage line follows."
+            }
+            Self::Range => {
+                "A value is not among those that its word takes. The permitted ones follow."
+            }
+            Self::Duplicate => {
+                "A job of the given id exists in the queue, in some state. The id follows."
+            }
+            Self::TooBig => "A body is longer than the queue's `maxbody`.",
+            Self::Full => "The queue would hold more jobs than its `maxlen`.",
+            Self::WrongType => "The key holds something that is not a queue.",
+            Self::NoPerm => {
+                "The command is internal, or for tests only, or the server's access control list \
+                 forbids it."
+            }
+            Self::ReadOnly => "A write was sent to a replica; the server's own error.",
+            Self::Oom => {
+                "The server is at its `maxmemory` and refuses commands that add jobs; the server's \
+                 own error."
+            }
+            Self::Internal => {
+                "A defect of JobQ was caught, now or earlier in this queue, which takes no writes \
+                 until it is loaded again. The server's log says where."
+            }
+            Self::Corrupt => {
+                "A recorded step does not fit the queue: the log and the data are not of one \
+                 history. Only internal commands answer this."
+            }
+        }
+    }
+
+    /// Whether any command may answer it. Reads never answer [`ErrorWord::ReadOnly`].
+    #[must_use]
+    pub const fn is_common(self) -> bool {
+        use ErrorWord::{Internal, NoPerm, Range, ReadOnly, Syntax, WrongType};
+        matches!(self, Syntax | Range | WrongType | NoPerm | ReadOnly | Internal)
+    }
+
+    /// The word for a refusal of the engine, and the text after it.
+    #[must_use]
+    pub fn of(refusal: &Refusal) -> (Self, String) {
+        let word = match refusal {
+            Refusal::Duplicate(_) => Self::Duplicate,
+            Refusal::ExpiresBeforeDue => Self::Range,
+            Refusal::TooBig { .. } => Self::TooBig,
+            Refusal::Full { .. } => Self::Full,
+            Refusal::Diverged(_) => Self::Corrupt,
+        };
+        (word, refusal.to_string())
+    }
+}
+
+/// Why an argument vector is no command. Displayed, it is the error line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BadArguments {
+    /// [`ErrorWord::Syntax`] or [`ErrorWord::Range`].
+    pub word: ErrorWord,
+    /// What is wrong, without line breaks or other control characters.
+    pub message: String,
+}
+
+impl fmt::Display for BadArguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.word.word(), self.message)
+    }
+}
+
+impl std::error::Error for BadArguments {}
+
+/// Quotes a client's text so that it fits an error line: printable, and not longer than
+/// [`SHOWN_BYTES_MAX`] between the quotes.
+pub fn shown(text: &[u8]) -> String {
+    let mut quoted = String::from("'");
+    for &byte in text {
+        let escaped = byte.escape_ascii();
+        if quoted.len() + escaped.len() > SHOWN_BYTES_MAX + 1 {
+            quoted.push_str("'...");
+            return quoted;
+        }
+        quoted.extend(escaped.map(char::from));
+    }
+    quoted.push('\'');
+    quoted
+}
+
+#[cfg(test)]
+mod tests;

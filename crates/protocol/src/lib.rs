@@ -1,0 +1,41 @@
+//! JobQ's commands: what can be said to a queue, declared once.
+//!
+//! [`COMMANDS`] is the one table. The module registers it with the server, `docs/commands.md` is
+//! printed from it, an argument error quotes it, and the tests draw random commands from it.
+//! [`parse`] turns an argument vector into a [`Call`], in the engine's own types. Nothing here
+//! knows a server or does any I/O.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `command.rs` | the form of a table entry |
+//! | `syntax.rs` | the form of an argument, and how a usage line is written |
+//! | `table.rs` | the commands themselves, by family |
+//! | `range.rs` | the integers: their names, units and limits |
+//! | `args.rs` | the cursor over an argument vector |
+//! | `call.rs` | what an argument vector can mean |
+//! | `parse.rs` | from the one to the other, by family |
+//! | `settings.rs` | what a queue can be configured to do |
+//! | `stats.rs` | what a queue tells of itself |
+//! | `error.rs` | the error words, the only place that spells them |
+//! | `docs.rs` | `docs/commands.md` |
+
+mod args;
+mod call;
+mod command;
+pub mod docs;
+pub mod error;
+mod parse;
+pub mod range;
+pub mod settings;
+pub mod stats;
+mod syntax;
+mod table;
+
+pub use call::{Call, ConsumeCall, DebugCall};
+pub use command::{Access, Command, CommandId, Example, Keys};
+pub use error::{BadArguments, ErrorWord};
+pub use parse::parse;
+pub use range::Range;
+pub use settings::{SettingSpec, SETTINGS};
+pub use syntax::{Arg, Kind};
+pub use table::{find, COMMANDS};

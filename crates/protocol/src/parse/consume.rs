@@ -1,0 +1,74 @@
+//! Taking jobs, and looking at them.
+
+use jobq_engine::{Consume, Holder, Millis};
+
+use crate::{
+    args::Args,
+    call::{Call, ConsumeCall},
+    error::{shown, BadArguments, ErrorWord},
+    range,
+};
+
+/// The longest name of a worker, in bytes.
+pub const WORKER_BYTES_MAX: usize = 256;
+
+/// `JQ.CONSUME queue [option ...] [ALSO queue [queue ...]]`
+pub fn consume<'a>(queue: &'a [u8], args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let mut holder = Holder { worker: &b""[..], ttr: Millis::ZERO, counted: true };
+    let mut count = 1;
+    let mut block = None;
+    let mut weights = Vec::new();
+    let mut queues = vec![queue];
+    while let Some(word) = args.word()? {
+        match word {
+            "COUNT" => count = args.integer(&range::COUNT)?,
+            "TTR" => holder.ttr = args.span(&range::TTR)?,
+            "BLOCK" => block = Some(args.span(&range::BLOCK)?),
+            "WORKER" => holder.worker = worker(args.value(word)?)?,
+            "FREE" => holder.counted = false,
+            "WEIGHTS" => weights = shares(args.value(word)?)?,
+            "ALSO" => queues.extend_from_slice(args.remaining(word)?),
+            _ => return Err(args.misplaced(word)),
+        }
+    }
+    if let Some(twice) = repeated(&queues) {
+        return Err(args.syntax(&format!("queue {} is named twice", shown(twice))));
+    }
+    if !weights.is_empty() && weights.len() != queues.len() {
+        let what = format!("WEIGHTS has {} of {} queues", weights.len(), queues.len());
+        return Err(args.syntax(&what));
+    }
+    let consume = Consume { count, holder };
+    Ok(Call::Consume(ConsumeCall { consume, block, weights, queues }))
+}
+
+/// `JQ.PEEK queue [COUNT n]`
+pub fn peek<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let count = match args.word()? {
+        Some(_) => args.integer(&range::COUNT)?,
+        None => 1,
+    };
+    Ok(Call::Peek { count })
+}
+
+fn worker(name: &[u8]) -> Result<&[u8], BadArguments> {
+    if (1..=WORKER_BYTES_MAX).contains(&name.len()) {
+        return Ok(name);
+    }
+    let message = format!("WORKER is a name of 1 to {WORKER_BYTES_MAX} bytes, not {}", name.len());
+    Err(BadArguments { word: ErrorWord::Range, message })
+}
+
+fn shares(text: &[u8]) -> Result<Vec<u32>, BadArguments> {
+    text.split(|&c| c == b',').map(|share| range::WEIGHT.read(share)).collect()
+}
+
+/// Finds a queue that is named twice. By sorting, since a client may name very many.
+fn repeated<'a>(queues: &[&'a [u8]]) -> Option<&'a [u8]> {
+    if queues.len() == 1 {
+        return None;
+    }
+    let mut sorted = queues.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+}

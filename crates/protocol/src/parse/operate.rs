@@ -1,0 +1,92 @@
+//! Moving, removing and counting jobs, and the queue's configuration.
+
+use jobq_engine::{Revival, StateKind, Which};
+
+use crate::{
+    args::Args,
+    call::Call,
+    error::{shown, BadArguments},
+    range,
+    settings::{self, SettingSpec},
+};
+
+/// `JQ.KICK queue (COUNT n | ID id [id ...])`
+pub fn kick<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    which(args).map(Call::Kick)
+}
+
+/// `JQ.RESPAWN queue (COUNT n | ID id [id ...] | ALL) [option ...]`
+pub fn respawn<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let which = which(args)?;
+    let mut revival = Revival::default();
+    while let Some(word) = args.word()? {
+        match word {
+            "TRIES" => revival.tries = Some(args.integer(&range::TRIES)?),
+            "TTL" => revival.ttl = Some(args.span(&range::TTL)?),
+            "DELAY" => revival.delay = args.span(&range::DELAY)?,
+            "COUNT" | "ID" | "ALL" => {
+                return Err(args.syntax("COUNT, ID and ALL exclude each other"));
+            }
+            _ => return Err(args.misplaced(word)),
+        }
+    }
+    Ok(Call::Respawn { which, revival })
+}
+
+/// `JQ.DELETE queue id [id ...]`
+pub fn delete<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    args.ids().map(Call::Delete)
+}
+
+/// `JQ.LEN queue [delayed|ready|leased|dead]`
+pub fn len<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let word = args.word()?;
+    let state = word.and_then(|word| StateKind::ALL.into_iter().find(|s| s.name() == word));
+    Ok(Call::Len(state))
+}
+
+/// `JQ.CONFIG queue (GET [name] | SET name value [name value ...])`
+pub fn config<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    match args.word()? {
+        Some("GET") => {
+            let name = args.optional();
+            name.map(|name| setting(args, name)).transpose().map(Call::ConfigGet)
+        }
+        Some("SET") => set(args),
+        _ => Err(args.syntax("GET or SET is needed")),
+    }
+}
+
+fn set<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let mut settings = Vec::new();
+    let mut named: Vec<&str> = Vec::new();
+    let mut next = Some(args.value("SET")?);
+    while let Some(name) = next {
+        let spec = setting(args, name)?;
+        if named.contains(&spec.name) {
+            return Err(args.syntax(&format!("{} is given twice", spec.name)));
+        }
+        settings.push(spec.parse(args.value(spec.name)?)?);
+        named.push(spec.name);
+        next = args.optional();
+    }
+    Ok(Call::ConfigSet(settings))
+}
+
+fn setting(args: &Args<'_, '_>, name: &[u8]) -> Result<&'static SettingSpec, BadArguments> {
+    settings::find(name).ok_or_else(|| {
+        let names: Vec<&str> = settings::SETTINGS.iter().map(|spec| spec.name).collect();
+        args.syntax(&format!("{} is no setting, these are: {}", shown(name), names.join(" ")))
+    })
+}
+
+/// Reads which jobs are meant. Whether they can be all is in the table.
+fn which<'a>(args: &mut Args<'a, '_>) -> Result<Which<'a>, BadArguments> {
+    match args.word()? {
+        Some("COUNT") => args.integer(&range::MOVED).map(Which::First),
+        Some("ID") => args.ids().map(Which::Ids),
+        Some("ALL") => Ok(Which::First(u64::MAX)),
+        Some(word) => Err(args.misplaced(word)),
+        None => Err(args.syntax("nothing says which jobs")),
+    }
+}

@@ -1,0 +1,112 @@
+//! The integers of the protocol: their names, units and limits, each declared once.
+
+use std::fmt;
+
+use jobq_engine::{Millis, UnixMillis, PRIORITIES};
+
+use crate::error::{shown, BadArguments, ErrorWord};
+
+/// The values that an integer may take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Range {
+    /// What an error calls it: the word before it, or its own name.
+    pub name: &'static str,
+    /// The least value.
+    pub min: i128,
+    /// The greatest value.
+    pub max: i128,
+    /// What is counted; empty for a bare number.
+    pub unit: &'static str,
+}
+
+const SPAN_MAX: i128 = Millis::MAX.0 as i128;
+
+/// The wait before a job may be taken.
+pub const DELAY: Range = Range::millis("DELAY", 0);
+/// The instant at which a job may be taken.
+pub const AT: Range = Range {
+    name: "AT",
+    min: 0,
+    max: UnixMillis::MAX.0 as i128,
+    unit: "milliseconds since the epoch",
+};
+/// The time to live; 0 for ever.
+pub const TTL: Range = Range::millis("TTL", 0);
+/// The time to run, which is how long a lease lasts.
+pub const TTR: Range = Range::millis("TTR", 1);
+/// The deliveries before a failing job is dead.
+pub const TRIES: Range = Range::count("TRIES", 1, u32::MAX as i128, "");
+/// The order of service.
+pub const PRIORITY: Range =
+    Range::count("PRIORITY", *PRIORITIES.start() as i128, *PRIORITIES.end() as i128, "");
+/// How long a consumer waits; 0 for ever.
+pub const BLOCK: Range = Range::millis("BLOCK", 0);
+/// How many jobs one reply may carry.
+pub const COUNT: Range = Range::count("COUNT", 1, 10_000, "jobs");
+/// How many jobs an operator may move at once.
+pub const MOVED: Range = Range::count("COUNT", 1, i64::MAX as i128, "jobs");
+/// The share of a queue among several.
+pub const WEIGHT: Range = Range::count("WEIGHTS", 1, 1_000, "");
+/// How many bodies follow; the server takes no more arguments than this anyway.
+pub const BODIES: Range = Range::count("n", 1, i32::MAX as i128, "bodies");
+/// The queue's clock.
+pub const NOW: Range = AT.called("now");
+/// How many due transitions a tick may work through.
+pub const BUDGET: Range = Range::count("n", 0, u32::MAX as i128, "transitions");
+/// The start of a queue's generator.
+pub const SEED: Range = Range::count("seed", 0, u64::MAX as i128, "");
+/// The time to run of a recorded lease; 0 for each job's own.
+pub const LEASE_TTR: Range = Range::millis("ttr", 0);
+/// Whether a recorded lease spends no tries.
+pub const FREE: Range = Range::count("free", 0, 1, "");
+
+impl Range {
+    /// A span of at least `min` milliseconds.
+    pub const fn millis(name: &'static str, min: i128) -> Self {
+        Self { name, min, max: SPAN_MAX, unit: "milliseconds" }
+    }
+
+    /// So many of something.
+    pub const fn count(name: &'static str, min: i128, max: i128, unit: &'static str) -> Self {
+        Self { name, min, max, unit }
+    }
+
+    /// The same range under another name.
+    #[must_use]
+    pub const fn called(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Reads a strict decimal within the range: digits, and a minus where negatives are meant.
+    pub fn read<T: TryFrom<i128>>(&self, text: &[u8]) -> Result<T, BadArguments> {
+        decimal(text)
+            .filter(|value| (self.min..=self.max).contains(value))
+            .and_then(|value| T::try_from(value).ok())
+            .ok_or_else(|| self.refusal(text))
+    }
+
+    fn refusal(&self, text: &[u8]) -> BadArguments {
+        let message = format!("{} is {self}, not {}", self.name, shown(text));
+        BadArguments { word: ErrorWord::Range, message }
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.min, self.max)?;
+        if !self.unit.is_empty() {
+            write!(f, " {}", self.unit)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a decimal. `str::parse` alone would also take a plus sign.
+fn decimal(text: &[u8]) -> Option<i128> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}

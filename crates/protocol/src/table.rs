@@ -1,0 +1,44 @@
+//! The command table, in the order of a job's life; what clients are refused comes last.
+
+mod consume;
+mod inspect;
+mod internal;
+mod operate;
+mod options;
+mod produce;
+mod settle;
+
+use crate::command::Command;
+
+/// All commands.
+pub static COMMANDS: &[Command] = &[
+    produce::PUBLISH,
+    produce::MPUBLISH,
+    consume::CONSUME,
+    settle::ACK,
+    settle::NACK,
+    settle::RELEASE,
+    settle::BURY,
+    settle::TOUCH,
+    operate::KICK,
+    operate::RESPAWN,
+    operate::DELETE,
+    inspect::PEEK,
+    inspect::LEN,
+    inspect::STATS,
+    operate::CONFIG,
+    inspect::DIGEST,
+    internal::DEBUG,
+    internal::TICK,
+    internal::LEASE,
+    internal::LOAD,
+];
+
+/// Finds a command by its name, in either case.
+#[must_use]
+pub fn find(name: &[u8]) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name.as_bytes().eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests;

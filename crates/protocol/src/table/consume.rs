@@ -1,0 +1,74 @@
+//! Taking jobs.
+
+use super::options::{COUNT, QUEUE};
+use crate::{
+    command::{Access, Command, CommandId, Example, Keys},
+    range,
+    syntax::Arg,
+};
+
+const TTR: Arg = Arg::integer("ttr", range::TTR)
+    .after("TTR")
+    .shown("ms")
+    .optional()
+    .about("How long the leases last, instead of each job's own TTR.");
+
+const BLOCK: Arg =
+    Arg::integer("block", range::BLOCK).after("BLOCK").shown("ms").optional().about(
+        "Waits so long for a job if there is none; 0 for ever. If not named, does not wait.",
+    );
+
+const WORKER: Arg = Arg::string("name").after("WORKER").optional().about(
+    "Who takes the jobs: 1 to 256 bytes. For people who look at the queue; it proves nothing.",
+);
+
+const FREE: Arg = Arg::word("free", "FREE")
+    .optional()
+    .about("The deliveries spend no tries, so no job dies of failing in one.");
+
+const WEIGHTS: Arg = Arg::string("weights").after("WEIGHTS").shown("w,w,...").optional().about(
+    "A weight of 1 to 1000 for each queue: the order in which they are asked is drawn anew each \
+     time, and a queue comes first as often as its weight says. If not named, they are asked in \
+     the order given.",
+);
+
+const ALSO: Arg = Arg::key("also", 1)
+    .after("ALSO")
+    .shown("queue")
+    .multiple()
+    .optional()
+    .about("More queues to take from. Comes last: all that follows is queues.");
+
+pub const CONSUME: Command = Command {
+    id: CommandId::Consume,
+    name: "JQ.CONSUME",
+    summary: "Takes ready jobs and leases them to the caller.",
+    complexity: "O(k log n + q) for k jobs taken, with n jobs in the queue and q queues named",
+    since: "0.1.0",
+    access: Access::Write,
+    blocking: true,
+    fast: false,
+    internal: false,
+    dangerous: false,
+    arity: -2,
+    keys: Keys::FirstAndAfter("ALSO"),
+    args: &[QUEUE, COUNT, TTR, BLOCK, WORKER, FREE, WEIGHTS, ALSO],
+    reply: "Array of jobs, each an array of three bulk strings: the queue, the receipt, the body. \
+            Null if there is no job, or none came in time (a null array in RESP2).",
+    errors: &[],
+    examples: &[
+        Example { command: "JQ.PUBLISH mail hello ID welcome-7", reply: "\"welcome-7\"" },
+        Example {
+            command: "JQ.CONSUME mail TTR 30000 BLOCK 1000 WORKER postman ALSO fax",
+            reply: "1) 1) \"mail\"\n   2) \"welcome-7@1\"\n   3) \"hello\"",
+        },
+        Example { command: "JQ.CONSUME mail", reply: "(nil)" },
+    ],
+    notes: &[
+        "A job is served by priority, then by the time since when it is ready.",
+        "The receipt names this very delivery. Settle the job with it before the lease lapses, or \
+         extend the lease with `JQ.TOUCH`. A lapse is a failed attempt: the job is ready again at \
+         once, at the tail, or dead if that was its last try.",
+        "Inside a transaction or a script it does not wait.",
+    ],
+};

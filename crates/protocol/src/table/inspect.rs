@@ -1,0 +1,106 @@
+//! Looking without changing.
+
+use super::options::{COUNT, QUEUE};
+use crate::{
+    command::{Access, Command, CommandId, Example, Keys},
+    syntax::Arg,
+};
+
+const PUBLISHED: Example =
+    Example { command: "JQ.PUBLISH mail hello ID welcome-7", reply: "\"welcome-7\"" };
+
+/// What the commands of this family have in common.
+const INSPECT: Command = Command {
+    id: CommandId::Len,
+    name: "",
+    summary: "",
+    complexity: "O(1)",
+    since: "0.1.0",
+    access: Access::Read,
+    blocking: false,
+    fast: true,
+    internal: false,
+    dangerous: false,
+    arity: -2,
+    keys: Keys::First,
+    args: &[QUEUE],
+    reply: "",
+    errors: &[],
+    examples: &[],
+    notes: &[],
+};
+
+pub const PEEK: Command = Command {
+    id: CommandId::Peek,
+    name: "JQ.PEEK",
+    summary: "Shows the ready jobs that would be served next, without leasing them.",
+    complexity: "O(k) for k jobs shown",
+    fast: false,
+    args: &[QUEUE, COUNT],
+    reply: "Array of jobs, each an array of three bulk strings: the queue, the bare id, the body. \
+            Null if no job is ready (a null array in RESP2).",
+    examples: &[
+        PUBLISHED,
+        Example {
+            command: "JQ.PEEK mail COUNT 10",
+            reply: "1) 1) \"mail\"\n   2) \"welcome-7\"\n   3) \"hello\"",
+        },
+    ],
+    ..INSPECT
+};
+
+pub const LEN: Command = Command {
+    id: CommandId::Len,
+    name: "JQ.LEN",
+    summary: "Counts the jobs of a queue, in one state or in all.",
+    args: &[
+        QUEUE,
+        Arg::one_of(
+            "state",
+            &[
+                Arg::word("delayed", "delayed").about("Those that wait for an instant."),
+                Arg::word("ready", "ready").about("Those that may be taken."),
+                Arg::word("leased", "leased").about("Those that a consumer holds."),
+                Arg::word("dead", "dead").about("Those that were given up."),
+            ],
+        )
+        .optional(),
+    ],
+    reply: "Integer: how many jobs; 0 if there is no queue.",
+    examples: &[
+        PUBLISHED,
+        Example { command: "JQ.LEN mail", reply: "(integer) 1" },
+        Example { command: "JQ.LEN mail dead", reply: "(integer) 0" },
+    ],
+    ..INSPECT
+};
+
+pub const STATS: Command = Command {
+    id: CommandId::Stats,
+    name: "JQ.STATS",
+    summary: "Tells how many jobs a queue holds and what has happened to them.",
+    reply: "Map from field names to integers (a flat array in RESP2). Null if there is no queue.",
+    examples: &[
+        PUBLISHED,
+        Example {
+            command: "JQ.STATS mail",
+            reply: " 1) \"delayed\"\n 2) (integer) 0\n 3) \"ready\"\n 4) (integer) 1\n...",
+        },
+    ],
+    notes: &["The fields are in the table of statistics below."],
+    ..INSPECT
+};
+
+pub const DIGEST: Command = Command {
+    id: CommandId::Digest,
+    name: "JQ.DIGEST",
+    summary: "Sums up a queue's whole state in 128 bits, to compare a replica with its primary.",
+    complexity: "O(n) with n jobs in the queue",
+    fast: false,
+    reply: "Bulk string: 32 hexadecimal characters. Null if there is no queue.",
+    examples: &[
+        PUBLISHED,
+        Example { command: "JQ.DIGEST mail", reply: "\"5f0c1d7e9a3b24868be1f6a2c07d4935\"" },
+    ],
+    ..INSPECT
+};

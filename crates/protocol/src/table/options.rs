@@ -1,0 +1,94 @@
+//! Arguments that more than one command takes, or that say a lot.
+
+use crate::{range, syntax::Arg};
+
+/// The queue's key, first in every command.
+pub const QUEUE: Arg = Arg::key("queue", 0).about("The key of the queue.");
+
+/// A job's content.
+pub const BODY: Arg =
+    Arg::string("body").about("What the job carries: any bytes, which are never looked into.");
+
+/// An id or a receipt, at least one.
+pub const IDS: Arg =
+    Arg::string("id").multiple().about("Which jobs: each by its bare id or by a receipt.");
+
+/// The same behind a word.
+pub const ID_IDS: Arg = Arg::string("id").after("ID").multiple().about("These jobs.");
+
+/// So many jobs, chosen by an operator.
+pub const COUNT_MOVED: Arg = Arg::integer("count", range::MOVED).after("COUNT").shown("n");
+
+/// How many jobs a reply carries.
+pub const COUNT: Arg = Arg::integer("count", range::COUNT)
+    .after("COUNT")
+    .shown("n")
+    .optional()
+    .about("At most so many jobs; 1 if not named.");
+
+/// The wait of a job that goes back.
+pub const DELAY: Arg = Arg::integer("delay", range::DELAY).after("DELAY").shown("ms").optional();
+
+/// What went wrong.
+pub const ERROR: Arg = Arg::string("text").after("ERROR").optional().about(
+    "What went wrong: any bytes, kept with the job until it fails again. The first 4096 are kept.",
+);
+
+/// An id of the client's own.
+pub const GIVEN_ID: Arg = Arg::string("id").after("ID").optional().about(
+    "An id of your own instead of a made one: 1 to 64 letters, digits or `.` `_` `:` `-`. It is \
+     taken while a job of that id exists in the queue.",
+);
+
+/// When a new job may first be taken.
+pub const DUE: Arg = Arg::one_of(
+    "due",
+    &[
+        Arg::integer("delay", range::DELAY)
+            .after("DELAY")
+            .shown("ms")
+            .about("The wait before the job may be taken."),
+        Arg::instant("at", range::AT)
+            .after("AT")
+            .shown("unix-ms")
+            .about("The instant from which the job may be taken; a past one means at once."),
+    ],
+)
+.optional();
+
+/// The time to live of a new job.
+pub const TTL: Arg = Arg::integer("ttl", range::TTL).after("TTL").shown("ms").optional().about(
+    "The time to live: an unfinished job is removed so long after it was published; 0 for never.",
+);
+
+/// The time to run of a new job.
+pub const TTR: Arg = Arg::integer("ttr", range::TTR)
+    .after("TTR")
+    .shown("ms")
+    .optional()
+    .about("The time to run: how long a lease lasts, unless the consumer says otherwise.");
+
+/// The tries of a new job.
+pub const TRIES: Arg = Arg::integer("tries", range::TRIES)
+    .after("TRIES")
+    .shown("n")
+    .optional()
+    .about("Deliveries before a failing job is dead.");
+
+/// The backoff of a new job.
+pub const BACKOFF: Arg = Arg::string("backoff")
+    .after("BACKOFF")
+    .shown("none|fixed:<ms>|exp:<base-ms>:<max-ms>|poly")
+    .optional()
+    .about(
+        "How long a nacked job waits: not at all; always the same; the base doubled for each \
+         failure before, at most the maximum; or n⁴ + 15 + random(0..29)·(n+1) seconds after n \
+         failures before.",
+    );
+
+/// The priority of a new job.
+pub const PRIORITY: Arg = Arg::integer("priority", range::PRIORITY)
+    .after("PRIORITY")
+    .shown("p")
+    .optional()
+    .about("Order of service: a lower number is served first.");

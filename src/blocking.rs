@@ -1,0 +1,146 @@
+//! Consumers that wait, as the server sees them.
+//!
+//! Each is blocked on the keys it waits for, so that the server itself looks after disconnection,
+//! `CLIENT UNBLOCK` and `CLIENT KILL`, demotion and slot migration. It is woken by its handle,
+//! which the server answers through the *timeout* callback: blocking without keys races with that
+//! callback in 7.0 and 7.2 and hangs clients when a slot moves. The server never times anybody
+//! out by itself: its timer's grain is 100 ms, so deadlines are on ours.
+
+use std::{
+    ffi::{c_int, c_void},
+    ptr::null_mut,
+};
+
+use jobq_engine::UnixMillis;
+use redis_module::raw::{
+    RedisModuleBlockedClient, RedisModuleCtx, RedisModuleString, REDISMODULE_ERR, REDISMODULE_OK,
+};
+
+use crate::{
+    registry, reply,
+    server::{call, guard, text::bytes_of, Context},
+    timer,
+    waiters::{Handle, Waiter},
+};
+
+/// Makes the client of this command wait.
+pub fn block(
+    context: Context,
+    keys: &mut [*mut RedisModuleString],
+    waiter: impl FnOnce(Handle) -> Waiter,
+) {
+    // SAFETY: the context is that of a command, and its client may be blocked, as the caller has
+    // checked. The keys are its arguments, and the server copies them. The callbacks are ours.
+    let client = unsafe {
+        let client = call!(RedisModule_BlockClientOnKeys(
+            context.raw(),
+            Some(on_ready),
+            Some(on_answer),
+            None,
+            0,
+            keys.as_mut_ptr(),
+            keys.len() as c_int,
+            null_mut(),
+        ));
+        call!(RedisModule_SetDisconnectCallback(client, Some(on_disconnect)));
+        client
+    };
+    let waiter = waiter(Handle(client.cast()));
+    registry::with(|registry| {
+        if let Some(deadline) = waiter.deadline {
+            registry.alarm.want(deadline);
+        }
+        registry.waiters.join(waiter);
+    });
+    timer::arm(context);
+}
+
+/// Wakes one consumer. What it is told is what was assigned to it before, or nothing.
+pub fn wake(handle: Handle) {
+    // SAFETY: the handle comes from `block`, and its client has neither been woken nor gone: then
+    // it would have left the waiters, from where the caller has it.
+    unsafe {
+        call!(RedisModule_UnblockClient(handle.0.cast::<RedisModuleBlockedClient>(), null_mut()))
+    };
+}
+
+/// Sends away one consumer that has waited long enough. False if there is none.
+pub fn expire_one(now: UnixMillis) -> bool {
+    let expired = registry::with(|registry| registry.waiters.pop_expired(now));
+    let Some(waiter) = expired else { return false };
+    registry::with(|registry| registry.stats.timed_out += 1);
+    wake(waiter.handle);
+    true
+}
+
+/// The server has seen a key appear that the client waits for: by `RENAME`, `RESTORE` and others,
+/// or by one of our commands, which has served it already. Nothing is done here: what this
+/// callback replicates crashes 7.0 unless it answers too, and it runs for each client in turn.
+unsafe extern "C" fn on_ready(
+    raw: *mut RedisModuleCtx,
+    _arguments: *mut *mut RedisModuleString,
+    _count: c_int,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the server hands over a live context, and in this callback there is a key.
+        let (context, name) = unsafe {
+            (Context::new(raw), bytes_of(call!(RedisModule_GetBlockedClientReadyKey(raw))))
+        };
+        look_at(context, name);
+    });
+    REDISMODULE_ERR as c_int
+}
+
+/// Has the timer look at a queue that may have changed outside our commands.
+pub fn look_at(context: Context, name: &[u8]) {
+    let db = context.db();
+    registry::with(|registry| {
+        if registry.looks.insert((db, name.into())) {
+            registry.alarm.want(UnixMillis(0));
+        }
+    });
+    timer::arm(context);
+}
+
+/// The client is woken: by [`wake`], or by `CLIENT UNBLOCK`.
+unsafe extern "C" fn on_answer(
+    raw: *mut RedisModuleCtx,
+    _arguments: *mut *mut RedisModuleString,
+    _count: c_int,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the server hands over a live context of a blocked client.
+        let (context, handle) = unsafe {
+            (Context::new(raw), Handle(call!(RedisModule_GetBlockedClientHandle(raw)).cast()))
+        };
+        let answer = registry::with(|registry| {
+            registry.waiters.leave(handle);
+            registry.waiters.take_answer(handle)
+        });
+        match answer {
+            Some(answer) => reply::deliveries(context, &answer.deliveries),
+            None => context.reply_null_array(),
+        }
+    });
+    REDISMODULE_OK as c_int
+}
+
+/// The client is gone, or was sent away by the server: killed, unblocked with an error, demoted,
+/// or its slot moved. Nothing may be replicated here.
+unsafe extern "C" fn on_disconnect(
+    raw: *mut RedisModuleCtx,
+    client: *mut RedisModuleBlockedClient,
+) {
+    guard(|| {
+        let handle = Handle(client.cast::<c_void>());
+        registry::with(|registry| {
+            registry.waiters.leave(handle);
+            if let Some(answer) = registry.waiters.take_answer(handle) {
+                registry.undelivered.push(answer);
+                registry.alarm.want(UnixMillis(0));
+            }
+        });
+        // SAFETY: the server hands over a live context.
+        timer::arm(unsafe { Context::new(raw) });
+    });
+}

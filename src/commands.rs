@@ -1,0 +1,129 @@
+//! From a command to an answer: parse, act, reply. One entry point serves all commands of the
+//! table; what they do is by family below.
+
+mod consume;
+mod inspect;
+mod internal;
+mod register;
+
+use std::ffi::c_int;
+
+use jobq_engine::{Request, Which};
+use jobq_protocol::{Call, Command, DebugCall, ErrorWord, COMMANDS};
+use redis_module::raw::{RedisModuleCtx, RedisModuleString, REDISMODULE_OK};
+
+use crate::{
+    registry, reply,
+    server::{guard, text::bytes_of, Context},
+    visit,
+};
+
+pub use register::register;
+
+/// The arguments of a command, as the server lends them: as its own strings, and as bytes.
+pub struct Arguments<'a> {
+    raw: &'a [*mut RedisModuleString],
+    bytes: Vec<&'a [u8]>,
+}
+
+impl Arguments<'_> {
+    /// The key of the queue, which is the first argument.
+    fn queue(&self) -> *mut RedisModuleString {
+        self.raw[1]
+    }
+}
+
+/// What the server calls for the command at this place of the table.
+pub unsafe extern "C" fn entry<const PLACE: usize>(
+    raw: *mut RedisModuleCtx,
+    arguments: *mut *mut RedisModuleString,
+    count: c_int,
+) -> c_int {
+    // SAFETY: the server hands over a live context.
+    let context = unsafe { Context::new(raw) };
+    let answered = guard(|| {
+        // SAFETY: the server lends `count` strings for the length of the command.
+        let arguments = unsafe {
+            let raw = std::slice::from_raw_parts(arguments, count as usize);
+            Arguments { raw, bytes: raw.iter().map(|&text| bytes_of(text)).collect() }
+        };
+        let command = &COMMANDS[PLACE];
+        if command.blocking && context.asks_for_keys() {
+            return register::tell_keys(context, command, &arguments.bytes);
+        }
+        run(context, command, &arguments);
+    });
+    if answered.is_none() {
+        reply::error(context, ErrorWord::Internal, "an error in JobQ itself, see the server's log");
+    }
+    REDISMODULE_OK as c_int
+}
+
+fn run(context: Context, command: &Command, arguments: &Arguments<'_>) {
+    if command.internal && !context.flags().is_decided() {
+        let prose = format!("{} is for replicas and the log only", command.name);
+        return reply::error(context, ErrorWord::NoPerm, &prose);
+    }
+    match jobq_protocol::parse(command, &arguments.bytes) {
+        Ok(call) => act(context, arguments, call),
+        Err(bad) => reply::bad_arguments(context, &bad),
+    }
+}
+
+fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
+    let queue = arguments.queue();
+    let request = |request, many| perform(context, queue, request, many, None);
+    match call {
+        Call::Publish { publish, many } => request(Request::Publish(publish), many),
+        Call::Settle { jobs, verdict } => request(Request::Settle { jobs, verdict }, false),
+        Call::Touch { jobs, ttr } => {
+            let named = Some(jobs.len());
+            perform(context, queue, Request::Touch { jobs, ttr }, false, named);
+        }
+        Call::Kick(which) => request(Request::Kick(which), false),
+        Call::Respawn { which, revival } => request(Request::Respawn { which, revival }, false),
+        Call::Delete(jobs) => request(Request::Delete(jobs), false),
+        Call::ConfigSet(settings) => request(Request::Configure(settings), false),
+        Call::Consume(call) => consume::consume(context, arguments, call),
+        Call::Peek { count } => inspect::peek(context, arguments, count),
+        Call::Len(state) => inspect::len(context, queue, state),
+        Call::Stats => inspect::stats(context, queue),
+        Call::ConfigGet(setting) => inspect::config(context, queue, setting),
+        Call::Digest => inspect::digest(context, queue),
+        Call::Debug(DebugCall::Panic) => debug_panic(context, queue),
+        Call::Tick { now, budget, seed } => internal::tick(context, queue, now, budget, seed),
+        Call::Lease { holder, jobs } => internal::lease(context, queue, holder, &jobs),
+        Call::Load { frame } => internal::load(context, arguments, frame),
+    }
+}
+
+fn perform(
+    context: Context,
+    queue: *mut RedisModuleString,
+    request: Request<'_>,
+    many: bool,
+    jobs_named: Option<usize>,
+) {
+    let done = visit::perform(context, queue, request, |queue, outcome| {
+        reply::outcome(context, queue, outcome, many);
+    });
+    match done {
+        Ok(Some(())) => {}
+        Ok(None) => reply::no_queue(context, jobs_named),
+        Err(denied) => reply::denied(context, &denied),
+    }
+}
+
+/// Panics while a queue is open, so that anyone can see what comes of an internal error.
+fn debug_panic(context: Context, queue: *mut RedisModuleString) {
+    if !registry::with(|registry| registry.debug) {
+        let prose = "JQ.DEBUG answers only where the module was loaded with the argument 'debug'";
+        return reply::error(context, ErrorWord::NoPerm, prose);
+    }
+    let request = Request::Kick(Which::Ids(Vec::new()));
+    let done = visit::perform(context, queue, request, |_, _| panic!("JQ.DEBUG PANIC"));
+    match done {
+        Ok(_) => reply::no_queue(context, None),
+        Err(denied) => reply::denied(context, &denied),
+    }
+}

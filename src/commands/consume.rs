@@ -1,0 +1,118 @@
+//! `JQ.CONSUME`: takes jobs that are there, or waits for one.
+
+use jobq_engine::{Consume, Holder, Millis};
+use jobq_protocol::ConsumeCall;
+use rand::Rng;
+use redis_module::raw::RedisModuleString;
+
+use super::Arguments;
+use crate::{
+    blocking, clock, keyspace, reply,
+    server::Context,
+    visit::{self, Denied},
+    waiters::Waiter,
+};
+
+/// Answers with jobs, with nothing, or later.
+pub fn consume(context: Context, arguments: &Arguments<'_>, call: ConsumeCall<'_>) {
+    if context.flags().is_decided() {
+        return reply::denied(context, &Denied::ReadOnly);
+    }
+    let mut keys = keys_of(arguments, &call);
+    // All of them before the first is taken from.
+    for &key in &keys {
+        if keyspace::read(context, key, |_| ()).is_err() {
+            return reply::denied(context, &Denied::WrongType);
+        }
+    }
+    match take(context, &keys, &call) {
+        Err(denied) => reply::denied(context, &denied),
+        Ok(0) => match call.block {
+            Some(span) if !context.flags().denies_blocking() => {
+                wait(context, &mut keys, &call, span);
+            }
+            _ => context.reply_null_array(),
+        },
+        Ok(jobs) => context.end_array(jobs),
+    }
+}
+
+/// The keys in the order of the queues.
+fn keys_of(arguments: &Arguments<'_>, call: &ConsumeCall<'_>) -> Vec<*mut RedisModuleString> {
+    let further = arguments.raw.len() + 1 - call.queues.len();
+    std::iter::once(arguments.queue()).chain(arguments.raw[further..].iter().copied()).collect()
+}
+
+/// Takes what is there, from one queue after the other, and begins the reply at the first job.
+fn take(
+    context: Context,
+    keys: &[*mut RedisModuleString],
+    call: &ConsumeCall<'_>,
+) -> Result<usize, Denied> {
+    let mut taken = 0;
+    for place in order(&call.weights, keys.len()) {
+        let left = call.consume.count - taken as u32;
+        if left == 0 {
+            break;
+        }
+        let consume = Consume { count: left, holder: call.consume.holder.clone() };
+        let begun = taken;
+        let mut delivered = 0;
+        let result = visit::consume(context, keys[place], &consume, |queue, slot, token| {
+            if begun + delivered == 0 {
+                context.begin_array();
+            }
+            delivered += 1;
+            let receipt = visit::receipt(queue, slot, token);
+            reply::job(context, call.queues[place], &receipt, &queue.job(slot).body);
+        });
+        taken += delivered;
+        match result {
+            // What was taken before is answered; the next call will meet the error again.
+            Err(denied) if taken == 0 => return Err(denied),
+            _ => {}
+        }
+    }
+    Ok(taken)
+}
+
+/// In which order the queues are asked: as they were given, or drawn by weight.
+fn order(weights: &[u32], queues: usize) -> Vec<usize> {
+    if weights.is_empty() {
+        return (0..queues).collect();
+    }
+    let mut generator = rand::rng();
+    let mut left: Vec<_> = (0..queues).collect();
+    let mut order = Vec::with_capacity(queues);
+    while !left.is_empty() {
+        let total: u32 = left.iter().map(|&queue| weights[queue]).sum();
+        let mut drawn = generator.random_range(0..total);
+        let place = left.iter().position(|&queue| {
+            let hit = drawn < weights[queue];
+            drawn = drawn.saturating_sub(weights[queue]);
+            hit
+        });
+        order.push(left.remove(place.unwrap_or(0)));
+    }
+    order
+}
+
+fn wait(
+    context: Context,
+    keys: &mut [*mut RedisModuleString],
+    call: &ConsumeCall<'_>,
+    span: Millis,
+) {
+    let db = context.db();
+    let holder = &call.consume.holder;
+    let holder =
+        Holder { worker: holder.worker.into(), ttr: holder.ttr, counted: holder.counted };
+    blocking::block(context, keys, |handle| Waiter {
+        handle,
+        db,
+        queues: call.queues.iter().map(|&queue| queue.into()).collect(),
+        count: call.consume.count,
+        holder,
+        deadline: (!span.is_zero()).then(|| clock::now().after(span)),
+    });
+}

@@ -1,0 +1,176 @@
+//! What happens in the server outside our commands, as far as it concerns the schedule and those
+//! who wait. Nothing here changes a queue: what a callback of this kind replicates would land in
+//! the log before the command that caused it.
+
+use std::ffi::{c_char, c_int, c_void, CStr};
+
+use redis_module::raw::{
+    self, RedisModuleCtx, RedisModuleEvent, RedisModuleFlushInfo, RedisModuleString,
+    RedisModuleSwapDbInfo,
+};
+
+use crate::{
+    blocking,
+    keyspace::{self, Found},
+    registry,
+    server::{call, guard, log, text::bytes_of, Context, Key, Level, Mode},
+    timer,
+};
+
+/// Numbers of the server's events and their kinds, from its documented interface.
+mod numbers {
+    pub const ROLE_CHANGED: u64 = 0;
+    pub const FLUSHDB: u64 = 2;
+    pub const LOADING: u64 = 3;
+    pub const CRON_LOOP: u64 = 8;
+    pub const SWAPDB: u64 = 11;
+
+    pub const NOW_PRIMARY: u64 = 0;
+    pub const FLUSH_BEGINS: u64 = 0;
+    pub const LOADING_ENDED: u64 = 3;
+    pub const LOADING_FAILED: u64 = 4;
+}
+
+type Callback = unsafe extern "C" fn(*mut RedisModuleCtx, RedisModuleEvent, u64, *mut c_void);
+
+/// Subscribes to all of them. False if the server does not let us.
+pub fn subscribe(context: Context, to_renames: bool) -> bool {
+    let events: [(u64, Callback); 5] = [
+        (numbers::ROLE_CHANGED, on_role),
+        (numbers::LOADING, on_loading),
+        (numbers::FLUSHDB, on_flush),
+        (numbers::SWAPDB, on_swap),
+        (numbers::CRON_LOOP, on_cron),
+    ];
+    let subscribed = events.into_iter().all(|(id, callback)| {
+        let event = RedisModuleEvent { id, dataver: 1 };
+        // SAFETY: the context is that of the module's loading, and the callback is ours.
+        let done = unsafe {
+            call!(RedisModule_SubscribeToServerEvent(context.raw(), event, Some(callback)))
+        };
+        done as isize == raw::REDISMODULE_OK
+    });
+    if !to_renames {
+        return subscribed;
+    }
+    // SAFETY: as above.
+    let done = unsafe {
+        call!(RedisModule_SubscribeToKeyspaceEvents(
+            context.raw(),
+            raw::REDISMODULE_NOTIFY_GENERIC,
+            Some(on_key)
+        ))
+    };
+    subscribed && done as isize == raw::REDISMODULE_OK
+}
+
+unsafe extern "C" fn on_role(
+    raw: *mut RedisModuleCtx,
+    _event: RedisModuleEvent,
+    kind: u64,
+    _data: *mut c_void,
+) {
+    guard(|| {
+        // SAFETY: the server hands over a live context; so in all callbacks below.
+        let context = unsafe { Context::new(raw) };
+        if kind == numbers::NOW_PRIMARY {
+            timer::restart(context);
+        } else {
+            timer::stop(context);
+        }
+    });
+}
+
+unsafe extern "C" fn on_loading(
+    raw: *mut RedisModuleCtx,
+    _event: RedisModuleEvent,
+    kind: u64,
+    _data: *mut c_void,
+) {
+    if kind != numbers::LOADING_ENDED && kind != numbers::LOADING_FAILED {
+        return;
+    }
+    guard(|| {
+        let unfinished = registry::with(|registry| std::mem::take(&mut registry.loading).len());
+        if unfinished > 0 {
+            let line = format!("{unfinished} queues are left out: the file ends before they do");
+            log(Level::Warning, &line);
+        }
+        // SAFETY: see `on_role`.
+        timer::restart(unsafe { Context::new(raw) });
+    });
+}
+
+unsafe extern "C" fn on_flush(
+    _raw: *mut RedisModuleCtx,
+    _event: RedisModuleEvent,
+    kind: u64,
+    data: *mut c_void,
+) {
+    if kind != numbers::FLUSH_BEGINS {
+        return;
+    }
+    guard(|| {
+        // SAFETY: the server hands over this structure with this event.
+        let db = unsafe { (*data.cast::<RedisModuleFlushInfo>()).dbnum };
+        registry::with(|registry| registry.schedule.clear((db >= 0).then_some(db)));
+    });
+}
+
+unsafe extern "C" fn on_swap(
+    raw: *mut RedisModuleCtx,
+    _event: RedisModuleEvent,
+    _kind: u64,
+    data: *mut c_void,
+) {
+    guard(|| {
+        // SAFETY: the server hands over this structure with this event.
+        let info = unsafe { &*data.cast::<RedisModuleSwapDbInfo>() };
+        let (a, b) = (info.dbnum_first, info.dbnum_second);
+        registry::with(|registry| {
+            registry.schedule.swap(a, b);
+            for db in [a, b] {
+                let awaited = registry.waiters.awaited(db).into_iter().map(|name| (db, name));
+                registry.looks.extend(awaited);
+            }
+        });
+        // SAFETY: see `on_role`.
+        timer::restart(unsafe { Context::new(raw) });
+    });
+}
+
+/// Ten times a second: the timer may have been asked for where it could not be armed.
+unsafe extern "C" fn on_cron(
+    raw: *mut RedisModuleCtx,
+    _event: RedisModuleEvent,
+    _kind: u64,
+    _data: *mut c_void,
+) {
+    // SAFETY: see `on_role`.
+    guard(|| timer::arm(unsafe { Context::new(raw) }));
+}
+
+/// A key has a new name, or appeared without a command of ours.
+unsafe extern "C" fn on_key(
+    raw: *mut RedisModuleCtx,
+    _kinds: c_int,
+    event: *const c_char,
+    name: *mut RedisModuleString,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the server lends a C string and the key's name for the callback.
+        let (event, bytes) = unsafe { (CStr::from_ptr(event).to_bytes(), bytes_of(name)) };
+        if !matches!(event, b"rename_to" | b"move_to" | b"restore" | b"copy_to") {
+            return;
+        }
+        // SAFETY: see `on_role`.
+        let context = unsafe { Context::new(raw) };
+        let Some(key) = Key::open(context, name, Mode::Peek) else { return };
+        let Found::Queue(mut stored) = keyspace::find(&key) else { return };
+        // SAFETY: the key is open, and nothing else refers to its value: no command of ours
+        // renames, moves, restores or copies.
+        unsafe { stored.as_mut() }.file(context.db(), bytes);
+        blocking::look_at(context, bytes);
+    });
+    raw::REDISMODULE_OK as c_int
+}

@@ -1,0 +1,199 @@
+//! What a callback may ask of the server and tell it, while it runs.
+
+use std::ffi::{c_int, c_long, CStr};
+
+use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
+
+use super::{call, Text};
+
+/// The context that the server hands to a callback. Good until the callback returns.
+#[derive(Clone, Copy)]
+pub struct Context(*mut RedisModuleCtx);
+
+/// What kind of call this is, and what the server is.
+#[derive(Clone, Copy)]
+pub struct Flags(u32);
+
+impl Flags {
+    /// The command comes from the primary, or from the append-only file: it has been decided.
+    pub fn is_decided(self) -> bool {
+        self.has(raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING)
+    }
+
+    /// The data set is being loaded.
+    pub fn is_loading(self) -> bool {
+        self.has(raw::REDISMODULE_CTX_FLAGS_LOADING)
+    }
+
+    /// The server takes decisions: it is no replica.
+    pub fn is_primary(self) -> bool {
+        self.has(raw::REDISMODULE_CTX_FLAGS_MASTER)
+    }
+
+    /// The caller cannot be made to wait: a transaction, a script, or a client that says so.
+    pub fn denies_blocking(self) -> bool {
+        self.has(
+            raw::REDISMODULE_CTX_FLAGS_MULTI
+                | raw::REDISMODULE_CTX_FLAGS_LUA
+                | raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING,
+        )
+    }
+
+    fn has(self, flags: u32) -> bool {
+        self.0 & flags != 0
+    }
+}
+
+impl Context {
+    /// Wraps the pointer that a callback was given.
+    ///
+    /// # Safety
+    /// The context is live for as long as the value is used.
+    pub unsafe fn new(raw: *mut RedisModuleCtx) -> Self {
+        Self(raw)
+    }
+
+    /// The pointer, for calls that have no wrapper.
+    pub fn raw(self) -> *mut RedisModuleCtx {
+        self.0
+    }
+
+    /// See [`Flags`].
+    pub fn flags(self) -> Flags {
+        // SAFETY: the context is live, as `new` demands; so in all calls below.
+        Flags(unsafe { call!(RedisModule_GetContextFlags(self.0)) } as u32)
+    }
+
+    /// The number of the selected database.
+    pub fn db(self) -> i32 {
+        // SAFETY: see `flags`.
+        unsafe { call!(RedisModule_GetSelectedDb(self.0)) }
+    }
+
+    /// Selects a database for what this context does next.
+    pub fn select_db(self, db: i32) {
+        // SAFETY: see `flags`. An unknown number is refused, and the keys are then not found.
+        unsafe { call!(RedisModule_SelectDb(self.0, db)) };
+    }
+
+    /// Whether replicas must not be sent anything now: clients are paused, or a failover runs.
+    /// Replicating then asserts in every server version.
+    pub fn must_not_replicate() -> bool {
+        // SAFETY: takes nothing and only looks.
+        unsafe { call!(RedisModule_AvoidReplicaTraffic()) != 0 }
+    }
+
+    /// Tells the server that a key changed, for `WATCH` and client-side caches.
+    pub fn signal_modified(self, name: *mut RedisModuleString) {
+        // SAFETY: see `flags`; the name is a live string, an argument or a `Text`.
+        unsafe { call!(RedisModule_SignalModifiedKey(self.0, name)) };
+    }
+
+    /// Propagates the command being run, as the client sent it.
+    pub fn replicate_verbatim(self) {
+        // SAFETY: see `flags`.
+        unsafe { call!(RedisModule_ReplicateVerbatim(self.0)) };
+    }
+
+    /// Propagates a command of ours.
+    pub fn replicate(self, command: &CStr, name: *mut RedisModuleString, arguments: &[Text]) {
+        let mut vector = Vec::with_capacity(arguments.len() + 1);
+        vector.push(name);
+        vector.extend(arguments.iter().map(Text::raw));
+        // SAFETY: see `flags`; `v` takes a vector of live strings and its length, and the server
+        // retains what it keeps.
+        unsafe {
+            call!(RedisModule_Replicate(
+                self.0,
+                command.as_ptr(),
+                c"v".as_ptr(),
+                vector.as_ptr(),
+                vector.len()
+            ));
+        }
+    }
+
+    /// Replies with bytes.
+    pub fn reply_bytes(self, bytes: &[u8]) {
+        // SAFETY: see `flags`; the server copies the bytes.
+        unsafe {
+            call!(RedisModule_ReplyWithStringBuffer(self.0, bytes.as_ptr().cast(), bytes.len()))
+        };
+    }
+
+    /// Replies with an integer.
+    pub fn reply_integer(self, n: i64) {
+        // SAFETY: see `flags`.
+        unsafe { call!(RedisModule_ReplyWithLongLong(self.0, n)) };
+    }
+
+    /// Replies with a status line.
+    pub fn reply_status(self, status: &CStr) {
+        // SAFETY: see `flags`; the server copies the string.
+        unsafe { call!(RedisModule_ReplyWithSimpleString(self.0, status.as_ptr())) };
+    }
+
+    /// Replies with an error line.
+    pub fn reply_error(self, line: &CStr) {
+        // SAFETY: see `flags`; the server copies the string.
+        unsafe { call!(RedisModule_ReplyWithError(self.0, line.as_ptr())) };
+    }
+
+    /// Replies with nothing where one value might have been.
+    pub fn reply_null(self) {
+        // SAFETY: see `flags`.
+        unsafe { call!(RedisModule_ReplyWithNull(self.0)) };
+    }
+
+    /// Replies with nothing where an array might have been.
+    pub fn reply_null_array(self) {
+        // SAFETY: see `flags`.
+        unsafe { call!(RedisModule_ReplyWithNullArray(self.0)) };
+    }
+
+    /// Begins an array of as many replies as follow.
+    pub fn reply_array(self, len: usize) {
+        // SAFETY: see `flags`.
+        unsafe { call!(RedisModule_ReplyWithArray(self.0, len as c_long)) };
+    }
+
+    /// Begins an array whose length [`end_array`](Self::end_array) tells.
+    pub fn begin_array(self) {
+        // SAFETY: see `flags`.
+        unsafe {
+            call!(RedisModule_ReplyWithArray(
+                self.0,
+                c_long::from(raw::REDISMODULE_POSTPONED_ARRAY_LEN)
+            ))
+        };
+    }
+
+    /// Ends the array that was begun last.
+    pub fn end_array(self, len: usize) {
+        // SAFETY: see `flags`; each end has its begin.
+        unsafe { call!(RedisModule_ReplySetArrayLength(self.0, len as c_long)) };
+    }
+
+    /// Begins a map of as many pairs as follow; a flat array for RESP2 clients.
+    pub fn reply_map(self, pairs: usize) {
+        // SAFETY: see `flags`.
+        unsafe { call!(RedisModule_ReplyWithMap(self.0, pairs as c_long)) };
+    }
+
+    /// Whether the server only asks where the keys of the command are.
+    pub fn asks_for_keys(self) -> bool {
+        // SAFETY: see `flags`.
+        unsafe { call!(RedisModule_IsKeysPositionRequest(self.0)) != 0 }
+    }
+
+    /// Answers that the argument at this position is a key that is read and written.
+    pub fn key_at(self, position: usize) {
+        let flags = raw::REDISMODULE_CMD_KEY_RW
+            | raw::REDISMODULE_CMD_KEY_ACCESS
+            | raw::REDISMODULE_CMD_KEY_DELETE;
+        // SAFETY: see `flags`; called only while the server asks.
+        unsafe {
+            call!(RedisModule_KeyAtPosWithFlags(self.0, position as c_int, flags as c_int))
+        };
+    }
+}

@@ -1,0 +1,93 @@
+//! The server that the module is loaded into: whether it will do, and what an operator should know.
+
+use std::ffi::CStr;
+
+use redis_module::raw::{self, RedisModuleCallReply};
+
+use crate::server::{call, log, Context, Level};
+
+/// The oldest server that has all that the module calls, as the server writes versions.
+const SERVER_VERSION_MIN: u32 = 0x0007_0000;
+
+/// Whether the server is new enough.
+pub fn is_supported() -> bool {
+    // SAFETY: takes nothing and only looks. Servers before 6.2 do not have it.
+    let version = unsafe { raw::RedisModule_GetServerVersion.map_or(0, |version| version()) };
+    version as u32 >= SERVER_VERSION_MIN
+}
+
+/// Whether subscribing to keyspace events is harmless. Valkey 8.1 up to 9.0 leaves the clients of
+/// `MOVE` and `COPY` in another database if any module does.
+pub fn has_sound_events(context: Context) -> bool {
+    let Some(version) = valkey_version(context) else { return true };
+    !((8, 1)..=(9, 0)).contains(&version)
+}
+
+/// Warns of settings under which jobs can be lost.
+pub fn warn(context: Context) {
+    let is = |name: &CStr, value: &str| config(context, name).as_deref() == Some(value);
+    if is(c"appendonly", "no") && is(c"save", "") {
+        log(
+            Level::Warning,
+            "jobs are in memory only: neither appendonly nor save is on, a restart loses them",
+        );
+    }
+    if config(context, c"maxmemory-policy").is_some_and(|policy| policy.starts_with("allkeys-")) {
+        log(
+            Level::Warning,
+            "maxmemory-policy may evict whole queues with their jobs: use noeviction",
+        );
+    }
+}
+
+fn valkey_version(context: Context) -> Option<(u32, u32)> {
+    // SAFETY: the context is that of the module's loading; the data are freed below.
+    let text = unsafe {
+        let info = call!(RedisModule_GetServerInfo(context.raw(), c"server".as_ptr()));
+        let field = call!(RedisModule_ServerInfoGetFieldC(info, c"valkey_version".as_ptr()));
+        let text = (!field.is_null()).then(|| CStr::from_ptr(field).to_string_lossy().into_owned());
+        call!(RedisModule_FreeServerInfo(context.raw(), info));
+        text?
+    };
+    let mut parts = text.split('.').map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
+/// A setting of the server.
+fn config(context: Context, name: &CStr) -> Option<String> {
+    // SAFETY: the context is live; `c` takes C strings. The reply is freed below, and its parts
+    // are copied before.
+    unsafe {
+        let reply = call!(RedisModule_Call(
+            context.raw(),
+            c"CONFIG".as_ptr(),
+            c"cc".as_ptr(),
+            c"GET".as_ptr(),
+            name.as_ptr()
+        ));
+        if reply.is_null() {
+            return None;
+        }
+        let value = string_of(call!(RedisModule_CallReplyArrayElement(reply, 1)));
+        call!(RedisModule_FreeCallReply(reply));
+        value
+    }
+}
+
+/// # Safety
+/// `reply` is null or a live reply of the server.
+unsafe fn string_of(reply: *mut RedisModuleCallReply) -> Option<String> {
+    if reply.is_null() {
+        return None;
+    }
+    let mut len = 0;
+    // SAFETY: as the caller promises; the server fills in the length.
+    unsafe {
+        let start = call!(RedisModule_CallReplyStringPtr(reply, &mut len));
+        if start.is_null() {
+            return None;
+        }
+        let bytes = std::slice::from_raw_parts(start.cast::<u8>(), len);
+        Some(String::from_utf8_lossy(bytes).into_owned())
+    }
+}

@@ -1,0 +1,139 @@
+//! The one timer: it is armed for the earliest instant over all queues and all waiting consumers,
+//! and each turn does a bounded amount of work.
+
+use std::{ffi::c_void, ptr::null_mut};
+
+use jobq_engine::{Millis, UnixMillis};
+use redis_module::raw::{RedisModuleCtx, RedisModuleTimerID};
+
+use crate::{
+    blocking,
+    clock::{self, Slice},
+    registry,
+    server::{call, guard, Context, Text},
+    visit,
+};
+
+/// How long to stay away while replicas must not be sent anything.
+const RETRY: Millis = Millis(50);
+
+/// What is armed, and what should be.
+#[derive(Default)]
+pub struct Alarm {
+    armed: Option<(RedisModuleTimerID, UnixMillis)>,
+    wanted: Option<UnixMillis>,
+}
+
+impl Alarm {
+    /// Asks for a turn at this instant or before; [`arm`] sees to it.
+    pub fn want(&mut self, at: UnixMillis) {
+        self.wanted = Some(self.wanted.map_or(at, |wanted| wanted.min(at)));
+    }
+}
+
+/// Arms the timer if an earlier turn is wanted than it is armed for. Cheap when not.
+pub fn arm(context: Context) {
+    let Some(wanted) = registry::with(|registry| registry.alarm.wanted.take()) else { return };
+    let armed = registry::with(|registry| registry.alarm.armed);
+    if armed.is_some_and(|(_, at)| at <= wanted) || !context.flags().is_primary() {
+        return;
+    }
+    stop(context);
+    let period = wanted.since(clock::now());
+    let callback = Some(on_timer as unsafe extern "C" fn(*mut RedisModuleCtx, *mut c_void));
+    // SAFETY: the context is live, and the callback is ours and carries no data.
+    let id = unsafe {
+        call!(RedisModule_CreateTimer(context.raw(), period.0 as i64, callback, null_mut()))
+    };
+    registry::with(|registry| registry.alarm.armed = Some((id, wanted)));
+}
+
+/// Arms the timer for whatever comes next, as after loading or a promotion.
+pub fn restart(context: Context) {
+    let now = clock::now();
+    registry::with(|registry| {
+        let at_once = !registry.looks.is_empty() || !registry.undelivered.is_empty();
+        let firsts = [
+            at_once.then_some(now),
+            registry.schedule.first(),
+            registry.waiters.first_deadline(),
+        ];
+        if let Some(first) = firsts.into_iter().flatten().min() {
+            registry.alarm.want(first);
+        }
+    });
+    arm(context);
+}
+
+/// Disarms the timer: a replica does not decide.
+pub fn stop(context: Context) {
+    if let Some((id, _)) = registry::with(|registry| registry.alarm.armed.take()) {
+        // SAFETY: the context is live. The timer has not fired: its callback first forgets it.
+        unsafe { call!(RedisModule_StopTimer(context.raw(), id, null_mut())) };
+    }
+}
+
+unsafe extern "C" fn on_timer(raw: *mut RedisModuleCtx, _data: *mut c_void) {
+    guard(|| {
+        // Before anything else: stopping a timer that has fired frees it twice.
+        registry::with(|registry| registry.alarm.armed = None);
+        // SAFETY: the server hands over a live context.
+        let context = unsafe { Context::new(raw) };
+        let flags = context.flags();
+        if flags.is_loading() || !flags.is_primary() {
+            // The end of loading and the promotion arm it again.
+            return;
+        }
+        take_turn(context);
+    });
+}
+
+fn take_turn(context: Context) {
+    let slice = Slice::begin();
+    let now = clock::now();
+    registry::with(|registry| registry.stats.timer_turns += 1);
+
+    while !slice.is_over() && blocking::expire_one(now) {}
+    // Before any key is opened: opening one that is over its time replicates its deletion.
+    if Context::must_not_replicate() {
+        registry::with(|registry| registry.alarm.want(now.after(RETRY)));
+        return arm(context);
+    }
+    while !slice.is_over() {
+        if !(return_one(context) || look_at_one(context, &slice) || serve_one(context, now, &slice))
+        {
+            break;
+        }
+    }
+    restart(context);
+}
+
+/// Gives back the jobs of a consumer that was gone before it could be written to.
+fn return_one(context: Context) -> bool {
+    let Some(answer) = registry::with(|registry| registry.undelivered.pop()) else { return false };
+    context.select_db(answer.db);
+    for delivery in answer.deliveries.iter().rev() {
+        let name = Text::new(&delivery.queue);
+        visit::give_back(context, &name, &delivery.receipt);
+    }
+    true
+}
+
+/// Looks at a queue that may have changed outside our commands.
+fn look_at_one(context: Context, slice: &Slice) -> bool {
+    let Some((db, name)) = registry::with(|registry| registry.looks.pop_first()) else {
+        return false;
+    };
+    context.select_db(db);
+    visit::catch_up(context, &Text::new(&name), None, slice);
+    true
+}
+
+/// Works through a queue that is due.
+fn serve_one(context: Context, now: UnixMillis, slice: &Slice) -> bool {
+    let due = registry::with(|registry| registry.schedule.pop_due(now));
+    let Some((at, db, name)) = due else { return false };
+    context.select_db(db);
+    visit::catch_up(context, &Text::new(&name), Some(at), slice);
+    true
+}

@@ -1,0 +1,458 @@
+//! A queue that is open for writing: it is brought up to date, decides, changes, and tells the log
+//! and its waiting consumers. Everything that writes goes through here.
+
+use std::{ffi::CStr, ptr::NonNull};
+
+use jobq_engine::{
+    Consume, Holder, JobRef, Lease, Millis, Operation, Outcome, Queue, Refusal, Request, Slot,
+    StateKind, Token, UnixMillis, Verdict,
+};
+use redis_module::raw::RedisModuleString;
+
+use crate::{
+    blocking,
+    clock::{self, Slice},
+    keyspace::{self, Found},
+    registry,
+    server::{guard, text::bytes_of, Context, Key, Mode, Text},
+    stored::Stored,
+    timer,
+    waiters::{Answer, Delivery},
+};
+
+/// Due transitions that one tick works through.
+const TICK_BUDGET: u32 = 128;
+
+/// Consumers that one command wakes; the timer goes on from there.
+const WAKE_BUDGET: usize = 64;
+
+/// Why nothing was changed.
+#[derive(Debug)]
+pub enum Denied {
+    /// Something else is in the key.
+    WrongType,
+    /// The server is a replica, and its own clients cannot write to queues.
+    ReadOnly,
+    /// An internal error: now, or earlier in this queue.
+    Internal,
+    /// The engine says no.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// A queue that is open for writing, on the primary.
+pub struct Visit<'a> {
+    context: Context,
+    db: i32,
+    name: *mut RedisModuleString,
+    stored: &'a mut Stored,
+    now: UnixMillis,
+}
+
+/// Asks something of a queue that may change it, and lets `reply` say what came of it. `None` if
+/// there is no queue and the request makes none.
+pub fn perform(
+    context: Context,
+    name: *mut RedisModuleString,
+    request: Request<'_>,
+    reply: impl FnOnce(&Queue, &Outcome),
+) -> Result<Option<()>, Denied> {
+    let creates = matches!(request, Request::Publish(_) | Request::Configure(_));
+    if context.flags().is_decided() {
+        let Some(operation) = request.into_operation() else { return Err(Denied::ReadOnly) };
+        return repeat(context, name, operation, reply).map(Some);
+    }
+    let site = Site::open(context, name)?;
+    let now = clock::now();
+    match site.found() {
+        Found::Other => Err(Denied::WrongType),
+        Found::Nothing if !creates => Ok(None),
+        Found::Nothing => site.create(now, request, reply).map(Some),
+        Found::Queue(stored) => site
+            .visit(stored, now, |visit| {
+                visit.catch_up();
+                let Some(operation) = visit.stored.queue.choose(request)? else { return Ok(()) };
+                let outcome = visit.stored.queue.apply(operation)?;
+                reply(&visit.stored.queue, &outcome);
+                visit.record(&outcome);
+                visit.follow_up();
+                Ok(())
+            })
+            .map(Some),
+    }
+}
+
+/// Takes jobs for a consumer that is here to receive them; calls `deliver` for each.
+pub fn consume(
+    context: Context,
+    name: *mut RedisModuleString,
+    consume: &Consume<'_>,
+    mut deliver: impl FnMut(&Queue, Slot, Token),
+) -> Result<usize, Denied> {
+    let site = Site::open(context, name)?;
+    let Found::Queue(stored) = site.found() else { return Ok(0) };
+    let now = clock::now();
+    site.visit(stored, now, |visit| {
+        // A consumer that polls an empty queue leaves no trace in the log.
+        let queue = &visit.stored.queue;
+        if queue.len_of(StateKind::Ready) == 0 && !queue.is_due(now) {
+            return Ok(0);
+        }
+        visit.catch_up();
+        let leased = visit.take(consume)?;
+        for &(slot, token) in &leased {
+            deliver(&visit.stored.queue, slot, token);
+        }
+        visit.follow_up();
+        Ok(leased.len())
+    })
+}
+
+/// Repeats what the primary did, or the log says was done.
+pub fn repeat(
+    context: Context,
+    name: *mut RedisModuleString,
+    operation: Operation<'_>,
+    reply: impl FnOnce(&Queue, &Outcome),
+) -> Result<(), Denied> {
+    let site = Site::open_decided(context, name);
+    match site.found() {
+        Found::Other => Err(Denied::WrongType),
+        Found::Nothing => Err(Refusal::Diverged("there is no such queue").into()),
+        Found::Queue(stored) => {
+            site.change(stored, |stored| {
+                let outcome = stored.queue.apply(operation)?;
+                reply(&stored.queue, &outcome);
+                Ok(())
+            })
+        }
+    }
+}
+
+/// Repeats the tick that created a queue, or one of a queue that exists.
+pub fn repeat_tick(
+    context: Context,
+    name: *mut RedisModuleString,
+    now: UnixMillis,
+    budget: u32,
+    seed: Option<u64>,
+) -> Result<(), Denied> {
+    let site = Site::open_decided(context, name);
+    if let (Found::Nothing, Some(seed)) = (site.found(), seed) {
+        keyspace::create(&site.key, Stored::new(Queue::new(seed)));
+    }
+    drop(site);
+    repeat(context, name, Operation::Tick { now, budget }, |_, _| {})
+}
+
+/// Repeats a lease: the jobs are named by their ids.
+pub fn repeat_lease(
+    context: Context,
+    name: *mut RedisModuleString,
+    holder: Holder<&[u8]>,
+    jobs: &[JobRef<'_>],
+) -> Result<(), Denied> {
+    let site = Site::open_decided(context, name);
+    let Found::Queue(stored) = site.found() else {
+        return Err(Refusal::Diverged("there is no such queue").into());
+    };
+    site.change(stored, |stored| {
+        let mut slots: Vec<_> = jobs.iter().filter_map(|job| stored.queue.find(job)).collect();
+        let named = slots.clone();
+        slots.sort_unstable();
+        slots.dedup();
+        if slots.len() != jobs.len() {
+            return Err(Refusal::Diverged("a job to be leased is not there").into());
+        }
+        let lease = Lease { holder, jobs: named };
+        stored.queue.apply(Operation::Lease(lease))?;
+        Ok(())
+    })
+}
+
+/// Brings a queue up to date and serves its waiting consumers, within a slice. `filed` is the
+/// instant under which the schedule had it, if that is why.
+pub fn catch_up(context: Context, name: &Text, filed: Option<UnixMillis>, slice: &Slice) {
+    let Ok(site) = Site::open(context, name.raw()) else { return };
+    // Gone, or something else by now: the schedule is a hint.
+    let Found::Queue(mut stored) = site.found() else { return };
+    // SAFETY: the key is open, and nothing else refers to its value meanwhile.
+    let known = unsafe { stored.as_mut() };
+    if filed.is_some() {
+        if known.filed != filed {
+            return;
+        }
+        known.filed = None;
+    }
+    let done = site.visit(stored, clock::now(), |visit| {
+        loop {
+            let busy = visit.tick_if_due();
+            visit.serve_waiters();
+            if !busy || slice.is_over() {
+                return Ok(());
+            }
+        }
+    });
+    // A queue that is refused stays out of the schedule; the cause is in the log.
+    drop(done);
+}
+
+/// Gives back a job that was leased to a consumer which was gone before it could be told.
+pub fn give_back(context: Context, name: &Text, receipt: &str) {
+    let Some(job) = JobRef::parse(receipt.as_bytes()) else { return };
+    let Ok(site) = Site::open(context, name.raw()) else { return };
+    let Found::Queue(stored) = site.found() else { return };
+    let done = site.visit(stored, clock::now(), |visit| {
+        visit.catch_up();
+        let verdict = Verdict::Release { delay: Millis::ZERO };
+        let operation = Operation::Settle { jobs: vec![job], verdict };
+        if visit.stored.queue.apply(operation)?.is_change() {
+            visit.replicate(c"JQ.RELEASE", &[Text::new(receipt.as_bytes())]);
+            registry::with(|registry| registry.stats.undelivered += 1);
+        }
+        visit.follow_up();
+        Ok(())
+    });
+    // Where it cannot be given back, its lease lapses.
+    drop(done);
+}
+
+/// The place of a queue, while its key is open.
+struct Site {
+    context: Context,
+    name: *mut RedisModuleString,
+    key: Key,
+}
+
+impl Site {
+    /// Opens a key where decisions are taken.
+    fn open(context: Context, name: *mut RedisModuleString) -> Result<Self, Denied> {
+        if context.flags().is_primary() {
+            Ok(Self::open_decided(context, name))
+        } else {
+            Err(Denied::ReadOnly)
+        }
+    }
+
+    /// Opens a key where decisions are repeated.
+    fn open_decided(context: Context, name: *mut RedisModuleString) -> Self {
+        let key = Key::open(context, name, Mode::Write);
+        Self { context, name, key: key.expect("a key opened for writing is always there") }
+    }
+
+    fn found(&self) -> Found {
+        keyspace::find(&self.key)
+    }
+
+    /// Makes the queue that a first request needs. A refusal leaves none behind.
+    fn create(
+        self,
+        now: UnixMillis,
+        request: Request<'_>,
+        reply: impl FnOnce(&Queue, &Outcome),
+    ) -> Result<(), Denied> {
+        let seed = rand::random();
+        let mut queue = Queue::new(seed);
+        queue.apply(Operation::Tick { now, budget: 0 })?;
+        let Some(operation) = queue.choose(request)? else { return Ok(()) };
+        let outcome = queue.apply(operation)?;
+        let stored = keyspace::create(&self.key, Stored::new(queue));
+        self.visit(stored, now, |visit| {
+            visit.replicate_tick(0, Some(seed));
+            reply(&visit.stored.queue, &outcome);
+            visit.record(&outcome);
+            visit.follow_up();
+            Ok(())
+        })
+    }
+
+    /// Lets `body` work on the queue as the primary does.
+    fn visit<R>(
+        &self,
+        stored: NonNull<Stored>,
+        now: UnixMillis,
+        body: impl FnOnce(&mut Visit<'_>) -> Result<R, Denied>,
+    ) -> Result<R, Denied> {
+        let db = self.context.db();
+        let result = self.change(stored, |stored| {
+            let (context, name) = (self.context, self.name);
+            body(&mut Visit { context, db, name, stored, now })
+        });
+        timer::arm(self.context);
+        result
+    }
+
+    /// Lets `body` change the queue. An internal error stops here, and closes the queue for
+    /// writing: it may be half changed, and no replica could be told how.
+    fn change<R>(
+        &self,
+        mut stored: NonNull<Stored>,
+        body: impl FnOnce(&mut Stored) -> Result<R, Denied>,
+    ) -> Result<R, Denied> {
+        // SAFETY: the key is open, and nothing else refers to its value meanwhile: the callbacks
+        // that the server may run before this returns use the registry only.
+        let stored = unsafe { stored.as_mut() };
+        if stored.poisoned {
+            return Err(Denied::Internal);
+        }
+        // SAFETY: the server lends the name for the length of the command or the timer's turn.
+        let name = unsafe { bytes_of(self.name) };
+        let db = self.context.db();
+        let decided = self.context.flags().is_decided();
+        let result = guard(|| {
+            let result = body(stored)?;
+            if decided {
+                self.context.replicate_verbatim();
+            }
+            stored.file(db, name);
+            Ok(result)
+        });
+        self.context.signal_modified(self.name);
+        result.unwrap_or_else(|| {
+            stored.poisoned = true;
+            stored.unfile(db, name);
+            Err(Denied::Internal)
+        })
+    }
+}
+
+impl Visit<'_> {
+    fn name(&self) -> &[u8] {
+        // SAFETY: the server lends the name for the length of the command or the timer's turn.
+        unsafe { bytes_of(self.name) }
+    }
+
+    /// Moves the queue's clock to now, and works through what is due.
+    fn catch_up(&mut self) {
+        if self.now > self.stored.queue.clock() || self.stored.queue.is_due(self.now) {
+            self.tick();
+        }
+    }
+
+    /// Like [`catch_up`](Self::catch_up), but only if something is due. Tells whether more may be.
+    fn tick_if_due(&mut self) -> bool {
+        // Consumers are served at the queue's own time, which must not lie behind.
+        let serves = self.stored.queue.len_of(StateKind::Ready) > 0
+            && self.now > self.stored.queue.clock()
+            && self.somebody_waits();
+        if serves || self.stored.queue.is_due(self.now) {
+            self.tick();
+        }
+        self.stored.queue.is_due(self.now)
+    }
+
+    fn tick(&mut self) {
+        let operation = Operation::Tick { now: self.now, budget: TICK_BUDGET };
+        // A tick is never refused.
+        if self.stored.queue.apply(operation).is_ok() {
+            self.replicate_tick(TICK_BUDGET, None);
+        }
+    }
+
+    fn replicate_tick(&self, budget: u32, seed: Option<u64>) {
+        let numbers = [self.now.0, u64::from(budget)].into_iter().chain(seed);
+        let arguments: Vec<_> = numbers.map(|n| Text::new(n.to_string().as_bytes())).collect();
+        self.replicate(c"JQ.TICK", &arguments);
+        registry::with(|registry| registry.stats.ticks += 1);
+    }
+
+    fn replicate(&self, command: &CStr, arguments: &[Text]) {
+        self.context.replicate(command, self.name, arguments);
+    }
+
+    /// Propagates the command being run, if it changed anything.
+    fn record(&self, outcome: &Outcome) {
+        if outcome.is_change() {
+            self.context.replicate_verbatim();
+        }
+    }
+
+    /// What a change may have made possible: a slice of a large task, and waiting consumers.
+    fn follow_up(&mut self) {
+        if self.stored.queue.is_due(self.now) {
+            self.tick();
+        }
+        self.serve_waiters();
+    }
+
+    fn take(&mut self, consume: &Consume<'_>) -> Result<Vec<(Slot, Token)>, Denied> {
+        let queue = &mut self.stored.queue;
+        let Some(operation) = queue.choose(Request::Consume(consume.clone()))? else {
+            return Ok(Vec::new());
+        };
+        let Outcome::Leased(leased) = queue.apply(operation)? else { return Ok(Vec::new()) };
+        let holder = &consume.holder;
+        let mut arguments = vec![
+            Text::new(holder.worker),
+            Text::new(holder.ttr.to_string().as_bytes()),
+            Text::new(if holder.counted { b"0" } else { b"1" }),
+        ];
+        let ids = leased.iter().map(|&(slot, _)| self.stored.queue.job(slot).id().to_string());
+        arguments.extend(ids.map(|id| Text::new(id.as_bytes())));
+        self.replicate(c"JQ.LEASE", &arguments);
+        Ok(leased)
+    }
+
+    fn somebody_waits(&self) -> bool {
+        registry::with(|registry| registry.waiters.first(self.db, self.name()).is_some())
+    }
+
+    /// Leases jobs to the consumers that have waited longest, and wakes them.
+    fn serve_waiters(&mut self) {
+        for _ in 0..WAKE_BUDGET {
+            if !self.wake_one() {
+                return;
+            }
+        }
+        if self.stored.queue.len_of(StateKind::Ready) > 0 {
+            registry::with(|registry| {
+                registry.looks.insert((self.db, self.name().into()));
+                registry.alarm.want(self.now);
+            });
+        }
+    }
+
+    fn wake_one(&mut self) -> bool {
+        if self.stored.queue.len_of(StateKind::Ready) == 0 {
+            return false;
+        }
+        let waiter =
+            registry::with(|registry| registry.waiters.first(self.db, self.name()).cloned());
+        let Some(waiter) = waiter else { return false };
+        let holder = Holder {
+            worker: &*waiter.holder.worker,
+            ttr: waiter.holder.ttr,
+            counted: waiter.holder.counted,
+        };
+        let Ok(leased) = self.take(&Consume { count: waiter.count, holder }) else { return false };
+        if leased.is_empty() {
+            return false;
+        }
+        let deliveries = leased.iter().map(|&(slot, token)| {
+            let job = self.stored.queue.job(slot);
+            Delivery {
+                queue: self.name().into(),
+                receipt: receipt(&self.stored.queue, slot, token),
+                body: job.body.clone(),
+            }
+        });
+        let answer = Answer { db: self.db, deliveries: deliveries.collect() };
+        registry::with(|registry| {
+            registry.waiters.leave(waiter.handle);
+            registry.waiters.assign(waiter.handle, answer);
+            registry.stats.woken += 1;
+        });
+        blocking::wake(waiter.handle);
+        true
+    }
+}
+
+/// The receipt of a delivery.
+pub fn receipt(queue: &Queue, slot: Slot, token: Token) -> String {
+    format!("{}@{}", queue.job(slot).id(), token.0)
+}
