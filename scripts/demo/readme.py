@@ -55,7 +55,7 @@ def the_worker_is_quoted(worker):
 
 def the_worker_works(server, program, worker):
     queue = f"mail:{worker}"
-    publish(server, queue, "not JSON")
+    publish(server, queue, "not JSON", "TRIES", 1)
     publish(server, queue, json.dumps({"to": "ada@example.com"}))
     printed = server.directory / "printed"
     with printed.open("w") as output:
@@ -73,8 +73,8 @@ def the_worker_works(server, program, worker):
     print(f"{worker}: one acked, one nacked, and one acked after the server was killed")
 
 
-def publish(server, queue, body):
-    server.client.execute_command("JQ.PUBLISH", queue, body, "TRIES", 1, "TTR", 1000)
+def publish(server, queue, body, *options):
+    server.client.execute_command("JQ.PUBLISH", queue, body, "TTR", 1000, *options)
 
 
 def wait_for(server, queue, counts):

@@ -118,9 +118,8 @@ impl Queue {
         } else {
             self.intern_terms(publish.wishes.over(&self.config.defaults))
         };
-        let given = publish.id.map(|id| {
-            Box::new(Extra { given: Some(id.into()), ..Extra::default() })
-        });
+        let given =
+            publish.id.map(|id| Box::new(Extra { given: Some(id.into()), ..Extra::default() }));
         let bodies = publish.bodies.as_slice();
         let slots = bodies.iter().map(|body| self.publish_one(body, state, terms, given.clone()));
         let slots = slots.collect();
@@ -211,8 +210,7 @@ impl Queue {
                 let job = &self.jobs[slot];
                 let backoff = self.terms.get(job.terms).backoff;
                 let failures = job.failures;
-                let wait =
-                    delay.unwrap_or_else(|| backoff.wait(failures, &mut self.generator));
+                let wait = delay.unwrap_or_else(|| backoff.wait(failures, &mut self.generator));
                 let retry = self.postponed(wait, Event::Retry);
                 self.fail(slot, retry);
             }

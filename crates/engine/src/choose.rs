@@ -17,7 +17,9 @@ impl Queue {
     /// A [`Refusal`] where the request cannot be granted.
     pub fn choose<'a>(&self, request: Request<'a>) -> Result<Option<Operation<'a>>, Refusal> {
         match &request {
-            Request::Consume(consume) => return Ok(self.choose_lease(consume).map(Operation::Lease)),
+            Request::Consume(consume) => {
+                return Ok(self.choose_lease(consume).map(Operation::Lease))
+            }
             Request::Publish(publish) => self.check_publish(publish)?,
             Request::Respawn { revival, .. } => check_revival(revival)?,
             _ => {}

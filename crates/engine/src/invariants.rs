@@ -80,10 +80,9 @@ impl Queue {
                     State::Ready { .. } | State::Dead { .. } => None,
                 };
                 let expected = due.into_iter().chain(expires_at).min();
-                ensure(
-                    job.state.kind() == kind && job.seq == seq && expected == Some(at),
-                    || format!("{job:?} in the {} timeline at {at}", kind.name()),
-                )?;
+                ensure(job.state.kind() == kind && job.seq == seq && expected == Some(at), || {
+                    format!("{job:?} in the {} timeline at {at}", kind.name())
+                })?;
             }
         }
         let mortal = |(_, job): &(_, &Job)| {

@@ -311,11 +311,7 @@ impl Queue {
                     && kept.ttr == asked.ttr
                     && kept.counted == asked.counted
             },
-            |asked| Holder {
-                worker: asked.worker.into(),
-                ttr: asked.ttr,
-                counted: asked.counted,
-            },
+            |asked| Holder { worker: asked.worker.into(), ttr: asked.ttr, counted: asked.counted },
         )
     }
 

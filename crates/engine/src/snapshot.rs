@@ -50,7 +50,10 @@ impl fmt::Display for Corrupt {
         match self {
             Self::NoFrame => f.write_str("not a frame of a queue"),
             Self::Newer(version) => {
-                write!(f, "form {version} is newer than {SNAPSHOT_VERSION}, which this module reads")
+                write!(
+                    f,
+                    "form {version} is newer than {SNAPSHOT_VERSION}, which this module reads"
+                )
             }
             Self::Record => f.write_str("a record is damaged"),
             Self::Value(what) => write!(f, "impossible {what}"),

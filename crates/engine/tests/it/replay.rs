@@ -1,0 +1,469 @@
+//! Random histories. A primary decides and applies; a replica applies what the primary logged, as
+//! text and nothing else; now and then one of them is replaced by its own snapshot; and the whole
+//! log is replayed at the end. All of them must agree at every step.
+//!
+//! `JOBQ_SEED=7` runs one history, `JOBQ_SEEDS=1000` as many.
+
+use std::{collections::HashSet, ops::Range};
+
+use jobq_engine::{
+    Backoff, Bodies, Consume, Digest, Due, Holder, JobRef, Lease, Millis, Operation, Outcome,
+    Publish, Queue, Refusal, Request, Revival, Setting, UnixMillis, Verdict, Which, Wishes,
+};
+
+use crate::support::{named, reloaded, Dice};
+
+const SEEDS: u64 = 50;
+const STEPS: usize = 3_000;
+
+/// Beyond this many jobs, histories stop publishing.
+const JOBS_MAX: usize = 24;
+
+const GIVEN_IDS: [&str; 7] = [
+    "a",
+    "A",
+    "b",
+    "mail:42",
+    "01arz3ndektsv4rrffq69g5fav",
+    "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "7zzzzzzzzzzzzzzzzzzzzzzzzz",
+];
+
+#[test]
+fn primary_replica_log_and_snapshot_agree_after_every_step() {
+    let seeds = seeds();
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    std::thread::scope(|scope| {
+        for worker in 0..workers {
+            let mine = seeds.clone().filter(move |seed| seed % workers == worker);
+            scope.spawn(move || mine.for_each(|seed| History::new(seed).run()));
+        }
+    });
+}
+
+fn seeds() -> Range<u64> {
+    let number = |name| {
+        let text: String = std::env::var(name).ok()?;
+        Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text:?}")))
+    };
+    match number("JOBQ_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("JOBQ_SEEDS").unwrap_or(SEEDS),
+    }
+}
+
+/// A command as a client sends it, or as the log has it. Jobs are named by text alone.
+#[derive(Clone, Debug)]
+enum Command {
+    Tick { now: u64, budget: u32 },
+    Publish { bodies: Vec<Vec<u8>>, id: Option<String>, due: Due, wishes: Wishes },
+    Consume { count: u32, holder: Holder },
+    Lease { ids: Vec<String>, holder: Holder },
+    Settle { jobs: Vec<String>, verdict: Verdict<'static> },
+    Touch { jobs: Vec<String>, ttr: Option<Millis> },
+    Kick(Chosen),
+    Respawn { chosen: Chosen, revival: Revival },
+    Delete(Vec<String>),
+    Configure(Vec<Setting>),
+}
+
+#[derive(Clone, Debug)]
+enum Chosen {
+    First(u64),
+    Ids(Vec<String>),
+}
+
+impl Chosen {
+    fn which(&self) -> Which<'_> {
+        match self {
+            Self::First(count) => Which::First(*count),
+            Self::Ids(ids) => Which::Ids(refs(ids)),
+        }
+    }
+}
+
+fn refs(names: &[String]) -> Vec<JobRef<'_>> {
+    names.iter().map(|name| named(name)).collect()
+}
+
+fn borrowed(holder: &Holder) -> Holder<&[u8]> {
+    Holder { worker: &holder.worker, ttr: holder.ttr, counted: holder.counted }
+}
+
+impl Command {
+    /// What a client asks with it; `None` for what only the log has.
+    fn request(&self) -> Option<Request<'_>> {
+        Some(match self {
+            Self::Tick { .. } | Self::Lease { .. } => return None,
+            Self::Publish { bodies, id, due, wishes } => Request::Publish(Publish {
+                bodies: match &bodies[..] {
+                    [body] => Bodies::One(body),
+                    bodies => Bodies::Many(bodies.iter().map(|body| &**body).collect()),
+                },
+                id: id.as_deref(),
+                due: *due,
+                wishes: *wishes,
+            }),
+            Self::Consume { count, holder } => {
+                Request::Consume(Consume { count: *count, holder: borrowed(holder) })
+            }
+            Self::Settle { jobs, verdict } => {
+                Request::Settle { jobs: refs(jobs), verdict: *verdict }
+            }
+            Self::Touch { jobs, ttr } => Request::Touch { jobs: refs(jobs), ttr: *ttr },
+            Self::Kick(chosen) => Request::Kick(chosen.which()),
+            Self::Respawn { chosen, revival } => {
+                Request::Respawn { which: chosen.which(), revival: *revival }
+            }
+            Self::Delete(jobs) => Request::Delete(refs(jobs)),
+            Self::Configure(settings) => Request::Configure(settings.clone()),
+        })
+    }
+
+    /// The operation that it is on this queue; `None` for what only clients send.
+    fn operation(&self, queue: &Queue) -> Option<Operation<'_>> {
+        match self {
+            Self::Tick { now, budget } => {
+                Some(Operation::Tick { now: UnixMillis(*now), budget: *budget })
+            }
+            Self::Lease { ids, holder } => {
+                let slot = |id: &String| queue.find_id(id).expect("a leased job is known");
+                let jobs = ids.iter().map(slot).collect();
+                Some(Operation::Lease(Lease { holder: borrowed(holder), jobs }))
+            }
+            _ => self.request()?.into_operation(),
+        }
+    }
+}
+
+/// What a client is told: nothing in it depends on where a queue keeps its jobs.
+#[derive(Clone, Debug, PartialEq)]
+enum Answer {
+    Ids(Vec<String>),
+    Deliveries(Vec<(String, u64)>),
+    Other(Outcome),
+}
+
+fn answer(queue: &Queue, outcome: Outcome) -> Answer {
+    let id = |slot| queue.job(slot).id().to_string();
+    match outcome {
+        Outcome::Published(slots) => Answer::Ids(slots.into_iter().map(id).collect()),
+        Outcome::Leased(leased) => {
+            let delivery = |(slot, token): (_, jobq_engine::Token)| (id(slot), token.0);
+            Answer::Deliveries(leased.into_iter().map(delivery).collect())
+        }
+        other => Answer::Other(other),
+    }
+}
+
+/// Decides and applies. Tells the answer, and what the log gets if anything changed.
+fn perform(queue: &mut Queue, command: &Command) -> Result<(Answer, Option<Command>), Refusal> {
+    let (operation, logged) = match command {
+        Command::Consume { holder, .. } => {
+            let request = command.request().expect("a client's");
+            let Some(operation) = queue.choose(request)? else {
+                return Ok((Answer::Deliveries(Vec::new()), None));
+            };
+            let Operation::Lease(lease) = &operation else { panic!("{operation:?}") };
+            let ids = lease.jobs.iter().map(|&slot| queue.job(slot).id().to_string()).collect();
+            let logged = Command::Lease { ids, holder: holder.clone() };
+            (operation, logged)
+        }
+        Command::Tick { .. } => (command.operation(queue).expect("a tick"), command.clone()),
+        _ => {
+            let request = command.request().expect("a client's");
+            (queue.choose(request)?.expect("its own operation"), command.clone())
+        }
+    };
+    let outcome = queue.apply(operation)?;
+    let logged = outcome.is_change().then_some(logged);
+    Ok((answer(queue, outcome), logged))
+}
+
+struct History {
+    seed: u64,
+    dice: Dice,
+    now: u64,
+    primary: Queue,
+    replica: Queue,
+    digest: Digest,
+    log: Vec<Command>,
+    // What clients remember.
+    ids: Vec<String>,
+    receipts: Vec<String>,
+    spent: HashSet<String>,
+    last_token: u64,
+}
+
+impl Drop for History {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed with JOBQ_SEED={} after {} logged", self.seed, self.log.len());
+        }
+    }
+}
+
+impl History {
+    fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            dice: Dice(seed),
+            now: 1_763_700_000_000,
+            primary: Queue::new(seed),
+            replica: Queue::new(seed),
+            digest: Queue::new(seed).digest(),
+            log: Vec::new(),
+            ids: Vec::new(),
+            receipts: Vec::new(),
+            spent: HashSet::new(),
+            last_token: 0,
+        }
+    }
+
+    fn run(mut self) {
+        for _ in 0..STEPS {
+            self.step();
+        }
+        let mut replayed = Queue::new(self.seed);
+        for command in &self.log {
+            let operation = command.operation(&replayed).expect("from the log");
+            replayed.apply(operation).expect("a log fits its own history");
+        }
+        assert_eq!(replayed.digest(), self.primary.digest(), "the log replayed");
+    }
+
+    fn step(&mut self) {
+        let command = self.any_command();
+        let before = self.digest;
+        match perform(&mut self.primary, &command) {
+            Ok((told, Some(logged))) => {
+                let operation = logged.operation(&self.replica).expect("from the log");
+                let outcome = self.replica.apply(operation).expect("the primary's decision");
+                assert_eq!(answer(&self.replica, outcome), told, "{command:?}");
+                self.log.push(logged);
+                self.remember(&command, &told);
+            }
+            Ok((told, None)) => {
+                assert_eq!(self.primary.digest(), before, "{command:?} is not in the log");
+                self.remember(&command, &told);
+            }
+            Err(refusal) => {
+                assert_eq!(self.primary.digest(), before, "{command:?}: {refusal}");
+            }
+        }
+        self.check(&command);
+        if self.dice.one_in(30) {
+            let queue = if self.dice.one_in(2) { &mut self.primary } else { &mut self.replica };
+            *queue = reloaded(queue);
+            self.check(&command);
+        }
+    }
+
+    fn check(&mut self, command: &Command) {
+        for queue in [&self.primary, &self.replica] {
+            if let Err(broken) = queue.check_invariants() {
+                panic!("{broken}, after {command:?}");
+            }
+            let counters = queue.counters();
+            let ended = counters.acked + counters.expired + counters.deleted;
+            assert_eq!(counters.published - ended, queue.len() as u64, "none is lost");
+        }
+        self.digest = self.primary.digest();
+        assert_eq!(self.digest, self.replica.digest(), "after {command:?}");
+        assert_eq!(self.primary.next_due(), self.replica.next_due(), "after {command:?}");
+    }
+
+    /// Remembers as a client does, and checks what a client may rely on.
+    fn remember(&mut self, command: &Command, told: &Answer) {
+        match (command, told) {
+            (_, Answer::Ids(ids)) => self.ids.extend_from_slice(ids),
+            (_, Answer::Deliveries(deliveries)) => {
+                for (id, token) in deliveries {
+                    assert!(*token > self.last_token, "tokens grow");
+                    self.last_token = *token;
+                    self.receipts.push(format!("{id}@{token}"));
+                }
+            }
+            (Command::Settle { jobs, .. } | Command::Delete(jobs), Answer::Other(done)) => {
+                if jobs.iter().all(|name| self.spent.contains(name)) {
+                    assert_eq!(*done, Outcome::Done(0), "a spent receipt acts no more");
+                }
+                if *done == Outcome::Done(jobs.len() as u64) {
+                    let receipts = jobs.iter().filter(|name| name.contains('@'));
+                    self.spent.extend(receipts.cloned());
+                }
+            }
+            _ => {}
+        }
+        let forgotten = self.ids.len().saturating_sub(2 * JOBS_MAX);
+        self.ids.drain(..forgotten);
+        let forgotten = self.receipts.len().saturating_sub(30);
+        self.receipts.drain(..forgotten);
+    }
+
+    fn any_command(&mut self) -> Command {
+        let crowded = self.primary.len() >= JOBS_MAX;
+        match self.dice.below(100) {
+            0..20 => self.any_tick(),
+            20..45 if !crowded => self.any_publish(),
+            20..60 => {
+                let count = self.dice.pick(&[1, 1, 1, 2, 3, 10]);
+                Command::Consume { count, holder: any_holder(&mut self.dice) }
+            }
+            60..82 => {
+                let (jobs, verdict) = (self.any_names(), any_verdict(&mut self.dice));
+                Command::Settle { jobs, verdict }
+            }
+            82..86 => {
+                let ttr = self.dice.maybe(50, |dice| Millis(1 + dice.below(500)));
+                Command::Touch { jobs: self.any_names(), ttr }
+            }
+            86..89 => Command::Kick(self.any_choice()),
+            89..94 => {
+                let chosen = self.any_choice();
+                let dice = &mut self.dice;
+                let revival = Revival {
+                    tries: dice.maybe(40, |dice| 1 + dice.below(4) as u32),
+                    ttl: dice.maybe(40, any_span),
+                    delay: dice.maybe(40, any_span).unwrap_or_default(),
+                };
+                Command::Respawn { chosen, revival }
+            }
+            94..98 => Command::Delete(self.any_names()),
+            _ => Command::Configure(any_settings(&mut self.dice)),
+        }
+    }
+
+    fn any_tick(&mut self) -> Command {
+        let dice = &mut self.dice;
+        let step = match dice.below(20) {
+            0 => 600_000,
+            1..4 => dice.below(20_000),
+            _ => dice.below(60),
+        };
+        self.now += step;
+        let back = if dice.one_in(10) { dice.below(5_000) } else { 0 };
+        let budget = dice.pick(&[0, 1, 2, 5, 100, 100, 100]);
+        Command::Tick { now: self.now - back, budget }
+    }
+
+    fn any_publish(&mut self) -> Command {
+        let id = if self.dice.one_in(4) { Some(self.any_given_id()) } else { None };
+        let dice = &mut self.dice;
+        let count = if id.is_none() && dice.one_in(4) { dice.below(4) } else { 1 };
+        let body = |dice: &mut Dice| vec![b'x'; dice.below(20) as usize];
+        let wishes = Wishes {
+            tries: dice.maybe(30, |dice| 1 + dice.below(3) as u32),
+            ttr: dice.maybe(30, |dice| Millis(1 + dice.below(300))),
+            ttl: dice.maybe(30, any_span),
+            backoff: dice.maybe(30, any_backoff),
+            priority: dice.maybe(30, |dice| dice.below(41) as i8 - 20),
+        };
+        let due = match dice.below(10) {
+            0..3 => Due::In(any_span(dice)),
+            3 => Due::At(UnixMillis(self.now + 100 - dice.below(200))),
+            _ => Due::Now,
+        };
+        let wishes = if dice.one_in(2) { wishes } else { Wishes::default() };
+        Command::Publish { bodies: (0..count).map(|_| body(dice)).collect(), id, due, wishes }
+    }
+
+    /// An id that may be new, taken, made, or about to be made.
+    fn any_given_id(&mut self) -> String {
+        match self.dice.below(8) {
+            0 if !self.ids.is_empty() => self.dice.pick(&self.ids).to_lowercase(),
+            1 => {
+                // A publish with an id draws one in vain, so the next but one is foreseen.
+                let mut foresight = self.primary.clone();
+                let once = Publish {
+                    bodies: Bodies::Many(vec![b"", b""]),
+                    id: None,
+                    due: Due::Now,
+                    wishes: Wishes::default(),
+                };
+                let made = foresight.apply(Operation::Publish(once)).expect("no id, no refusal");
+                let Answer::Ids(ids) = answer(&foresight, made) else { panic!("no ids") };
+                ids[1].to_lowercase()
+            }
+            _ => self.dice.pick(&GIVEN_IDS).to_owned(),
+        }
+    }
+
+    /// Receipts that hold, that are stale or spent, bare ids, and names of nothing.
+    fn any_names(&mut self) -> Vec<String> {
+        let count = self.dice.pick(&[1, 1, 1, 2, 5]);
+        (0..count).map(|_| self.any_name()).collect()
+    }
+
+    fn any_name(&mut self) -> String {
+        match self.dice.below(10) {
+            0..5 if !self.receipts.is_empty() => {
+                // The latest are likely to hold still.
+                let from = self.receipts.len().saturating_sub(6);
+                self.dice.pick(&self.receipts[from..])
+            }
+            5 if !self.receipts.is_empty() => self.dice.pick(&self.receipts),
+            6 => format!("{}@{}", self.dice.pick(&GIVEN_IDS), self.dice.below(50)),
+            7 => self.dice.pick(&GIVEN_IDS).to_owned(),
+            8 if !self.ids.is_empty() => self.dice.pick(&self.ids).to_lowercase(),
+            _ if !self.ids.is_empty() => self.dice.pick(&self.ids),
+            _ => "nothing".to_owned(),
+        }
+    }
+
+    fn any_choice(&mut self) -> Chosen {
+        if self.dice.one_in(2) {
+            Chosen::First(self.dice.pick(&[0, 1, 2, 5, u64::MAX]))
+        } else {
+            Chosen::Ids((0..3).map(|_| self.any_name()).collect())
+        }
+    }
+}
+
+fn any_span(dice: &mut Dice) -> Millis {
+    Millis(match dice.below(10) {
+        0 => 0,
+        1 => dice.below(1_000_000),
+        _ => dice.below(300),
+    })
+}
+
+fn any_backoff(dice: &mut Dice) -> Backoff {
+    match dice.below(4) {
+        0 => Backoff::None,
+        1 => Backoff::Fixed(any_span(dice)),
+        2 => Backoff::Exponential { base: any_span(dice), max: any_span(dice) },
+        _ => Backoff::Polynomial,
+    }
+}
+
+fn any_holder(dice: &mut Dice) -> Holder {
+    Holder {
+        worker: dice.pick(&[b"".as_slice(), b"w1", b"w2", b"a worker with a longer name"]).into(),
+        ttr: dice.maybe(40, |dice| Millis(1 + dice.below(300))).unwrap_or_default(),
+        counted: !dice.one_in(5),
+    }
+}
+
+fn any_verdict(dice: &mut Dice) -> Verdict<'static> {
+    let error = dice.pick(&[None, None, Some(b"".as_slice()), Some(b"no route to host")]);
+    match dice.below(10) {
+        0..4 => Verdict::Ack,
+        4..7 => Verdict::Nack { delay: dice.maybe(50, any_span), error },
+        7..9 => Verdict::Release { delay: dice.maybe(30, any_span).unwrap_or_default() },
+        _ => Verdict::Bury { error },
+    }
+}
+
+fn any_settings(dice: &mut Dice) -> Vec<Setting> {
+    let one = |dice: &mut Dice| match dice.below(7) {
+        0 => Setting::Tries(1 + dice.below(4) as u32),
+        1 => Setting::Ttr(Millis(1 + dice.below(500))),
+        2 => Setting::Ttl(any_span(dice)),
+        3 => Setting::Backoff(any_backoff(dice)),
+        4 => Setting::Priority(dice.below(41) as i8 - 20),
+        5 => Setting::MaxLen(dice.pick(&[0, 0, 10, 40])),
+        _ => Setting::MaxBody(dice.pick(&[0, 0, 10, 1_000])),
+    };
+    (0..1 + dice.below(3)).map(|_| one(dice)).collect()
+}

@@ -1,9 +1,9 @@
 //! Drives a queue as clients do: with requests, ids and receipts.
 
 use jobq_engine::{
-    Backoff, Bodies, Consume, Due, Holder, Job, JobRef, Millis, Operation, Outcome, Publish,
-    Queue, Refusal, Request, Revival, Setting, Slot, StateKind, Token, UnixMillis, Verdict, Which,
-    Wishes,
+    Backoff, Bodies, Consume, Corrupt, Due, Holder, Job, JobRef, Loader, Millis, Operation,
+    Outcome, Publish, Queue, Refusal, Request, Revival, Setting, Slot, StateKind, Token,
+    UnixMillis, Verdict, Which, Wishes,
 };
 
 /// When every story begins.
@@ -300,4 +300,48 @@ impl Driver {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The queue that its frames describe.
+pub fn reloaded(queue: &Queue) -> Queue {
+    load(&queue.frames().collect::<Vec<_>>()).unwrap_or_else(|corrupt| panic!("{corrupt}"))
+}
+
+pub fn load(frames: &[Vec<u8>]) -> Result<Queue, Corrupt> {
+    let (first, rest) = frames.split_first().ok_or(Corrupt::Incomplete)?;
+    let mut loader = Loader::new(first)?;
+    rest.iter().try_for_each(|frame| loader.push(frame))?;
+    loader.finish()
+}
+
+/// A source of choices that are the same for the same seed (SplitMix64).
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.roll() % bound
+    }
+
+    /// True once in `n` times.
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
+    pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize].clone()
+    }
+
+    /// Something with this `chance` in a hundred.
+    pub fn maybe<T>(&mut self, chance: u64, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        (self.below(100) < chance).then(|| make(self))
+    }
 }

@@ -1,0 +1,257 @@
+//! A server process of the kind under test, with the module loaded.
+
+use std::{
+    fs::File,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+use super::{module_path, wait_for, Aof, Client, Reply};
+
+/// How a server is to be started.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    settings: Vec<String>,
+    module_arguments: Vec<String>,
+    without_module: bool,
+}
+
+impl Options {
+    /// Nothing special: no persistence, no primary.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds settings as on the command line, separated by spaces.
+    pub fn with(mut self, settings: &str) -> Self {
+        self.settings.extend(settings.split(' ').map(String::from));
+        self
+    }
+
+    /// Adds an argument for the module.
+    pub fn with_module_argument(mut self, argument: &str) -> Self {
+        self.module_arguments.push(argument.into());
+        self
+    }
+
+    /// Leaves the module out.
+    pub fn without_module(mut self) -> Self {
+        self.without_module = true;
+        self
+    }
+
+    /// An append-only file that is synced at each write.
+    pub fn with_aof(self) -> Self {
+        self.with("--appendonly yes --appendfsync always")
+    }
+}
+
+/// A running server. It is ended when this is dropped.
+pub struct Server {
+    process: Child,
+    port: u16,
+    options: Options,
+    directory: TempDir,
+}
+
+impl Server {
+    /// Starts a server on a free port.
+    pub fn start(options: Options) -> Self {
+        let directory = tempfile::tempdir().expect("there is room for a directory");
+        for _ in 0..20 {
+            // Somebody else may take the port in between: then the server ends, and the next try
+            // takes another.
+            let port = free_port();
+            let mut process = spawn(port, &options, directory.path());
+            if wait_until_up(&mut process, port, directory.path()) {
+                return Self { process, port, options, directory };
+            }
+        }
+        panic!("no server can be started: {}", log_of(directory.path()));
+    }
+
+    /// Starts a server that keeps nothing.
+    pub fn plain() -> Self {
+        Self::start(Options::new())
+    }
+
+    /// Starts a replica of `primary`, with its own append-only file, and waits until it is in step.
+    pub fn replica_of(primary: &Server) -> Self {
+        let replica = Self::start(
+            Options::new().with_aof().with(&format!("--replicaof 127.0.0.1 {}", primary.port)),
+        );
+        replica.catch_up_with(primary);
+        replica
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Its directory.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A new connection.
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        Client::connect(self.port).expect("the server takes a connection")
+    }
+
+    /// Runs one command, given as words separated by spaces, on a connection of its own.
+    #[track_caller]
+    pub fn run(&self, line: &str) -> Reply {
+        self.client().run(line)
+    }
+
+    /// Whether the process runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        log_of(self.directory.path())
+    }
+
+    /// The commands in the append-only file's increments.
+    pub fn aof(&self) -> Aof {
+        Aof::read(&self.directory.path().join("appendonlydir"))
+    }
+
+    /// A field of `INFO section`.
+    #[track_caller]
+    pub fn info(&self, section: &str, field: &str) -> String {
+        let info = self.client().call(&["INFO", section]).text();
+        let prefix = format!("{field}:");
+        let found = info.lines().find_map(|line| line.strip_prefix(&prefix));
+        found.unwrap_or_else(|| panic!("no {field} in {info}")).trim().to_string()
+    }
+
+    /// How many clients are blocked.
+    pub fn blocked_clients(&self) -> usize {
+        self.info("clients", "blocked_clients").parse().expect("a number")
+    }
+
+    /// Waits until so many clients are blocked.
+    #[track_caller]
+    pub fn wait_for_blocked(&self, clients: usize) {
+        wait_for("blocked clients", || (self.blocked_clients() == clients).then_some(()));
+    }
+
+    /// Waits until this replica has all that `primary` has written.
+    #[track_caller]
+    pub fn catch_up_with(&self, primary: &Server) {
+        wait_for("the replica", || {
+            let is_up = self.info("replication", "role") == "slave"
+                && self.info("replication", "master_link_status") == "up";
+            let offset = |server: &Server, field| server.info("replication", field);
+            let in_step =
+                is_up && offset(self, "slave_repl_offset") == offset(primary, "master_repl_offset");
+            in_step.then_some(())
+        });
+    }
+
+    /// Ends the process without warning and starts it again on its files.
+    pub fn kill_and_restart(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// Ends the process without warning.
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Ends the process in good order and starts it again on its files. With `--save ''` and no
+    /// append-only file nothing comes back.
+    pub fn restart(&mut self) {
+        self.client().send(&["SHUTDOWN"]);
+        let _ = self.process.wait();
+        self.start_again();
+    }
+
+    /// Starts a process that was ended on its files.
+    pub fn start_again(&mut self) {
+        self.process = spawn(self.port, &self.options, self.directory.path());
+        let up = wait_until_up(&mut self.process, self.port, self.directory.path());
+        assert!(up, "the server does not come back: {}", self.log());
+    }
+
+    /// Changes the options of the next start.
+    pub fn set_options(&mut self, options: Options) {
+        self.options = options;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The server under test: `JOBQ_SERVER`, or `redis-server` from the path.
+pub fn binary() -> PathBuf {
+    std::env::var_os("JOBQ_SERVER").map_or_else(|| "redis-server".into(), PathBuf::from)
+}
+
+fn spawn(port: u16, options: &Options, directory: &Path) -> Child {
+    let log = File::options().create(true).append(true).open(directory.join("log"));
+    let log = log.expect("the directory is writable");
+    let mut command = Command::new(binary());
+    command
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+        .args(["--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0"])
+        .arg("--dir")
+        .arg(directory)
+        .args(&options.settings)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a file can be shared"))
+        .stderr(log);
+    if !options.without_module {
+        command.arg("--loadmodule").arg(module_path()).args(&options.module_arguments);
+    }
+    command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary().display()))
+}
+
+/// Waits until the server answers. False if it ends before that.
+fn wait_until_up(process: &mut Child, port: u16, directory: &Path) -> bool {
+    wait_for(&format!("the server: {}", log_of(directory)), || {
+        if process.try_wait().expect("a child can be asked").is_some() {
+            return Some(false);
+        }
+        let mut client = Client::connect(port).ok()?;
+        client.send(&["PING"]);
+        let answers = client.try_read().is_ok_and(|reply| reply == Reply::Status("PONG".into()));
+        // An answer may come from another server that took the port: ours is the one with our
+        // process id.
+        (answers && client.run("INFO server").text().contains(&format!("process_id:{}\r", process.id())))
+            .then_some(true)
+    })
+}
+
+fn log_of(directory: &Path) -> String {
+    std::fs::read_to_string(directory.join("log")).unwrap_or_default()
+}
+
+/// A port that is free now, with room for a cluster's second one above it.
+fn free_port() -> u16 {
+    loop {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+        let port = listener.local_addr().expect("a listener has an address").port();
+        if port < 55_000 {
+            return port;
+        }
+    }
+}
