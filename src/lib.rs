@@ -122,6 +122,7 @@ fn load<'a>(context: Context, arguments: impl Iterator<Item = &'a [u8]>) -> bool
         && events::subscribe(context, sound_events)
         && info::register(context);
     if registered {
+        log(Level::Notice, concat!("JobQ ", env!("CARGO_PKG_VERSION"), " is loaded"));
         surroundings::warn(context);
     }
     registered

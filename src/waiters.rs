@@ -84,11 +84,6 @@ impl Waiters {
         self.by_ticket.insert(ticket, waiter);
     }
 
-    /// Whether nobody waits at all.
-    pub fn is_empty(&self) -> bool {
-        self.by_ticket.is_empty()
-    }
-
     /// How many consumers wait.
     pub fn len(&self) -> usize {
         self.by_ticket.len()

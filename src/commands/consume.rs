@@ -76,23 +76,20 @@ fn take(
     Ok(taken)
 }
 
-/// In which order the queues are asked: as they were given, or drawn by weight.
+/// In which order the queues are asked: as they were given, or drawn by weight. O(q log q).
+///
+/// Drawn by giving each queue the key `ln(random) / weight` and sorting, largest first: the first
+/// place goes to each queue in proportion to its weight, and so does every further one among those
+/// left (Efraimidis and Spirakis 2006).
 fn order(weights: &[u32], queues: usize) -> Vec<usize> {
-    if weights.is_empty() {
-        return (0..queues).collect();
-    }
-    let mut generator = rand::rng();
-    let mut left: Vec<_> = (0..queues).collect();
-    let mut order = Vec::with_capacity(queues);
-    while !left.is_empty() {
-        let total: u32 = left.iter().map(|&queue| weights[queue]).sum();
-        let mut drawn = generator.random_range(0..total);
-        let place = left.iter().position(|&queue| {
-            let hit = drawn < weights[queue];
-            drawn = drawn.saturating_sub(weights[queue]);
-            hit
-        });
-        order.push(left.remove(place.unwrap_or(0)));
+    let mut order: Vec<_> = (0..queues).collect();
+    if !weights.is_empty() {
+        let mut generator = rand::rng();
+        let keys: Vec<_> = weights
+            .iter()
+            .map(|&weight| generator.random::<f64>().ln() / f64::from(weight))
+            .collect();
+        order.sort_by(|&a, &b| keys[b].total_cmp(&keys[a]));
     }
     order
 }

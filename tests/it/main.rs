@@ -2,4 +2,7 @@
 //! scripts/test runs everything on Redis and on Valkey.
 
 mod lifecycle;
+mod log;
+mod persistence;
+mod restore;
 mod support;

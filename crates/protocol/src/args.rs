@@ -51,10 +51,10 @@ impl<'a, 'v> Args<'a, 'v> {
         self.integer(range).map(Millis)
     }
 
-    /// Takes the next `n` arguments, the values of `name`.
-    pub fn values(&mut self, n: usize, name: &str) -> Result<&'v [&'a [u8]], BadArguments> {
+    /// Takes the next `n` arguments.
+    pub fn values(&mut self, n: usize) -> Result<&'v [&'a [u8]], BadArguments> {
         let Some((values, rest)) = self.rest.split_at_checked(n) else {
-            let what = format!("n is {n}, but {} of {name} follow", self.rest.len());
+            let what = format!("n is {n}, but {} more arguments follow", self.rest.len());
             return Err(self.syntax(&what));
         };
         self.rest = rest;

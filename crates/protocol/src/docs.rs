@@ -1,12 +1,7 @@
 //! `docs/commands.md`, printed from the tables. A test compares the two.
 
 use crate::{
-    command::Command,
-    error::ErrorWord,
-    settings::SETTINGS,
-    stats,
-    syntax::{Arg, Kind},
-    table::COMMANDS,
+    command::Command, error::ErrorWord, settings::SETTINGS, stats, syntax::Arg, table::COMMANDS,
 };
 
 const INTRO: &str = include_str!("docs/intro.md");
@@ -14,7 +9,8 @@ const INTRO: &str = include_str!("docs/intro.md");
 /// The whole page.
 #[must_use]
 pub fn commands_md() -> String {
-    let (internal, public): (Vec<_>, Vec<_>) = COMMANDS.iter().partition(|command| command.internal);
+    let (internal, public): (Vec<_>, Vec<_>) =
+        COMMANDS.iter().partition(|command| command.internal);
     let mut page = String::from(INTRO);
     page.push_str(&index(&public));
     page.extend(public.into_iter().map(section));
@@ -49,8 +45,11 @@ fn section(command: &Command) -> String {
     if command.internal {
         text += "**Internal.** Not for clients.\n\n";
     }
-    command.args.iter().skip(1).for_each(|arg| text += &option(arg));
-    text += &format!("\n- **Reply.** {}\n", command.reply);
+    let options: String = command.args.iter().skip(1).map(option).collect();
+    if !options.is_empty() {
+        text += &format!("{options}\n");
+    }
+    text += &format!("- **Reply.** {}\n", command.reply);
     text += &format!("- **Complexity.** {}.\n", command.complexity);
     for (word, when) in command.errors {
         text += &format!("- **`{}`** if {when}.\n", word.word());
@@ -68,16 +67,11 @@ fn section(command: &Command) -> String {
 }
 
 fn option(arg: &Arg) -> String {
-    let mut text = String::new();
-    if !arg.about.is_empty() {
-        let range = match (arg.range, arg.kind) {
-            (Some(range), Kind::Integer | Kind::UnixTime) => format!(" Range: {range}."),
-            _ => String::new(),
-        };
-        text = format!("- `{}`: {}{range}\n", arg.once(), arg.about);
+    if arg.about.is_empty() {
+        return arg.subargs.iter().map(option).collect();
     }
-    arg.subargs.iter().for_each(|part| text += &option(part));
-    text
+    let range = arg.range.map(|range| format!(" Range: {range}.")).unwrap_or_default();
+    format!("- `{}`: {}{range}\n", arg.once(), arg.about)
 }
 
 fn settings() -> String {

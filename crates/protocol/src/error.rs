@@ -90,7 +90,7 @@ impl ErrorWord {
                 "The command is internal, or for tests only, or the server's access control list \
                  forbids it."
             }
-            Self::ReadOnly => "A write was sent to a replica; the server's own error.",
+            Self::ReadOnly => "A write was sent to a replica.",
             Self::Oom => {
                 "The server is at its `maxmemory` and refuses commands that add jobs; the server's \
                  own error."

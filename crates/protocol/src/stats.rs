@@ -21,6 +21,9 @@ pub static FIELDS: &[(&str, &str)] = &[
     ("respawned", "dead jobs brought back"),
     ("deleted", "jobs removed by request"),
     ("died", "jobs that became dead, buried ones included"),
-    ("clock", "the queue's own time, that of its last change or look at the clock, in milliseconds since the epoch"),
+    ("clock", "the queue's own time, that of its last tick, in milliseconds since the epoch"),
     ("next-due", "when the queue next has something to do by itself, by the same clock; or null"),
 ];
+
+#[cfg(test)]
+mod tests;

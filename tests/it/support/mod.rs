@@ -2,6 +2,8 @@
 
 mod aof;
 mod client;
+pub mod likeness;
+pub mod load;
 mod module;
 mod server;
 

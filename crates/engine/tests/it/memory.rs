@@ -1,7 +1,7 @@
 //! What a job costs over its body, and that memory comes back. Counted as the queue counts it:
 //! without what the allocator adds.
 
-use jobq_engine::{Holder, Millis, Queue, StateKind};
+use jobq_engine::{Holder, Job, Millis, Queue, StateKind};
 
 use crate::support::{job, Driver, ANYONE};
 
@@ -10,6 +10,12 @@ const BODY: &str = "a body of 32 bytes, for counting";
 
 /// What an emptied queue may keep.
 const DRAINED_BYTES_MAX: usize = 4096;
+
+#[test]
+fn a_job_itself_takes_96_bytes_and_nothing_more_in_its_slot() {
+    assert_eq!(size_of::<Job>(), 96);
+    assert_eq!(size_of::<Option<Job>>(), 96);
+}
 
 #[test]
 fn a_ready_job_costs_less_than_112_bytes_over_its_body() {

@@ -17,7 +17,7 @@ const SEEDS: u64 = 50;
 const STEPS: usize = 3_000;
 
 /// Beyond this many jobs, histories stop publishing.
-const JOBS_MAX: usize = 24;
+const JOBS_MAX: usize = 40;
 
 const GIVEN_IDS: [&str; 7] = [
     "a",
@@ -39,6 +39,15 @@ fn primary_replica_log_and_snapshot_agree_after_every_step() {
             scope.spawn(move || mine.for_each(|seed| History::new(seed).run()));
         }
     });
+}
+
+#[test]
+fn a_history_meets_every_kind_of_event() {
+    let mut history = History::new(0);
+    history.run();
+    for (name, count) in history.primary.counters().named() {
+        assert!(count > 0, "nothing was {name}");
+    }
 }
 
 fn seeds() -> Range<u64> {
@@ -220,7 +229,7 @@ impl History {
         }
     }
 
-    fn run(mut self) {
+    fn run(&mut self) {
         for _ in 0..STEPS {
             self.step();
         }

@@ -1,1 +1,453 @@
+//! The stored form: frozen bytes, damage of every kind, and bounds on size.
 
+use jobq_engine::{
+    snapshot::{FRAME_BYTES, SNAPSHOT_VERSION},
+    Backoff, Corrupt, Holder, Millis, Queue, Revival, Setting, StateKind, Verdict,
+};
+
+use crate::support::{job, load, reloaded, Dice, Driver, ANYONE, FREE};
+
+/// The frames of [`fixed`] in form 1, with an empty line between them.
+fn golden() -> Vec<Vec<u8>> {
+    include_str!("snapshot/form_1.hex").split("\n\n").map(unhex).collect()
+}
+
+/// A small queue with something of everything that is stored.
+fn fixed() -> Queue {
+    let mut driver = Driver::new();
+    driver.configure(&[Setting::MaxLen(1_000), Setting::Ttl(Millis(86_400_000))]);
+    driver.publish(job("dead").id("dead:1").tries(1).priority(-20));
+    let dead = driver.consume();
+    let nack = Verdict::Nack { delay: None, error: Some(b"no route") };
+    driver.settle(&[&dead.receipt], nack);
+    driver.publish(job("respawned").id("respawned:1").backoff(Backoff::None));
+    driver.bury("respawned:1");
+    let revival = Revival { tries: Some(3), ttl: Some(Millis(5_000)), delay: Millis::ZERO };
+    driver.respawn(&["respawned:1"], revival);
+    driver.publish(job("leased").priority(-9));
+    driver.consume_as(Holder { worker: b"w1", ttr: Millis(30_000), counted: true }, 1);
+    driver.publish(job("free").priority(-9).ttr(1_500));
+    driver.consume_as(FREE, 1);
+    driver.pass(7);
+    driver.publish(job("ready").ttl(0));
+    let exponential = Backoff::Exponential { base: Millis(100), max: Millis(900) };
+    driver.publish(job("delayed").delay(2_000).backoff(exponential));
+    driver.publish(job("later").delay(3_000).backoff(Backoff::Fixed(Millis(5))));
+    driver.kick_first(1);
+    driver.bury("respawned:1");
+    driver.respawn_first(1, Revival { delay: Millis(60), ..revival });
+    driver.queue
+}
+
+#[test]
+fn the_stored_form_is_frozen() {
+    let frames = frames_of(&fixed());
+    assert!(
+        frames == golden(),
+        "The stored form of the same queue has changed. Servers hold RDB and AOF files in form 1, \
+         which must be read for ever: if `snapshot/v1.rs` was edited, undo that, add a form 2 \
+         beside it, raise SNAPSHOT_VERSION and keep these bytes as a test of reading. Only if the \
+         queue itself behaves otherwise on purpose, this is the new `form_1.hex`:\n{}",
+        frames.iter().map(|frame| hex(frame)).collect::<Vec<_>>().join("\n\n")
+    );
+}
+
+#[test]
+fn the_frozen_form_is_read() {
+    let queue = load(&golden()).expect("form 1 is read for ever");
+    queue.check_invariants().expect("sound");
+    assert_eq!(queue.digest(), fixed().digest());
+}
+
+#[test]
+fn a_newer_form_is_refused_by_its_name() {
+    for frame in 0..2 {
+        let mut frames = frames_of(&fixed());
+        frames[frame][4..6].copy_from_slice(&(SNAPSHOT_VERSION + 1).to_le_bytes());
+        let refused = load(&frames).expect_err("newer");
+        assert_eq!(refused, Corrupt::Newer(2));
+        assert_eq!(refused.to_string(), "form 2 is newer than 1, which this module reads");
+        frames[frame][4..6].copy_from_slice(&0u16.to_le_bytes());
+        assert_eq!(load(&frames).err(), Some(Corrupt::NoFrame));
+    }
+}
+
+#[test]
+fn an_empty_queue_is_one_frame() {
+    let queue = Driver::new().queue;
+    assert_eq!(frames_of(&queue).len(), 1);
+    assert_eq!(reloaded(&queue).digest(), queue.digest());
+}
+
+#[test]
+fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
+    let original = fixed();
+    let changes: [fn(&mut Driver); 9] = [
+        |driver| driver.pass(1),
+        |driver| drop(driver.publish(job(""))),
+        |driver| drop(driver.consume()),
+        |driver| assert_eq!(driver.ack("dead:1") + driver.delete(&["dead:1"]), 1),
+        |driver| driver.configure(&[Setting::MaxBody(7)]),
+        |driver| assert_eq!(driver.respawn(&["dead:1"], Revival::default()), 1),
+        |driver| assert_eq!(driver.kick_first(1), 1),
+        |driver| assert_eq!(driver.tick_to(0, 1), 1),
+        |driver| {
+            let taken = driver.consume();
+            driver.release(&taken.receipt);
+        },
+    ];
+    let mut seen = vec![original.digest()];
+    for change in changes {
+        let mut driver = Driver { queue: original.clone() };
+        change(&mut driver);
+        let digest = driver.queue.digest();
+        assert!(!seen.contains(&digest));
+        seen.push(digest);
+    }
+}
+
+#[test]
+fn a_reloaded_queue_keeps_the_order_of_service_and_of_death() {
+    let mut driver = Driver::new();
+    driver.publish_all(&["a", "b", "c", "d"]);
+    let taken = driver.consume_as(ANYONE, 3);
+    // At the head in the order of their release, which is none of publish order.
+    for n in [1, 2, 0] {
+        driver.release(&taken[n].receipt);
+    }
+    let ids: Vec<_> = ["x", "z", "y"].map(|id| driver.publish(job(id).id(id))).into();
+    for n in [2, 0, 1] {
+        driver.bury(&ids[n]);
+    }
+    let mut driver = Driver { queue: reloaded(&driver.queue) };
+    assert_eq!(driver.line(), ["a", "c", "b", "d"]);
+    driver.respawn_first(3, Revival::default());
+    driver.pass(0);
+    assert_eq!(driver.line()[4..], ["y", "x", "z"]);
+}
+
+#[test]
+fn missing_repeated_extra_and_reordered_frames_are_refused() {
+    let frames = frames_of(&of_many_frames());
+    assert!(frames.len() >= 5, "{}", frames.len());
+    assert!(load(&frames).is_ok());
+
+    let without = |n: usize| [&frames[..n], &frames[n + 1..]].concat();
+    let twice = |n: usize| [&frames[..=n], &frames[n..]].concat();
+    for n in 0..frames.len() {
+        assert_refused(&without(n), &format!("without frame {n}"));
+        assert_refused(&twice(n), &format!("frame {n} twice"));
+        let again = [&frames[..], &frames[n..=n]].concat();
+        assert_refused(&again, &format!("frame {n} again at the end"));
+        for m in 0..n {
+            let mut swapped = frames.clone();
+            swapped.swap(n, m);
+            assert_refused(&swapped, &format!("frames {n} and {m} exchanged"));
+        }
+    }
+    assert_refused(&[], "no frame");
+    let header = frames[1][..HEADER_BYTES].to_vec();
+    assert_refused(&[&frames[..1], &[header], &frames[1..]].concat(), "an empty frame");
+}
+
+#[test]
+fn a_frame_cut_anywhere_is_refused() {
+    let frames = frames_of(&fixed());
+    for n in 0..frames.len() {
+        for len in 0..frames[n].len() {
+            let mut cut = frames.clone();
+            cut[n].truncate(len);
+            assert_refused(&cut, &format!("frame {n} cut after {len} bytes"));
+        }
+        let mut longer = frames.clone();
+        longer[n].push(0);
+        assert_refused(&longer, &format!("frame {n} with a byte too many"));
+    }
+}
+
+#[test]
+fn a_damaged_frame_is_refused_or_gives_a_sound_queue() {
+    let queues = [fixed(), of_little_in_common()];
+    let (mut dice, mut taken) = (Dice(1), 0);
+    for n in 0..20_000 {
+        let mut frames = frames_of(&queues[n % 2]);
+        let at = if dice.one_in(4) { 0 } else { dice.below(frames.len() as u64) as usize };
+        for _ in 0..dice.pick(&[1, 1, 1, 2, 5]) {
+            damage(&mut frames[at], &mut dice);
+        }
+        let Ok(queue) = load(&frames) else { continue };
+        taken += 1;
+        let context = || format!("damage {n}:\n{}", hex(&frames[at]));
+        assert_sound(&queue, &context);
+        if taken % 10 == 0 {
+            work_off(queue);
+        }
+    }
+    assert!(taken > 1_000, "only {taken} of 20,000 were read: the damage is too coarse");
+}
+
+fn damage(frame: &mut [u8], dice: &mut Dice) {
+    let len = frame.len() as u64;
+    if len < 16 {
+        return;
+    }
+    let at = dice.below(len - 8) as usize;
+    match dice.below(8) {
+        0..3 => frame[at] ^= 1 << dice.below(8),
+        3 => frame[at] = dice.roll() as u8,
+        4 => frame[at] = frame[at].wrapping_add(dice.pick(&[1, 255])),
+        5 => {
+            let word = dice.pick(&[0, 1, u64::MAX, u64::MAX / 2, 1 << 32, dice.0]);
+            frame[at..at + 8].copy_from_slice(&word.to_le_bytes());
+        }
+        6 => {
+            let from = dice.below(len - 8) as usize;
+            frame.copy_within(from..from + 8, at);
+        }
+        _ => {
+            let half = dice.pick(&[0, 1, u32::MAX, 1 << 31]);
+            frame[at..at + 4].copy_from_slice(&half.to_le_bytes());
+        }
+    }
+}
+
+/// Checks that a queue holds together and can be stored.
+fn assert_sound(queue: &Queue, context: &impl Fn() -> String) {
+    queue.check_invariants().unwrap_or_else(|broken| panic!("{broken}, {}", context()));
+    let again = load(&frames_of(queue)).unwrap_or_else(|no| panic!("{no}, {}", context()));
+    assert_eq!(again.digest(), queue.digest(), "{}", context());
+}
+
+/// Does with a queue what can be done, which checks it at every step.
+fn work_off(queue: Queue) {
+    let mut driver = Driver { queue };
+    driver.tick_to(driver.now() + 3_000, 5);
+    driver.respawn_first(u64::MAX, Revival { tries: Some(2), ..Revival::default() });
+    driver.kick_first(u64::MAX);
+    for _ in 0..4 {
+        let _ = driver.try_publish(job("b"));
+        for taken in driver.consume_as(ANYONE, 20) {
+            driver.nack(&taken.receipt);
+        }
+        driver.pass(50_000_000);
+    }
+}
+
+#[test]
+fn a_huge_declared_length_is_refused_without_making_room_for_it() {
+    let queue = fixed();
+    let huge = [u64::MAX, u64::MAX / 2, 1 << 40, u64::from(u32::MAX)];
+    let lengths = ["dead", "no route", "dead:1", "w1"];
+    let frames = frames_of(&queue);
+    for (n, frame) in frames.iter().enumerate() {
+        for text in lengths {
+            let Some(at) = place_of(frame, &prefixed(text)) else { continue };
+            for len in huge {
+                let mut hostile = frames.clone();
+                hostile[n][at..at + 8].copy_from_slice(&len.to_le_bytes());
+                assert_refused(&hostile, text);
+            }
+        }
+        let mut hostile = frames.clone();
+        hostile[n][HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_refused(&hostile, "a record");
+    }
+    // How many tasks there are, the first of them being to kick one job.
+    let tasks = [&2u64.to_le_bytes()[..], &0u32.to_le_bytes(), &1u64.to_le_bytes()].concat();
+    let tasks = place_of(&frames[0], &tasks).expect("two tasks");
+    for len in huge {
+        let mut hostile = frames.clone();
+        hostile[0][tasks..tasks + 8].copy_from_slice(&len.to_le_bytes());
+        assert_refused(&hostile, "tasks");
+    }
+    // More jobs than anybody has.
+    let end = frames[0].len();
+    let mut hostile = frames.clone();
+    hostile[0][end - 8..].copy_from_slice(&u64::MAX.to_le_bytes());
+    assert_refused(&hostile, "jobs");
+}
+
+/// A job's record, field by field from its beginning; form 1 is frozen.
+mod field {
+    pub const ULID_LOW: usize = 8;
+    pub const SEQ: usize = 16;
+    pub const STATE: usize = 24;
+    pub const INSTANT_OR_TOKEN: usize = 28;
+}
+
+#[test]
+fn what_no_queue_can_hold_is_refused() {
+    let two = |state: StateKind| {
+        let mut driver = Driver::new();
+        driver.publish_into(state, "one");
+        driver.pass(5);
+        driver.publish_into(state, "two");
+        driver.queue
+    };
+    let ready = || two(StateKind::Ready);
+    let far = u64::MAX.to_le_bytes();
+    let cases = [
+        ("a place in publish order that is taken", ready(), field::SEQ, 1u64.to_le_bytes()),
+        ("a place in publish order that is none", ready(), field::SEQ, [0; 8]),
+        ("a place in publish order to come", ready(), field::SEQ, 3u64.to_le_bytes()),
+        ("an id to come", ready(), field::ULID_LOW, far),
+        ("a state that is none", ready(), field::STATE, far),
+        ("ready since the future", ready(), field::INSTANT_OR_TOKEN, 1_000_006u64.to_le_bytes()),
+        ("delayed beyond all time", two(StateKind::Delayed), field::INSTANT_OR_TOKEN, far),
+        ("a token twice", two(StateKind::Leased), field::INSTANT_OR_TOKEN, 1u64.to_le_bytes()),
+        ("a token that is none", two(StateKind::Leased), field::INSTANT_OR_TOKEN, [0; 8]),
+        ("a token to come", two(StateKind::Leased), field::INSTANT_OR_TOKEN, 3u64.to_le_bytes()),
+        ("dead before the last", two(StateKind::Dead), field::INSTANT_OR_TOKEN, [0; 8]),
+        ("dead since the future", two(StateKind::Dead), field::INSTANT_OR_TOKEN, far),
+    ];
+    for (what, queue, field, value) in cases {
+        let mut frames = frames_of(&queue);
+        assert!(load(&frames).is_ok(), "{what}: before");
+        let second = HEADER_BYTES + 4 + record_bytes(&frames[1]) + 4;
+        frames[1][second + field..][..8].copy_from_slice(&value);
+        assert_refused(&frames, what);
+    }
+}
+
+#[test]
+fn a_job_delivered_more_often_than_it_has_tries_is_refused() {
+    const TRIES: u32 = 0x0A0B_0C0D;
+    for state in StateKind::ALL {
+        let mut driver = Driver::new();
+        driver.publish(job("a").id("a").tries(TRIES).backoff(Backoff::None));
+        for _ in 0..3 {
+            driver.consume();
+            driver.nack("a");
+        }
+        match state {
+            StateKind::Delayed => {
+                driver.consume_as(FREE, 1);
+                driver.settle(&["a"], Verdict::Release { delay: Millis(50) });
+            }
+            StateKind::Ready => {}
+            StateKind::Leased => drop(driver.consume()),
+            StateKind::Dead => assert_eq!(driver.bury("a"), 1),
+        }
+        let deliveries = driver.job("a").deliveries;
+        let may_be = |tries: u32| {
+            let mut frames = frames_of(&driver.queue);
+            let at = place_of(&frames[1], &TRIES.to_le_bytes()).expect("the tries are stored");
+            frames[1][at..at + 4].copy_from_slice(&tries.to_le_bytes());
+            load(&frames).is_ok()
+        };
+        // What can be taken has a try left.
+        let waits = matches!(state, StateKind::Delayed | StateKind::Ready);
+        let least = deliveries + u32::from(waits);
+        assert!(may_be(least), "{state:?}");
+        assert!(!may_be(least - 1), "{state:?}");
+        assert!(!may_be(0), "{state:?}");
+    }
+}
+
+#[test]
+fn a_job_that_is_there_twice_is_refused() {
+    for (draft, id) in [(job("a"), "made"), (job("a").id("mine"), "given")] {
+        let mut driver = Driver::new();
+        driver.publish(draft);
+        driver.publish(job("other"));
+        let mut frames = frames_of(&driver.queue);
+        let first = HEADER_BYTES..HEADER_BYTES + 4 + record_bytes(&frames[1]);
+        let twice = frames[1][first.clone()].repeat(2);
+        frames[1] = [&frames[1][..HEADER_BYTES], &twice].concat();
+        assert_refused(&frames, id);
+    }
+}
+
+#[test]
+fn a_job_larger_than_a_frame_is_stored_whole() {
+    let mut driver = Driver::new();
+    let large = "x".repeat(4 * FRAME_BYTES);
+    driver.publish(job("before"));
+    let id = driver.publish(job(&large));
+    driver.publish(job("after"));
+    let frames = frames_of(&driver.queue);
+    assert_eq!(frames.len(), 3, "the description, up to the large job, what comes after it");
+    let reloaded = Driver { queue: reloaded(&driver.queue) };
+    assert_eq!(reloaded.queue.digest(), driver.queue.digest());
+    assert_eq!(reloaded.job(&id).body.len(), large.len());
+}
+
+#[test]
+fn a_large_queue_is_stored_in_bounded_frames() {
+    let mut driver = Driver::new();
+    for n in 0..100_000 {
+        driver.publish(job(&format!("job {n}")).delay(n % 4 * 1_000).priority((n % 3) as i8));
+    }
+    driver.consume_as(ANYONE, 20_000);
+    let frames = frames_of(&driver.queue);
+    assert!(frames.len() > 10);
+    let longest = frames.iter().map(Vec::len).max().expect("frames");
+    assert!(longest < FRAME_BYTES + 512, "{longest}");
+    let queue = load(&frames).expect("as it was stored");
+    queue.check_invariants().expect("sound");
+    assert_eq!(queue.digest(), driver.queue.digest());
+    assert_eq!(queue.bytes() / 1_000_000, driver.queue.bytes() / 1_000_000);
+}
+
+/// Magic number, version and number of a frame.
+const HEADER_BYTES: usize = 10;
+
+fn frames_of(queue: &Queue) -> Vec<Vec<u8>> {
+    queue.frames().collect()
+}
+
+/// How long the first record of a frame is.
+fn record_bytes(frame: &[u8]) -> usize {
+    let (len, _) = frame[HEADER_BYTES..].split_first_chunk().expect("a record");
+    u32::from_le_bytes(*len) as usize
+}
+
+/// A queue with jobs in every state, in several frames.
+fn of_many_frames() -> Queue {
+    let mut driver = Driver::new();
+    for (n, state) in StateKind::ALL.into_iter().cycle().take(20).enumerate() {
+        let id = driver.publish_into(state, &format!("{}-{n}", state.name()));
+        let body = "x".repeat(FRAME_BYTES / 4);
+        driver.publish(job(&body).id(&format!("{id}-large")));
+    }
+    driver.queue
+}
+
+/// A queue whose jobs differ in all they have, small.
+fn of_little_in_common() -> Queue {
+    let mut driver = Driver::new();
+    for (n, state) in StateKind::ALL.into_iter().cycle().take(12).enumerate() {
+        driver.publish_into(state, &format!("{}-{n}", state.name()));
+        driver.publish(job("b").tries(1 + n as u32 % 3).ttr(50).ttl(9_000).backoff(Backoff::None));
+        driver.pass(20);
+        if let Some(taken) = driver.consume_as(ANYONE, 1).pop() {
+            driver.settle(&[&taken.id], Verdict::Nack { delay: None, error: Some(b"e") });
+        }
+    }
+    driver.respawn_first(2, Revival { ttl: Some(Millis(70_000)), ..Revival::default() });
+    driver.queue
+}
+
+fn assert_refused(frames: &[Vec<u8>], what: &str) {
+    assert!(load(frames).is_err(), "{what} was taken");
+}
+
+/// A text as it is stored: its length before it.
+fn prefixed(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
+}
+
+fn place_of(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// Hexadecimal digits, 48 bytes a line.
+fn hex(bytes: &[u8]) -> String {
+    let line = |line: &[u8]| line.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.chunks(48).map(line).collect::<Vec<String>>().join("\n")
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<_> = text.chars().filter_map(|c| c.to_digit(16)).collect();
+    digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
+}

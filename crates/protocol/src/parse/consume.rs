@@ -35,7 +35,7 @@ pub fn consume<'a>(queue: &'a [u8], args: &mut Args<'a, '_>) -> Result<Call<'a>,
         return Err(args.syntax(&format!("queue {} is named twice", shown(twice))));
     }
     if !weights.is_empty() && weights.len() != queues.len() {
-        let what = format!("WEIGHTS has {} of {} queues", weights.len(), queues.len());
+        let what = format!("there are {} weights for {} queue(s)", weights.len(), queues.len());
         return Err(args.syntax(&what));
     }
     let consume = Consume { count, holder };

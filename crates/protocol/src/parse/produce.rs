@@ -19,7 +19,7 @@ pub fn publish<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
 /// `JQ.MPUBLISH queue n body [body ...] [option ...]`
 pub fn publish_many<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let n = args.integer(&range::BODIES)?;
-    let bodies = args.values(n, "body")?.to_vec();
+    let bodies = args.values(n)?.to_vec();
     let publish = options(args, Bodies::Many(bodies))?;
     Ok(Call::Publish { publish, many: true })
 }

@@ -1,1 +1,260 @@
+//! What each command's arguments mean. The refusals are in `refusals.rs`; random vectors, and ones
+//! made up from the table, are in `fuzz.rs`.
 
+mod fuzz;
+mod refusals;
+
+use jobq_engine::{
+    Backoff, Bodies, Due, JobRef, Millis, Setting, StateKind, Token, UnixMillis, Verdict, Which,
+};
+
+use super::*;
+use crate::{call::ConsumeCall, table::find};
+
+/// Parses a line of words without blanks in them.
+fn call(line: &str) -> Result<Call<'_>, String> {
+    let argv: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+    let command = find(argv[0]).expect(line);
+    parse(command, &argv).map_err(|refused| refused.to_string())
+}
+
+fn understood(line: &str) -> Call<'_> {
+    call(line).unwrap_or_else(|refused| panic!("{line}: {refused}"))
+}
+
+fn consume(line: &str) -> ConsumeCall<'_> {
+    match understood(line) {
+        Call::Consume(call) => call,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn job(id: &str) -> JobRef<'_> {
+    JobRef { id, token: None }
+}
+
+fn receipt(id: &str, token: u64) -> JobRef<'_> {
+    JobRef { id, token: Some(Token(token)) }
+}
+
+#[test]
+fn a_publish_in_its_shortest_form_wishes_nothing() {
+    let Call::Publish { publish, many } = understood("JQ.PUBLISH q hello") else { panic!() };
+    assert!(matches!(publish.bodies, Bodies::One(b"hello")));
+    assert_eq!((publish.id, publish.due, many), (None, Due::Now, false));
+    assert_eq!(publish.wishes, Default::default());
+}
+
+#[test]
+fn a_publish_takes_every_option_in_any_order_and_either_case() {
+    let line =
+        "JQ.PUBLISH q hello priority -5 Backoff EXP:100:900 tries 3 TTR 1 ttl 0 delay 0 ID a:1";
+    let Call::Publish { publish, .. } = understood(line) else { panic!() };
+    let wishes = publish.wishes;
+    assert_eq!(publish.id, Some("a:1"));
+    assert_eq!(publish.due, Due::In(Millis(0)));
+    assert_eq!(wishes.priority, Some(-5));
+    let backoff = Backoff::Exponential { base: Millis(100), max: Millis(900) };
+    assert_eq!(wishes.backoff, Some(backoff));
+    assert_eq!((wishes.tries, wishes.ttr, wishes.ttl), (Some(3), Some(Millis(1)), Some(Millis(0))));
+
+    let Call::Publish { publish, .. } = understood("JQ.PUBLISH q hello AT 1763695620000") else {
+        panic!()
+    };
+    assert_eq!(publish.due, Due::At(UnixMillis(1_763_695_620_000)));
+}
+
+#[test]
+fn a_body_is_never_taken_for_a_word() {
+    let Call::Publish { publish, .. } = understood("JQ.PUBLISH q DELAY DELAY 5") else { panic!() };
+    assert_eq!(publish.bodies.as_slice(), [b"DELAY"]);
+
+    let line = "JQ.MPUBLISH q 3 TTL TTR TTL TTL 5";
+    let Call::Publish { publish, many } = understood(line) else { panic!() };
+    assert_eq!(publish.bodies.as_slice(), [&b"TTL"[..], b"TTR", b"TTL"]);
+    assert_eq!((publish.wishes.ttl, many), (Some(Millis(5)), true));
+}
+
+#[test]
+fn publishing_many_says_so_even_for_one_body() {
+    let Call::Publish { publish, many } = understood("JQ.MPUBLISH q 1 x TRIES 2") else { panic!() };
+    assert!(many);
+    assert!(matches!(publish.bodies, Bodies::Many(ref bodies) if bodies.len() == 1));
+}
+
+#[test]
+fn a_consume_in_its_shortest_form_takes_one_job_and_does_not_wait() {
+    let ConsumeCall { consume, block, weights, queues } = consume("JQ.CONSUME q");
+    assert_eq!(consume.count, 1);
+    assert_eq!(consume.holder.worker, b"");
+    assert_eq!(consume.holder.ttr, Millis::ZERO);
+    assert!(consume.holder.counted);
+    assert_eq!(block, None);
+    assert!(weights.is_empty());
+    assert_eq!(queues, [b"q"]);
+}
+
+#[test]
+fn a_consume_takes_every_option() {
+    let line = "JQ.CONSUME q COUNT 10000 TTR 5 BLOCK 0 WORKER w FREE WEIGHTS 5,1000,1 ALSO r FREE";
+    let ConsumeCall { consume, block, weights, queues } = consume(line);
+    assert_eq!(consume.count, 10_000);
+    assert_eq!(consume.holder.worker, b"w");
+    assert_eq!(consume.holder.ttr, Millis(5));
+    assert!(!consume.holder.counted);
+    assert_eq!(block, Some(Millis(0)));
+    assert_eq!(weights, [5, 1000, 1]);
+    assert_eq!(queues, [&b"q"[..], b"r", b"FREE"], "all that follows ALSO is queues");
+}
+
+#[test]
+fn a_worker_may_have_the_name_of_a_word() {
+    assert_eq!(consume("JQ.CONSUME q WORKER ALSO").consume.holder.worker, b"ALSO");
+}
+
+#[test]
+fn a_peek_shows_one_job_unless_told_otherwise() {
+    assert!(matches!(understood("JQ.PEEK q"), Call::Peek { count: 1 }));
+    assert!(matches!(understood("JQ.PEEK q COUNT 20"), Call::Peek { count: 20 }));
+}
+
+#[test]
+fn settling_takes_ids_and_receipts_and_what_goes_with_the_verdict() {
+    let settled = |line| match understood(line) {
+        Call::Settle { jobs, verdict } => (jobs, verdict),
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(settled("JQ.ACK q a@7"), (vec![receipt("a", 7)], Verdict::Ack));
+    assert_eq!(
+        settled("JQ.NACK q a"),
+        (vec![job("a")], Verdict::Nack { delay: None, error: None })
+    );
+    assert_eq!(
+        settled("JQ.NACK q a b@1 ERROR DELAY delay 0"),
+        (
+            vec![job("a"), receipt("b", 1)],
+            Verdict::Nack { delay: Some(Millis(0)), error: Some(b"DELAY") }
+        )
+    );
+    assert_eq!(
+        settled("JQ.RELEASE q a b"),
+        (vec![job("a"), job("b")], Verdict::Release { delay: Millis(0) })
+    );
+    assert_eq!(
+        settled("JQ.RELEASE q a DELAY 9"),
+        (vec![job("a")], Verdict::Release { delay: Millis(9) })
+    );
+    assert_eq!(settled("JQ.BURY q a"), (vec![job("a")], Verdict::Bury { error: None }));
+    assert_eq!(
+        settled("JQ.BURY q a ERROR no"),
+        (vec![job("a")], Verdict::Bury { error: Some(b"no") })
+    );
+}
+
+#[test]
+fn a_word_without_a_meaning_for_a_command_is_an_id_there() {
+    let Call::Settle { jobs, .. } = understood("JQ.ACK q DELAY ERROR") else { panic!() };
+    assert_eq!(jobs, [job("DELAY"), job("ERROR")]);
+    let Call::Settle { jobs, .. } = understood("JQ.NACK q DELAY@7") else { panic!() };
+    assert_eq!(jobs, [receipt("DELAY", 7)], "a receipt is no word");
+}
+
+#[test]
+fn a_touch_extends_by_the_old_ttr_or_a_new_one() {
+    let Call::Touch { jobs, ttr } = understood("JQ.TOUCH q a@1 b@2") else { panic!() };
+    assert_eq!((jobs, ttr), (vec![receipt("a", 1), receipt("b", 2)], None));
+    let Call::Touch { jobs, ttr } = understood("JQ.TOUCH q ttr 5 a@1") else { panic!() };
+    assert_eq!((jobs, ttr), (vec![receipt("a", 1)], Some(Millis(5))));
+}
+
+#[test]
+fn a_kick_names_a_number_or_jobs() {
+    let kicked = |line| match understood(line) {
+        Call::Kick(which) => which,
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(kicked("JQ.KICK q COUNT 9223372036854775807"), Which::First(i64::MAX as u64));
+    assert_eq!(kicked("JQ.KICK q id a b"), Which::Ids(vec![job("a"), job("b")]));
+}
+
+#[test]
+fn a_respawn_names_a_number_or_jobs_or_all_and_the_terms() {
+    let respawned = |line| match understood(line) {
+        Call::Respawn { which, revival } => (which, revival),
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(respawned("JQ.RESPAWN q ALL"), (Which::First(u64::MAX), Default::default()));
+    let (which, revival) = respawned("JQ.RESPAWN q COUNT 3 TRIES 2 TTL 4 DELAY 5");
+    assert_eq!(which, Which::First(3));
+    assert_eq!(revival.tries, Some(2));
+    assert_eq!((revival.ttl, revival.delay), (Some(Millis(4)), Millis(5)));
+    let (which, revival) = respawned("JQ.RESPAWN q ID a b DELAY 5");
+    assert_eq!(which, Which::Ids(vec![job("a"), job("b")]));
+    assert_eq!((revival.tries, revival.ttl, revival.delay), (None, None, Millis(5)));
+}
+
+#[test]
+fn a_delete_takes_ids_and_receipts() {
+    let Call::Delete(jobs) = understood("JQ.DELETE q a b@2") else { panic!() };
+    assert_eq!(jobs, [job("a"), receipt("b", 2)]);
+}
+
+#[test]
+fn a_length_is_of_one_state_or_of_all() {
+    assert!(matches!(understood("JQ.LEN q"), Call::Len(None)));
+    for state in StateKind::ALL {
+        let line = format!("JQ.LEN q {}", state.name().to_uppercase());
+        assert!(matches!(understood(&line), Call::Len(Some(found)) if found == state), "{line}");
+    }
+}
+
+#[test]
+fn a_configuration_is_read_in_part_or_in_whole() {
+    assert!(matches!(understood("JQ.CONFIG q GET"), Call::ConfigGet(None)));
+    let Call::ConfigGet(Some(spec)) = understood("JQ.CONFIG q get TTR") else { panic!() };
+    assert_eq!(spec.name, "ttr");
+}
+
+#[test]
+fn several_settings_are_set_at_once_in_their_order() {
+    let line = "JQ.CONFIG q SET maxlen 10 Tries 3 backoff none";
+    let Call::ConfigSet(settings) = understood(line) else { panic!() };
+    let expected = [Setting::MaxLen(10), Setting::Tries(3), Setting::Backoff(Backoff::None)];
+    assert_eq!(settings, expected);
+}
+
+#[test]
+fn commands_of_a_queue_alone_take_nothing_else() {
+    assert!(matches!(understood("JQ.STATS q"), Call::Stats));
+    assert!(matches!(understood("JQ.DIGEST q"), Call::Digest));
+    assert!(matches!(understood("JQ.DEBUG q panic"), Call::Debug(DebugCall::Panic)));
+}
+
+#[test]
+fn a_tick_carries_the_seed_of_a_new_queue() {
+    let ticked = |line| match understood(line) {
+        Call::Tick { now, budget, seed } => (now.0, budget, seed),
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(ticked("JQ.TICK q 17 128"), (17, 128, None));
+    assert_eq!(ticked("JQ.TICK q 17 0 18446744073709551615"), (17, 0, Some(u64::MAX)));
+}
+
+#[test]
+fn a_recorded_lease_names_its_holder_and_its_jobs() {
+    let argv: [&[u8]; 7] = [b"JQ.LEASE", b"q", b"", b"0", b"1", b"a", b"b"];
+    let Ok(Call::Lease { holder, jobs }) = parse(find(argv[0]).unwrap(), &argv) else { panic!() };
+    assert_eq!(holder.worker, b"", "a consumer need not have a name");
+    assert_eq!((holder.ttr, holder.counted), (Millis::ZERO, false));
+    assert_eq!(jobs, [job("a"), job("b")]);
+
+    let Call::Lease { holder, .. } = understood("JQ.LEASE q w 500 0 a") else { panic!() };
+    assert_eq!((holder.worker, holder.ttr, holder.counted), (&b"w"[..], Millis(500), true));
+}
+
+#[test]
+fn a_frame_is_taken_as_it_is() {
+    let argv: [&[u8]; 3] = [b"JQ.LOAD", b"q", b"\x00\r\n\xff"];
+    let Ok(Call::Load { frame }) = parse(find(argv[0]).unwrap(), &argv) else { panic!() };
+    assert_eq!(frame, b"\x00\r\n\xff");
+}

@@ -1,1 +1,48 @@
+use std::collections::HashSet;
 
+use super::*;
+
+#[test]
+fn the_documented_defaults_are_those_of_a_new_queue() {
+    for spec in SETTINGS {
+        assert_eq!(spec.read(&Config::default()), spec.default, "{}", spec.name);
+    }
+}
+
+#[test]
+fn every_setting_is_read_back_as_it_was_set() {
+    let values = ["7", "250", "90000", "exp:100:5000", "-3", "1000", "65536"];
+    let mut config = Config::default();
+    for (spec, value) in SETTINGS.iter().zip(values) {
+        config.set(spec.parse(value.as_bytes()).unwrap());
+        assert_eq!(spec.read(&config), value, "{}", spec.name);
+    }
+    let read: Vec<_> = SETTINGS.iter().map(|spec| spec.read(&config)).collect();
+    assert_eq!(read, values, "one setting changed another");
+}
+
+#[test]
+fn zero_is_permitted_exactly_where_it_means_something() {
+    for spec in SETTINGS.iter().filter(|spec| spec.name != "priority") {
+        assert_eq!(spec.parse(b"0").is_ok(), spec.zero.is_some(), "{}", spec.name);
+    }
+}
+
+#[test]
+fn an_error_calls_a_setting_by_its_name() {
+    let refused = |name: &[u8], value: &[u8]| find(name).unwrap().parse(value).unwrap_err();
+    let line = refused(b"TRIES", b"0").to_string();
+    assert_eq!(line, "RANGE tries is 1 to 4294967295, not '0'");
+    let line = refused(b"maxlen", b"-1").to_string();
+    assert_eq!(line, "RANGE maxlen is 0 to 9223372036854775807 jobs, not '-1'");
+    let line = refused(b"backoff", b"linear").to_string();
+    assert!(line.starts_with("RANGE backoff is none, "), "{line}");
+}
+
+#[test]
+fn settings_have_names_of_their_own() {
+    let names: HashSet<_> = SETTINGS.iter().map(|spec| spec.name).collect();
+    assert_eq!(names.len(), SETTINGS.len());
+    assert!(SETTINGS.iter().all(|spec| spec.meaning.ends_with('.')));
+    assert!(find(b"nothing").is_none());
+}

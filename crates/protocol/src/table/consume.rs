@@ -65,7 +65,8 @@ pub const CONSUME: Command = Command {
         Example { command: "JQ.CONSUME mail", reply: "(nil)" },
     ],
     notes: &[
-        "A job is served by priority, then by the time since when it is ready.",
+        "A job is served by priority, then by the time since when it is ready. One reply may carry \
+         jobs of several queues.",
         "The receipt names this very delivery. Settle the job with it before the lease lapses, or \
          extend the lease with `JQ.TOUCH`. A lapse is a failed attempt: the job is ready again at \
          once, at the tail, or dead if that was its last try.",

@@ -9,6 +9,9 @@ use crate::{
 const PUBLISHED: Example =
     Example { command: "JQ.PUBLISH mail hello ID welcome-7", reply: "\"welcome-7\"" };
 
+const AS_OF: &str =
+    "Shows the queue as of its last tick, which is never long after something was due.";
+
 /// What the commands of this family have in common.
 const INSPECT: Command = Command {
     id: CommandId::Len,
@@ -27,7 +30,7 @@ const INSPECT: Command = Command {
     reply: "",
     errors: &[],
     examples: &[],
-    notes: &[],
+    notes: &[AS_OF],
 };
 
 pub const PEEK: Command = Command {
@@ -87,7 +90,7 @@ pub const STATS: Command = Command {
             reply: " 1) \"delayed\"\n 2) (integer) 0\n 3) \"ready\"\n 4) (integer) 1\n...",
         },
     ],
-    notes: &["The fields are in the table of statistics below."],
+    notes: &["The fields are in the table of statistics below.", AS_OF],
     ..INSPECT
 };
 

@@ -41,7 +41,7 @@ pub const DEBUG: Command = Command {
     internal: false,
     arity: -3,
     args: &[QUEUE, Arg::word("panic", "PANIC").about("Panics inside the command.")],
-    reply: "None but the error that was provoked.",
+    reply: "The error that was provoked; 0 if there is no queue to fail on.",
     errors: &[
         (ErrorWord::NoPerm, "the module was loaded without the argument `debug`"),
         (ErrorWord::Internal, "the panic was caught"),

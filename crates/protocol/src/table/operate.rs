@@ -15,6 +15,9 @@ const ONE: &str = "(integer) 1";
 const WORDS: &str = "The words of this command are not taken for ids, so a job whose given id is \
                      such a word cannot be named here.";
 
+const SLICES: &str = "A large number of jobs is worked through in slices, between other commands. \
+                      The reply counts all of them, also those whose turn is yet to come.";
+
 /// What the commands of this family have in common.
 const OPERATE: Command = Command {
     id: CommandId::Kick,
@@ -51,7 +54,7 @@ pub const KICK: Command = Command {
         Example { command: "JQ.KICK mail COUNT 100", reply: ONE },
         Example { command: "JQ.LEN mail ready", reply: ONE },
     ],
-    notes: &[WORDS],
+    notes: &[SLICES, WORDS],
     ..OPERATE
 };
 
@@ -88,11 +91,7 @@ pub const RESPAWN: Command = Command {
         Example { command: "JQ.RESPAWN mail ALL TRIES 3", reply: ONE },
         Example { command: "JQ.LEN mail ready", reply: ONE },
     ],
-    notes: &[
-        "A large number of jobs comes back in slices, between other commands. The reply counts \
-         all of them.",
-        WORDS,
-    ],
+    notes: &[SLICES, WORDS],
     ..OPERATE
 };
 
@@ -104,6 +103,7 @@ pub const DELETE: Command = Command {
     args: &[QUEUE, IDS],
     reply: "Integer: how many jobs were removed. A receipt whose lease is over removes nothing.",
     examples: &[PUBLISHED, Example { command: "JQ.DELETE mail welcome-7 welcome-8", reply: ONE }],
+    notes: &["The holder of a leased job that is deleted settles nothing any more."],
     ..OPERATE
 };
 
@@ -121,26 +121,34 @@ pub const CONFIG: Command = Command {
                 Arg::block(
                     "get",
                     &[
-                        Arg::word("get", "GET").about("Reads one setting, or all."),
-                        Arg::string("name").optional(),
+                        Arg::word("get", "GET").about("Reads settings."),
+                        Arg::string("name").optional().about("The one to read; all if not named."),
                     ],
-                ),
-                Arg::block("set", &[Arg::string("name"), Arg::string("value")])
-                    .after("SET")
-                    .multiple()
-                    .about("Changes settings, all that are named or none."),
+                )
+                .about("Reads one setting, or all."),
+                Arg::block(
+                    "set",
+                    &[
+                        Arg::string("name").about("A setting, each at most once."),
+                        Arg::string("value").about("Its new value."),
+                    ],
+                )
+                .after("SET")
+                .multiple()
+                .about("Changes settings: all that are named, or none."),
             ],
         ),
     ],
-    reply: "`GET`: a map from names to values, both bulk strings (a flat array in RESP2). `SET`: \
-            `OK`.",
+    reply: "`GET`: a map from names to values, both bulk strings (a flat array in RESP2); of a \
+            queue that does not exist, what it would have. `SET`: `OK`.",
     examples: &[
         Example { command: "JQ.CONFIG mail SET tries 5 backoff exp:1000:60000", reply: "OK" },
         Example { command: "JQ.CONFIG mail GET tries", reply: "1) \"tries\"\n2) \"5\"" },
     ],
     notes: &[
         "The names are in the table of settings below. Options that a job was published with win, \
-         and a change does not affect jobs that exist.",
+         and a change does not affect jobs that exist. `SET` makes the queue if there \
+         is none.",
     ],
     ..OPERATE
 };

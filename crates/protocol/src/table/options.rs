@@ -30,15 +30,16 @@ pub const COUNT: Arg = Arg::integer("count", range::COUNT)
 pub const DELAY: Arg = Arg::integer("delay", range::DELAY).after("DELAY").shown("ms").optional();
 
 /// What went wrong.
-pub const ERROR: Arg = Arg::string("text").after("ERROR").optional().about(
-    "What went wrong: any bytes, kept with the job until it fails again. The first 4096 are kept.",
-);
+pub const ERROR: Arg = Arg::string("text")
+    .after("ERROR")
+    .optional()
+    .about("What went wrong: any bytes, the first 4096 of which are kept with the job.");
 
 /// An id of the client's own.
-pub const GIVEN_ID: Arg = Arg::string("id").after("ID").optional().about(
-    "An id of your own instead of a made one: 1 to 64 letters, digits or `.` `_` `:` `-`. It is \
-     taken while a job of that id exists in the queue.",
-);
+pub const GIVEN_ID: Arg = Arg::string("id")
+    .after("ID")
+    .optional()
+    .about("An id of your own instead of a made one: 1 to 64 letters, digits or `.` `_` `:` `-`.");
 
 /// When a new job may first be taken.
 pub const DUE: Arg = Arg::one_of(

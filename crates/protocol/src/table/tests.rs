@@ -1,1 +1,200 @@
+use std::collections::HashSet;
 
+use super::*;
+use crate::{
+    command::{Access, Keys},
+    error::ErrorWord,
+    syntax::{Arg, Kind},
+};
+
+#[test]
+fn the_usage_lines_are_those_of_the_wire() {
+    let lines: Vec<_> = COMMANDS.iter().map(|command| command.syntax()).collect();
+    let wire = [
+        "JQ.PUBLISH queue body [ID id] [DELAY ms | AT unix-ms] [TTL ms] [TTR ms] [TRIES n] \
+         [BACKOFF none|fixed:<ms>|exp:<base-ms>:<max-ms>|poly] [PRIORITY p]",
+        "JQ.MPUBLISH queue n body [body ...] [DELAY ms | AT unix-ms] [TTL ms] [TTR ms] [TRIES n] \
+         [BACKOFF none|fixed:<ms>|exp:<base-ms>:<max-ms>|poly] [PRIORITY p]",
+        "JQ.CONSUME queue [COUNT n] [TTR ms] [BLOCK ms] [WORKER name] [FREE] [WEIGHTS w,w,...] \
+         [ALSO queue [queue ...]]",
+        "JQ.ACK queue id [id ...]",
+        "JQ.NACK queue id [id ...] [DELAY ms] [ERROR text]",
+        "JQ.RELEASE queue id [id ...] [DELAY ms]",
+        "JQ.BURY queue id [id ...] [ERROR text]",
+        "JQ.TOUCH queue [TTR ms] id [id ...]",
+        "JQ.KICK queue (COUNT n | ID id [id ...])",
+        "JQ.RESPAWN queue (COUNT n | ID id [id ...] | ALL) [TRIES n] [TTL ms] [DELAY ms]",
+        "JQ.DELETE queue id [id ...]",
+        "JQ.PEEK queue [COUNT n]",
+        "JQ.LEN queue [delayed|ready|leased|dead]",
+        "JQ.STATS queue",
+        "JQ.CONFIG queue (GET [name] | SET name value [name value ...])",
+        "JQ.DIGEST queue",
+        "JQ.DEBUG queue PANIC",
+        "JQ.TICK queue now n [seed]",
+        "JQ.LEASE queue worker ttr free id [id ...]",
+        "JQ.LOAD queue frame",
+    ];
+    assert_eq!(lines, wire);
+}
+
+#[test]
+fn a_command_is_found_by_its_name_in_either_case() {
+    assert_eq!(find(b"jq.mPublish").map(|command| command.name), Some("JQ.MPUBLISH"));
+    assert!(find(b"JQ.PUBLISH ").is_none());
+    assert!(find(b"").is_none());
+}
+
+#[test]
+fn every_command_is_there_once_and_says_all_that_is_asked() {
+    let mut names = HashSet::new();
+    let mut ids = HashSet::new();
+    for command in COMMANDS {
+        let name = command.name;
+        assert!(names.insert(name), "{name} is there twice");
+        assert!(ids.insert(command.id), "{name} has the id of another command");
+        assert!(name.starts_with("JQ.") && name == name.to_uppercase(), "{name}");
+        assert!(command.summary.ends_with('.'), "{name} has no summary");
+        assert!(command.complexity.starts_with("O("), "{name} has no complexity");
+        assert!(command.reply.ends_with('.'), "{name} has no reply");
+        assert!(!command.since.is_empty(), "{name} has no version");
+        assert_eq!(command.examples.is_empty(), command.dangerous, "{name} has no example");
+        assert!(matches!(command.args[0].kind, Kind::Key(0)), "{name} has no queue");
+    }
+}
+
+#[test]
+fn the_arity_is_that_of_the_shortest_form() {
+    for command in COMMANDS {
+        let shortest = 1 + command.args.iter().map(shortest).sum::<i32>();
+        assert_eq!(command.arity, -shortest, "{}", command.name);
+    }
+}
+
+fn shortest(arg: &Arg) -> i32 {
+    if arg.optional {
+        return 0;
+    }
+    let value = match arg.kind {
+        Kind::PureToken => 0,
+        Kind::OneOf => arg.subargs.iter().map(shortest).min().unwrap_or(0),
+        Kind::Block => arg.subargs.iter().map(shortest).sum(),
+        _ => 1,
+    };
+    value + i32::from(arg.token.is_some())
+}
+
+#[test]
+fn every_argument_says_what_it_means() {
+    fn check(command: &str, arg: &Arg) {
+        let group = matches!(arg.kind, Kind::OneOf | Kind::Block);
+        assert_eq!(group, !arg.subargs.is_empty(), "{command}: {}", arg.name);
+        assert_eq!(
+            matches!(arg.kind, Kind::Integer | Kind::UnixTime),
+            arg.range.is_some(),
+            "{command}: {} has a range or is an integer, not both",
+            arg.name
+        );
+        if !group {
+            assert!(arg.about.ends_with('.'), "{command}: {}", arg.name);
+        }
+        let siblings: HashSet<_> = arg.subargs.iter().map(|part| part.name).collect();
+        assert_eq!(siblings.len(), arg.subargs.len(), "{command}: {}", arg.name);
+        arg.subargs.iter().for_each(|part| check(command, part));
+    }
+    for command in COMMANDS {
+        command.args.iter().for_each(|arg| check(command.name, arg));
+        let siblings: HashSet<_> = command.args.iter().map(|arg| arg.name).collect();
+        assert_eq!(siblings.len(), command.args.len(), "{}", command.name);
+    }
+}
+
+#[test]
+fn an_integer_is_called_by_its_word_in_errors() {
+    fn check(command: &str, arg: &Arg) {
+        if let Some(range) = arg.range {
+            assert_eq!(range.name, arg.token.unwrap_or(arg.name), "{command}");
+        }
+        arg.subargs.iter().for_each(|part| check(command, part));
+    }
+    COMMANDS.iter().for_each(|command| {
+        command.args.iter().for_each(|arg| check(command.name, arg));
+    });
+}
+
+#[test]
+fn the_words_of_a_command_are_distinct_and_fit_the_cursor() {
+    fn collect(args: &[Arg], words: &mut Vec<&'static str>) {
+        for arg in args {
+            words.extend(arg.token);
+            collect(arg.subargs, words);
+        }
+    }
+    for command in COMMANDS {
+        let mut words = Vec::new();
+        collect(command.args, &mut words);
+        assert!(words.len() <= 64, "{}: a bit for each word", command.name);
+        for (place, word) in words.iter().enumerate() {
+            let found = command.word(word.to_lowercase().as_bytes());
+            assert_eq!(found, Some((place as u32, *word)), "{}", command.name);
+        }
+    }
+}
+
+#[test]
+fn only_what_adds_jobs_is_refused_for_want_of_memory() {
+    for command in COMMANDS {
+        let grows = command.access == Access::WriteGrowing;
+        assert_eq!(grows, command.name.ends_with("PUBLISH"), "{}", command.name);
+        let says_so = command.errors.iter().any(|(word, _)| *word == ErrorWord::Oom);
+        assert_eq!(grows, says_so, "{}", command.name);
+    }
+}
+
+#[test]
+fn only_consume_waits_and_names_several_queues() {
+    for command in COMMANDS {
+        let consumes = command.name == "JQ.CONSUME";
+        assert_eq!(command.blocking, consumes, "{}", command.name);
+        assert_eq!(command.keys == Keys::FirstAndAfter("ALSO"), consumes, "{}", command.name);
+    }
+}
+
+#[test]
+fn categories_keep_clients_from_what_is_not_for_them() {
+    let of = |name: &[u8]| find(name).unwrap().categories();
+    assert_eq!(of(b"JQ.PUBLISH"), "write fast jobqueue");
+    assert_eq!(of(b"JQ.CONSUME"), "write blocking jobqueue");
+    assert_eq!(of(b"JQ.LEN"), "read fast jobqueue");
+    assert_eq!(of(b"JQ.DIGEST"), "read jobqueue");
+    for command in COMMANDS.iter().filter(|command| command.internal || command.dangerous) {
+        assert_eq!(command.categories(), "dangerous", "{}", command.name);
+    }
+}
+
+#[test]
+fn every_example_is_a_command_of_the_table() {
+    for command in COMMANDS.iter().filter(|command| !command.examples.is_empty()) {
+        let own = |line: &str| line.split(' ').next() == Some(command.name);
+        assert!(command.examples.iter().any(|e| own(e.command)), "{}", command.name);
+        for example in command.examples {
+            let argv = words(example.command);
+            let argv: Vec<&[u8]> = argv.iter().map(|word| word.as_bytes()).collect();
+            let called = find(argv[0]).expect(example.command);
+            crate::parse(called, &argv).expect(example.command);
+        }
+    }
+}
+
+/// Splits a line as `redis-cli` does, but for escapes, which no example needs.
+fn words(line: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    for (index, part) in line.split('"').enumerate() {
+        if index % 2 == 1 {
+            words.push(part);
+        } else {
+            words.extend(part.split_whitespace());
+        }
+    }
+    words
+}

@@ -1,0 +1,367 @@
+//! Renders `docs/lifecycle.md` by trying every event in every state, and every way out of the
+//! queue, and compares it with what is committed.
+
+use super::*;
+use crate::{
+    interner::Interner,
+    operation::{Bodies, Consume, Due, Holder, Operation, Publish, Request, Verdict},
+    time::Millis,
+    JobRef, Queue, Wishes,
+};
+
+const NOW: UnixMillis = UnixMillis(1_000);
+
+#[test]
+fn the_lifecycle_page_shows_what_the_engine_does() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/lifecycle.md");
+    let page = page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &page).expect("docs/lifecycle.md can be written");
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == page,
+        "docs/lifecycle.md is not what the engine does; this renders it anew:\n\
+         UPDATE_DOCS=1 cargo test -p jobq-engine"
+    );
+}
+
+#[test]
+fn an_event_that_a_state_does_not_know_moves_nothing() {
+    for state in states() {
+        let moves = events().into_iter().filter(|&event| state.after(event, NOW).is_some());
+        let expected = match state.kind() {
+            StateKind::Delayed => 3,
+            StateKind::Ready => 2,
+            StateKind::Leased => 6,
+            StateKind::Dead => 2,
+        };
+        assert_eq!(moves.count(), expected, "{state:?}");
+    }
+}
+
+#[test]
+fn a_touch_keeps_the_token_and_the_holder() {
+    let [_, _, leased, _] = states();
+    let State::Leased { token, holder, .. } = leased else { panic!("{leased:?}") };
+    let deadline = UnixMillis(9_000);
+    let touched = leased.after(Event::Touch { deadline }, NOW);
+    assert_eq!(touched, Some(State::Leased { token, deadline, holder }));
+}
+
+fn key() -> Key {
+    Interner::default().intern(0u8, |a, b| a == b, |value| value)
+}
+
+fn states() -> [State; 4] {
+    let since = UnixMillis(500);
+    [
+        State::Delayed { until: UnixMillis(1_500) },
+        State::Ready { since },
+        State::Leased { token: Token(1), deadline: UnixMillis(2_000), holder: key() },
+        State::Dead { since },
+    ]
+}
+
+/// One of each, in the order of a job's life. A new one goes here and into [`arrow`].
+fn events() -> [Event; 11] {
+    let (deadline, until) = (UnixMillis(5_000), UnixMillis(6_000));
+    [
+        Event::Wake,
+        Event::Kick,
+        Event::Lease { token: Token(2), deadline, holder: key() },
+        Event::Touch { deadline },
+        Event::Release,
+        Event::Retry,
+        Event::Postpone { until },
+        Event::Lapse,
+        Event::Bury,
+        Event::Respawn,
+        Event::RespawnLater { until },
+    ]
+}
+
+/// What users call an event, and what they should know of it.
+fn arrow(event: Event) -> (&'static str, &'static str) {
+    match event {
+        Event::Wake => (
+            "due",
+            "The instant of a delayed job has come. It joins the tail of its priority; jobs that \
+             come due together do so in the order in which they were published.",
+        ),
+        Event::Kick => (
+            "kick",
+            "`JQ.KICK` makes delayed jobs ready before their time: the soonest ones, or those \
+             named. A large kick goes on in slices, and other commands are served between them.",
+        ),
+        Event::Lease { .. } => (
+            "consume",
+            "`JQ.CONSUME` takes the next jobs: the lowest priority number first, then first come, \
+             first served. Each gets a new token and a deadline, one TTR from now: the consumer's \
+             if it names one, else the job's. A job whose TTL is over is passed over.",
+        ),
+        Event::Touch { .. } => (
+            "touch",
+            "`JQ.TOUCH` sets the deadline to one TTR from now: the one named, else the one the \
+             lease was taken with. The receipt stays the same.",
+        ),
+        Event::Release => (
+            "release",
+            "`JQ.RELEASE` gives a job back without blame. It goes to the head of its priority, \
+             and its delivery is taken back. Jobs released by one command keep their order.",
+        ),
+        Event::Retry => (
+            "nack without a wait",
+            "`JQ.NACK`, where the job has tries left and its backoff (or `DELAY`) is no wait at \
+             all. It joins the tail.",
+        ),
+        Event::Postpone { .. } => (
+            "nack or release with a wait",
+            "`JQ.NACK` sends a job with tries left through its backoff, or for as long as `DELAY` \
+             says; `JQ.RELEASE` with `DELAY` does so without blame.",
+        ),
+        Event::Lapse => (
+            "lapse",
+            "The deadline has passed and nobody touched or settled the job: its holder is taken \
+             for dead. With tries left it is ready at once, at the tail. The backoff is for \
+             failures that were told.",
+        ),
+        Event::Bury => (
+            "bury, or the last try failed",
+            "`JQ.BURY` says that a job can never work, whoever holds it or nobody. And a nack or \
+             a lapse ends here when the tries are used up.",
+        ),
+        Event::Respawn => (
+            "respawn",
+            "`JQ.RESPAWN` brings dead jobs back: the longest dead, those named, or all. Their \
+             counters start at zero; `TRIES` gives them other tries, and `TTL` a new time to \
+             live, without which they live for ever. A large respawn goes on in slices.",
+        ),
+        Event::RespawnLater { .. } => {
+            ("respawn with a delay", "The same, for jobs that should wait first.")
+        }
+    }
+}
+
+/// How a job can leave a queue.
+#[derive(Clone, Copy)]
+enum Exit {
+    Ack,
+    Expire,
+    Delete,
+}
+
+fn exit(exit: Exit) -> (&'static str, &'static str) {
+    match exit {
+        Exit::Ack => ("ack", "`JQ.ACK`: the work is done. The job is gone."),
+        Exit::Expire => (
+            "TTL over",
+            "The job was not finished in its time. It is removed and counted as expired, also \
+             from under a consumer, who learns so at the next touch or ack.",
+        ),
+        Exit::Delete => (
+            "delete",
+            "`JQ.DELETE` removes a job in any state. A consumer who holds it learns so at the \
+             next touch or ack.",
+        ),
+    }
+}
+
+/// Whether a job in this state leaves the queue by this exit: tried on a queue.
+fn leaves(state: StateKind, exit: Exit) -> bool {
+    let mut queue = Queue::new(0);
+    let tick = |now| Operation::Tick { now: UnixMillis(now), budget: 9 };
+    let due = if state == StateKind::Delayed { Due::In(Millis(100)) } else { Due::Now };
+    let wishes = Wishes { ttl: Some(Millis(100)), ..Wishes::default() };
+    let publish = Publish { bodies: Bodies::One(b""), id: Some("job"), due, wishes };
+    let job = || vec![JobRef { id: "job", token: None }];
+    let settle = |verdict| Operation::Settle { jobs: job(), verdict };
+    let mut apply = |operation| queue.apply(operation).expect("nothing to refuse");
+    apply(tick(NOW.0));
+    apply(Operation::Publish(publish));
+    match state {
+        StateKind::Delayed | StateKind::Ready => {}
+        StateKind::Leased => {
+            let holder = Holder { worker: b"".as_slice(), ttr: Millis::ZERO, counted: true };
+            let consume = Request::Consume(Consume { count: 1, holder });
+            let lease = queue.choose(consume).expect("nothing to refuse").expect("a job is ready");
+            queue.apply(lease).expect("as chosen");
+        }
+        StateKind::Dead => drop(apply(settle(Verdict::Bury { error: None }))),
+    }
+    assert_eq!(queue.len_of(state), 1);
+    let operation = match exit {
+        Exit::Ack => settle(Verdict::Ack),
+        Exit::Expire => tick(NOW.0 + 100),
+        Exit::Delete => Operation::Delete(job()),
+    };
+    queue.apply(operation).expect("nothing to refuse");
+    queue.is_empty()
+}
+
+/// What a state means, how a job gets in, and how it gets out.
+fn meaning(state: StateKind) -> [&'static str; 3] {
+    match state {
+        StateKind::Delayed => [
+            "waits for an instant",
+            "published with a delay, retried after a backoff, released or respawned with a delay",
+            "by itself when it is due; `JQ.KICK`",
+        ],
+        StateKind::Ready => [
+            "may be taken",
+            "published, due, kicked, released, lapsed with tries left, respawned",
+            "`JQ.CONSUME`",
+        ],
+        StateKind::Leased => [
+            "one consumer holds it, until a deadline",
+            "consumed",
+            "`JQ.ACK`, `JQ.NACK`, `JQ.RELEASE`, `JQ.BURY`; by itself when the lease lapses",
+        ],
+        StateKind::Dead => [
+            "given up, and kept for somebody to look at",
+            "the last try failed, or buried",
+            "`JQ.RESPAWN`, `JQ.DELETE`",
+        ],
+    }
+}
+
+fn page() -> String {
+    let mut page = String::from(INTRODUCTION);
+    table(&mut page, &["state", "means", "a job gets in", "and out"]);
+    for state in StateKind::ALL {
+        let [means, gets_in, gets_out] = meaning(state);
+        row(&mut page, &[&bold(state), means, gets_in, gets_out]);
+    }
+
+    page.push_str(MOVES);
+    let names = StateKind::ALL.map(bold);
+    table(&mut page, &["", &names[0], &names[1], &names[2], &names[3]]);
+    for event in events() {
+        let after = states().map(|state| match state.after(event, NOW) {
+            Some(state) => state.kind().name(),
+            None => "-",
+        });
+        row(&mut page, &[arrow(event).0, after[0], after[1], after[2], after[3]]);
+    }
+    for way in [Exit::Ack, Exit::Expire, Exit::Delete] {
+        let after = StateKind::ALL.map(|state| if leaves(state, way) { "gone" } else { "-" });
+        row(&mut page, &[exit(way).0, after[0], after[1], after[2], after[3]]);
+    }
+
+    page.push_str(ARROWS);
+    let arrows = events().map(arrow).into_iter();
+    for (name, prose) in arrows.chain([Exit::Ack, Exit::Expire, Exit::Delete].map(exit)) {
+        page.push_str(&wrapped(&format!("- **{name}**: {prose}")));
+    }
+
+    page.push_str(RULES);
+    page
+}
+
+fn bold(state: StateKind) -> String {
+    format!("**{}**", state.name())
+}
+
+fn table(page: &mut String, titles: &[&str]) {
+    row(page, titles);
+    page.push_str(&format!("|{}\n", "---|".repeat(titles.len())));
+}
+
+fn row(page: &mut String, cells: &[&str]) {
+    page.push_str(&format!("| {} |\n", cells.join(" | ")));
+}
+
+/// An item of a list in lines of at most 118 characters.
+fn wrapped(item: &str) -> String {
+    let mut lines = String::new();
+    let mut width = 0;
+    for word in item.split(' ') {
+        let separator = match width {
+            0 => "",
+            width if width + 1 + word.len() > 118 => "\n  ",
+            _ => " ",
+        };
+        width = if separator == "\n  " { 2 } else { width + separator.len() } + word.len();
+        lines.push_str(separator);
+        lines.push_str(word);
+    }
+    lines + "\n"
+}
+
+const INTRODUCTION: &str = "\
+# The life of a job
+
+<!-- Rendered by crates/engine/src/state/tests.rs, which tries every move on the engine. Edit it there, then run
+     UPDATE_DOCS=1 cargo test -p jobq-engine -->
+
+A producer publishes a job. When it is due, it is ready; a consumer takes it and holds its lease for the TTR (time to
+run). The consumer acks it, and it is gone; or nacks it, and it is tried again after its backoff; or says nothing, and
+the lease lapses. A job whose tries are used up is dead, until somebody respawns or deletes it.
+
+    publish ---------------> ready --- consume ---> leased --- ack ---> (gone)
+       |                     ^   ^                  |  |  |
+       | DELAY      due, kick|   |                  |  |  |
+       v                     |   +- release, lapse -+  |  |
+    delayed -----------------+                         |  |
+       ^                                               |  |
+       +------------- nack, after its backoff ---------+  |
+                                                          | out of tries, or bury
+    ready <------------------- respawn ---------- dead <--+
+
+## The states
+
+A job is in exactly one of them.
+
+";
+
+const MOVES: &str = "
+## Every move
+
+What becomes of a job in each state; `-` says that it stays as it is, and that a command which asks for it does not
+count the job.
+
+";
+
+const ARROWS: &str = "
+## Each of them in prose
+
+";
+
+const RULES: &str = "
+## Who is served next
+
+The ready job with the lowest priority number (-20 to 20), and among equals the one that became ready first. Jobs that
+come due in the same millisecond go in publish order. A released job goes to the head of its priority, a retried one to
+the tail.
+
+## Two counters
+
+**Deliveries** count how often a job was taken. A release takes its delivery back, and one that was taken with `FREE`
+does not count. **Failures** count how often an attempt failed: by a nack or by a lapse. The backoff grows with the
+failures; `TRIES` limits the deliveries. When an attempt fails and the deliveries have reached `TRIES`, the job is
+dead. So a job is never delivered more often than it has tries, other than for free. A respawn sets both to zero.
+
+## The time to live
+
+A TTL runs from the moment of publishing and ends a job in every state but dead, a leased one too. `TTL` must not be
+shorter than the delay. One that is equal is accepted, but ends the job at the instant it is due. Without `TTL` the
+queue's own holds; `TTL 0` means for ever, whatever the queue says. A job whose lease lapses before its TTL is over has
+lapsed first, however late the server comes to it.
+
+## Receipts
+
+To consume a job is to get a receipt, `id@token`. The token is new at every delivery and grows within a queue. Every
+command that names a job takes the bare id or a receipt; a receipt acts only while that very lease holds. So the ack of
+a worker that was too slow changes nothing once its job is leased to another, and the answer (the number of jobs
+settled, or the new deadline) tells it so. The bare id is for whoever knows it: an operator, or a producer that wants
+its job back. Since tokens grow, a store that remembers the highest one it saw can refuse the writes of late workers.
+
+An id is made by the queue, a ULID that ascends in publish order, or given by the producer. A given id is refused while
+a job in any state has it. It is read to the letter, unless it has the form of a ULID, which is read in either case.
+
+## Time
+
+A queue's clock is brought up to date before each command, and never goes back. Nothing happens before it is due. What
+is due happens in the order in which it became due, however late: a job's fate does not depend on how busy the server
+was.
+";

@@ -1,0 +1,225 @@
+//! What is no command, and what the client is told.
+
+use super::call;
+use crate::{parse, table::find};
+
+/// The error line without the usage, which is that of the command in every syntax error.
+fn refused(line: &str) -> String {
+    let name = line.split(' ').next().unwrap_or_default();
+    let error = match call(line) {
+        Err(error) => error,
+        Ok(call) => panic!("{line}: {call:?}"),
+    };
+    if error.starts_with("RANGE ") {
+        return error;
+    }
+    let usage = format!("; usage: {}", find(name.as_bytes()).expect(line).syntax());
+    error.strip_suffix(&usage).unwrap_or_else(|| panic!("{error}")).to_string()
+}
+
+fn assert_refused(cases: &[(&str, &str)]) {
+    for (line, error) in cases {
+        assert_eq!(refused(line), *error, "{line}");
+    }
+}
+
+#[test]
+fn what_the_table_does_not_know_is_refused() {
+    assert_refused(&[
+        ("JQ.PUBLISH q hello LATER", "SYNTAX unexpected 'LATER'"),
+        ("JQ.PUBLISH q hello COUNT 3", "SYNTAX unexpected 'COUNT'"),
+        ("JQ.MPUBLISH q 1 hello ID a", "SYNTAX unexpected 'ID'"),
+        ("JQ.MPUBLISH q 1 hello world", "SYNTAX unexpected 'world'"),
+        ("JQ.PEEK q 3", "SYNTAX unexpected '3'"),
+        ("JQ.RELEASE q a DELAY 5 b", "SYNTAX unexpected 'b'"),
+        ("JQ.KICK q ALL", "SYNTAX unexpected 'ALL'"),
+        ("JQ.LEN q asleep", "SYNTAX unexpected 'asleep'"),
+        ("JQ.STATS q all", "SYNTAX unexpected 'all'"),
+        ("JQ.DIGEST q x", "SYNTAX unexpected 'x'"),
+        ("JQ.CONFIG q GET ttr ttl", "SYNTAX unexpected 'ttl'"),
+        ("JQ.CONFIG q READ", "SYNTAX unexpected 'READ'"),
+        ("JQ.DEBUG q SLEEP", "SYNTAX unexpected 'SLEEP'"),
+        ("JQ.TICK q 1 2 3 4", "SYNTAX unexpected '4'"),
+        ("JQ.LOAD q a b", "SYNTAX unexpected 'b'"),
+    ]);
+}
+
+#[test]
+fn a_word_without_its_value_is_refused() {
+    assert_refused(&[
+        ("JQ.PUBLISH q hello DELAY", "SYNTAX no value for DELAY"),
+        ("JQ.PUBLISH q hello ID", "SYNTAX no value for ID"),
+        ("JQ.PUBLISH q hello BACKOFF", "SYNTAX no value for BACKOFF"),
+        ("JQ.CONSUME q ALSO", "SYNTAX no value for ALSO"),
+        ("JQ.CONSUME q WORKER", "SYNTAX no value for WORKER"),
+        ("JQ.NACK q a ERROR", "SYNTAX no value for ERROR"),
+        ("JQ.KICK q COUNT", "SYNTAX no value for COUNT"),
+        ("JQ.CONFIG q SET", "SYNTAX no value for SET"),
+        ("JQ.CONFIG q SET ttr 5 ttl", "SYNTAX no value for ttl"),
+    ]);
+}
+
+#[test]
+fn too_few_arguments_are_an_error_even_if_the_server_lets_them_pass() {
+    assert_refused(&[
+        ("JQ.LEN", "SYNTAX no value for queue"),
+        ("JQ.PUBLISH q", "SYNTAX no value for body"),
+        ("JQ.MPUBLISH q", "SYNTAX no value for n"),
+        ("JQ.KICK q", "SYNTAX nothing says which jobs"),
+        ("JQ.RESPAWN q", "SYNTAX nothing says which jobs"),
+        ("JQ.CONFIG q", "SYNTAX GET or SET is needed"),
+        ("JQ.DEBUG q", "SYNTAX nothing to do"),
+        ("JQ.TICK q 1", "SYNTAX no value for n"),
+        ("JQ.LEASE q w 0", "SYNTAX no value for free"),
+        ("JQ.LOAD q", "SYNTAX no value for frame"),
+    ]);
+    assert!(parse(find(b"JQ.LEN").unwrap(), &[]).is_err());
+}
+
+#[test]
+fn a_word_given_twice_is_refused_wherever_it_is() {
+    assert_refused(&[
+        ("JQ.PUBLISH q hello DELAY 1 delay 1", "SYNTAX DELAY is given twice"),
+        ("JQ.PUBLISH q hello TTL 1 TTR 1 TTL 1", "SYNTAX TTL is given twice"),
+        ("JQ.CONSUME q FREE FREE", "SYNTAX FREE is given twice"),
+        ("JQ.PEEK q COUNT 1 COUNT 1", "SYNTAX COUNT is given twice"),
+        ("JQ.NACK q a ERROR x ERROR y", "SYNTAX ERROR is given twice"),
+        ("JQ.TOUCH q TTR 1 a TTR 1", "SYNTAX TTR is given twice"),
+        ("JQ.KICK q ID a ID b", "SYNTAX ID is given twice"),
+        ("JQ.RESPAWN q ALL ALL", "SYNTAX ALL is given twice"),
+        ("JQ.CONFIG q SET ttr 5 TTR 6", "SYNTAX ttr is given twice"),
+    ]);
+}
+
+#[test]
+fn what_excludes_each_other_is_refused() {
+    assert_refused(&[
+        ("JQ.PUBLISH q hello DELAY 0 AT 0", "SYNTAX DELAY and AT exclude each other"),
+        ("JQ.PUBLISH q hello AT 5 TTL 1 DELAY 5", "SYNTAX DELAY and AT exclude each other"),
+        ("JQ.RESPAWN q ALL COUNT 5", "SYNTAX COUNT, ID and ALL exclude each other"),
+        ("JQ.RESPAWN q ID a ALL", "SYNTAX COUNT, ID and ALL exclude each other"),
+        ("JQ.KICK q COUNT 5 ID a", "SYNTAX ID cannot stand there"),
+        ("JQ.LEN q ready dead", "SYNTAX dead cannot stand there"),
+    ]);
+}
+
+#[test]
+fn a_word_out_of_its_place_is_refused_and_not_taken_for_an_id() {
+    assert_refused(&[
+        ("JQ.TOUCH q a TTR 5", "SYNTAX TTR comes before the ids"),
+        ("JQ.RESPAWN q TRIES 5 ALL", "SYNTAX TRIES cannot stand there"),
+    ]);
+}
+
+#[test]
+fn a_list_of_ids_has_at_least_one() {
+    for line in [
+        "JQ.ACK q",
+        "JQ.NACK q",
+        "JQ.NACK q DELAY 5",
+        "JQ.RELEASE q DELAY 5",
+        "JQ.BURY q ERROR x",
+        "JQ.TOUCH q",
+        "JQ.TOUCH q TTR 5",
+        "JQ.KICK q ID",
+        "JQ.RESPAWN q ID",
+        "JQ.RESPAWN q ID TRIES 5",
+        "JQ.DELETE q",
+        "JQ.LEASE q w 0 0",
+    ] {
+        assert_eq!(refused(line), "SYNTAX at least one id is needed", "{line}");
+    }
+}
+
+#[test]
+fn as_many_bodies_follow_as_were_announced() {
+    assert_refused(&[
+        ("JQ.MPUBLISH q 3 a b", "SYNTAX n is 3, but 2 more arguments follow"),
+        ("JQ.MPUBLISH q 0 a", "RANGE n is 1 to 2147483647 bodies, not '0'"),
+        ("JQ.MPUBLISH q hello 2 x", "RANGE n is 1 to 2147483647 bodies, not 'hello'"),
+    ]);
+}
+
+#[test]
+fn weights_are_one_for_each_queue() {
+    assert_refused(&[
+        ("JQ.CONSUME q WEIGHTS 1,2", "SYNTAX there are 2 weights for 1 queue(s)"),
+        ("JQ.CONSUME q WEIGHTS 1,2 ALSO r s", "SYNTAX there are 2 weights for 3 queue(s)"),
+        ("JQ.CONSUME q WEIGHTS 0", "RANGE WEIGHTS is 1 to 1000, not '0'"),
+        ("JQ.CONSUME q WEIGHTS 1,", "RANGE WEIGHTS is 1 to 1000, not ''"),
+        ("JQ.CONSUME q WEIGHTS 1001", "RANGE WEIGHTS is 1 to 1000, not '1001'"),
+    ]);
+}
+
+#[test]
+fn a_queue_is_consumed_under_one_name_only() {
+    assert_refused(&[
+        ("JQ.CONSUME q ALSO q", "SYNTAX queue 'q' is named twice"),
+        ("JQ.CONSUME q ALSO r s r", "SYNTAX queue 'r' is named twice"),
+    ]);
+}
+
+#[test]
+fn a_value_out_of_its_range_is_refused_with_the_range() {
+    assert_refused(&[
+        ("JQ.PUBLISH q hello DELAY -5", "RANGE DELAY is 0 to 3155760000000 milliseconds, not '-5'"),
+        (
+            "JQ.PUBLISH q hello AT 253402300800000",
+            "RANGE AT is 0 to 253402300799999 milliseconds since the epoch, not '253402300800000'",
+        ),
+        ("JQ.PUBLISH q hello TTR 0", "RANGE TTR is 1 to 3155760000000 milliseconds, not '0'"),
+        ("JQ.PUBLISH q hello TRIES 0", "RANGE TRIES is 1 to 4294967295, not '0'"),
+        ("JQ.PUBLISH q hello PRIORITY 21", "RANGE PRIORITY is -20 to 20, not '21'"),
+        (
+            "JQ.PUBLISH q hello BACKOFF linear",
+            "RANGE BACKOFF is none, fixed:<ms>, exp:<base-ms>:<max-ms> or poly, each span 0 to \
+             3155760000000 milliseconds, not 'linear'",
+        ),
+        ("JQ.PUBLISH q hello ID a@1", "RANGE ID is 1 to 64 letters, digits or . _ : -, not 'a@1'"),
+        ("JQ.CONSUME q COUNT 10001", "RANGE COUNT is 1 to 10000 jobs, not '10001'"),
+        ("JQ.PEEK q COUNT 0", "RANGE COUNT is 1 to 10000 jobs, not '0'"),
+        ("JQ.KICK q COUNT 0", "RANGE COUNT is 1 to 9223372036854775807 jobs, not '0'"),
+        ("JQ.RESPAWN q ALL TRIES 0", "RANGE TRIES is 1 to 4294967295, not '0'"),
+        ("JQ.CONFIG q SET ttr 0", "RANGE ttr is 1 to 3155760000000 milliseconds, not '0'"),
+        (
+            "JQ.TICK q -1 5",
+            "RANGE now is 0 to 253402300799999 milliseconds since the epoch, not '-1'",
+        ),
+        ("JQ.LEASE q w 0 2 a", "RANGE free is 0 to 1, not '2'"),
+    ]);
+}
+
+#[test]
+fn an_id_that_cannot_be_one_is_refused() {
+    let long = "x".repeat(65);
+    for id in ["a/b", "a@", "a@-1", "a@b", "@1", "a@1@2", "a@18446744073709551616", &long] {
+        for line in [format!("JQ.ACK q ok {id}"), format!("JQ.KICK q ID {id}")] {
+            assert!(refused(&line).starts_with("RANGE an id is 1 to 64 letters"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_worker_has_a_name_of_a_bearable_length() {
+    let consume = find(b"JQ.CONSUME").unwrap();
+    for (length, fits) in [(0, false), (1, true), (256, true), (257, false)] {
+        let name = vec![0xff; length];
+        let argv: [&[u8]; 4] = [b"JQ.CONSUME", b"q", b"WORKER", &name];
+        assert_eq!(parse(consume, &argv).is_ok(), fits, "{length}");
+    }
+}
+
+#[test]
+fn an_unknown_setting_is_answered_with_the_known_ones() {
+    let known = "these are: tries ttr ttl backoff priority maxlen maxbody";
+    let error = format!("SYNTAX 'color' is no setting, {known}");
+    assert_refused(&[("JQ.CONFIG q GET color", &error), ("JQ.CONFIG q SET ttr 1 color 2", &error)]);
+}
+
+#[test]
+fn the_usage_follows_a_syntax_error() {
+    assert_eq!(
+        call("JQ.PEEK q LATER").unwrap_err(),
+        "SYNTAX unexpected 'LATER'; usage: JQ.PEEK queue [COUNT n]"
+    );
+}

@@ -1,0 +1,12 @@
+use jobq_engine::{Counters, StateKind};
+
+use super::*;
+
+#[test]
+fn every_counter_of_the_engine_is_explained_under_its_name() {
+    let counters = Counters::default().named();
+    let states = StateKind::ALL.map(StateKind::name);
+    let names = states.into_iter().chain(["jobs", "bytes"]);
+    let names = names.chain(counters.map(|(name, _)| name)).chain(["clock", "next-due"]);
+    assert!(names.eq(FIELDS.iter().map(|(name, _)| *name)));
+}

@@ -1,0 +1,441 @@
+//! Mixed operations made up from a seed: every command with its options, sensible ones and refused
+//! ones, over several connections, with consumers that wait, transactions and scripts. Ids and
+//! receipts are kept and used again when they are long stale.
+//!
+//! What is checked on the way: only refusals that a command can meet, and no receipt that settles
+//! a job twice.
+
+use std::collections::HashSet;
+
+use rand::{rngs::StdRng, seq::IndexedRandom, Rng, SeedableRng};
+
+use super::{wait_for, Client, Reply, Server};
+
+const CLIENTS: usize = 4;
+const CONSUMERS: usize = 3;
+const REMEMBERED: usize = 300;
+const AN_HOUR: u64 = 3_600_000;
+
+/// Publishes and consumes within a script.
+const SCRIPT: &str = "local id = redis.call('jq.publish', KEYS[1], ARGV[1], 'TTR', ARGV[2])
+    local jobs = redis.call('jq.consume', KEYS[1], 'COUNT', 2, 'BLOCK', 0)
+    if jobs then redis.call('jq.ack', KEYS[1], jobs[1][2]) end
+    return id";
+
+/// A source of operations on some queues of a server.
+pub struct Load {
+    seed: u64,
+    random: StdRng,
+    queues: Vec<String>,
+    clients: Vec<Client>,
+    consumers: Vec<Consumer>,
+    jobs: Vec<(String, String)>,
+    settled: HashSet<(String, String)>,
+}
+
+struct Consumer {
+    id: i64,
+    client: Client,
+    waits: bool,
+}
+
+/// A command and the queue it is about.
+struct Line {
+    queue: String,
+    words: Vec<Vec<u8>>,
+}
+
+impl Line {
+    fn new(name: &str, queue: &str) -> Self {
+        Self { queue: queue.into(), words: vec![name.into(), queue.into()] }
+    }
+
+    fn with<W: Into<Vec<u8>>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.words.extend(words.into_iter().map(Into::into));
+        self
+    }
+
+    fn name(&self) -> &[u8] {
+        &self.words[0]
+    }
+}
+
+impl Load {
+    /// Operations on these queues. The last of several is deleted and lets expire at times.
+    pub fn new(server: &Server, queues: &[&str], seed: u64) -> Self {
+        let consumers = std::iter::repeat_with(|| {
+            let mut client = server.client();
+            Consumer { id: client.run("CLIENT ID").int(), client, waits: false }
+        });
+        Self {
+            seed,
+            random: StdRng::seed_from_u64(seed),
+            queues: queues.iter().map(ToString::to_string).collect(),
+            clients: (0..CLIENTS).map(|_| server.client()).collect(),
+            consumers: consumers.take(CONSUMERS).collect(),
+            jobs: Vec::new(),
+            settled: HashSet::new(),
+        }
+    }
+
+    /// Does so many things.
+    pub fn steps(&mut self, steps: usize) {
+        (0..steps).for_each(|_| self.step());
+    }
+
+    /// Has every consumer stop waiting, and waits until no key is left that will expire: from then
+    /// on only timers change anything.
+    pub fn finish(&mut self) {
+        for consumer in 0..self.consumers.len() {
+            if self.consumers[consumer].waits {
+                let id = self.consumers[consumer].id;
+                self.clients[0].run(&format!("CLIENT UNBLOCK {id}"));
+                self.hear(consumer);
+            }
+        }
+        let client = &mut self.clients[0];
+        wait_for("the last key to expire", || {
+            let keyspace = client.run("INFO keyspace").text();
+            let expires = |line: &str| line.contains("expires=") && !line.contains("expires=0");
+            (!keyspace.lines().any(expires)).then_some(())
+        });
+    }
+
+    fn step(&mut self) {
+        match self.random.random_range(0..100) {
+            0..8 => self.consumer_turn(),
+            8..11 => self.transaction(),
+            11..14 => self.script(),
+            14..17 => self.keyspace(),
+            _ => {
+                let line = self.line();
+                let reply = self.say(&line.words);
+                self.learn(&line, &reply);
+            }
+        }
+    }
+
+    /// A consumer hears what it was told meanwhile, or begins to wait.
+    fn consumer_turn(&mut self) {
+        let consumer = self.random.random_range(0..CONSUMERS);
+        if !self.consumers[consumer].waits {
+            let block = *[0, 5, 20, AN_HOUR].choose(&mut self.random).unwrap_or(&0);
+            let line = self.consume(Some(block));
+            self.consumers[consumer].client.send(&line.words);
+            self.consumers[consumer].waits = true;
+        } else if !self.consumers[consumer].client.is_waiting() {
+            self.hear(consumer);
+        }
+    }
+
+    fn hear(&mut self, consumer: usize) {
+        let reply = self.consumers[consumer].client.read();
+        self.consumers[consumer].waits = false;
+        self.learn(&Line::new("JQ.CONSUME", ""), &reply);
+    }
+
+    fn transaction(&mut self) {
+        let lines: Vec<_> = (0..self.random.random_range(1..5)).map(|_| self.line()).collect();
+        let client = &mut self.clients[0];
+        client.run("MULTI");
+        let queued = lines.iter().filter(|line| {
+            client.call(&line.words) == Reply::Status("QUEUED".into())
+        });
+        let queued: Vec<_> = queued.collect();
+        match self.clients[0].run("EXEC") {
+            Reply::Array(replies) => {
+                for (line, reply) in queued.iter().zip(&replies) {
+                    self.learn(line, reply);
+                }
+            }
+            // One of the commands was refused for its number of arguments.
+            refused => assert_eq!(refused.error_word(), "EXECABORT"),
+        }
+    }
+
+    fn script(&mut self) {
+        let (queue, body, ttr) = (self.queue(), self.body(), self.span().max(1).to_string());
+        let words = [b"EVAL".to_vec(), SCRIPT.into(), b"1".to_vec(), queue.into_bytes()];
+        let words: Vec<_> = words.into_iter().chain([body, ttr.into_bytes()]).collect();
+        let reply = self.say(&words);
+        assert!(matches!(reply, Reply::Bulk(_)), "{reply:?} ({self})");
+    }
+
+    /// What happens to keys of any type. Copies are left to their timers.
+    fn keyspace(&mut self) {
+        let queue = self.queue();
+        let brief = self.queues.last().cloned().unwrap_or_default();
+        let line = match self.random.random_range(0..6) {
+            0 => format!("COPY {queue} {queue}-copy REPLACE"),
+            1 => format!("COPY {queue} {queue}-copy DB 1 REPLACE"),
+            2 => format!("RENAME {queue}-copy {queue}-renamed"),
+            3 => format!("MOVE {queue}-renamed 1"),
+            4 => format!("PEXPIRE {brief} {}", self.random.random_range(1..20)),
+            _ => format!("UNLINK {brief}"),
+        };
+        let words: Vec<_> = line.split(' ').collect();
+        match self.say(&words) {
+            Reply::Error(line) => assert!(line.contains("no such key"), "{line} ({self})"),
+            reply => assert!(matches!(reply, Reply::Int(_) | Reply::Status(_)), "{reply:?}"),
+        }
+    }
+
+    fn line(&mut self) -> Line {
+        match self.random.random_range(0..100) {
+            0..28 => self.publish(),
+            28..33 => self.publish_many(),
+            33..53 => self.consume(None),
+            53..64 => self.settle("JQ.ACK"),
+            64..71 => self.settle("JQ.NACK"),
+            71..75 => self.settle("JQ.RELEASE"),
+            75..78 => self.settle("JQ.BURY"),
+            78..82 => self.touch(),
+            82..85 => self.kick(),
+            85..89 => self.respawn(),
+            89..91 => self.settle("JQ.DELETE"),
+            91..93 => self.configure(),
+            93..97 => self.look(),
+            _ => self.refused(),
+        }
+    }
+
+    fn publish(&mut self) -> Line {
+        let (queue, body) = (self.queue(), self.body());
+        let mut line = Line::new("JQ.PUBLISH", &queue).with([body]).with(self.options());
+        if self.random.random_ratio(1, 6) {
+            line = line.with(["ID".into(), format!("own-{}", self.random.random_range(0..200))]);
+        }
+        line
+    }
+
+    fn publish_many(&mut self) -> Line {
+        let queue = self.queue();
+        let bodies: Vec<_> = (0..self.random.random_range(1..9)).map(|_| self.body()).collect();
+        Line::new("JQ.MPUBLISH", &queue)
+            .with([bodies.len().to_string()])
+            .with(bodies)
+            .with(self.options())
+    }
+
+    fn options(&mut self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut option = |word: &str, value: String| words.extend([word.to_string(), value]);
+        if self.random.random_ratio(1, 3) {
+            option("DELAY", self.span().to_string());
+        }
+        if self.random.random_ratio(1, 4) {
+            option("TTL", self.span().to_string());
+        }
+        if self.random.random_ratio(1, 3) {
+            option("TTR", self.span().max(1).to_string());
+        }
+        if self.random.random_ratio(1, 2) {
+            option("TRIES", self.random.random_range(1..4).to_string());
+        }
+        if self.random.random_ratio(1, 2) {
+            let forms = ["none", "fixed:7", "exp:3:30", "poly", "fixed:0"];
+            option("BACKOFF", forms.choose(&mut self.random).unwrap_or(&"none").to_string());
+        }
+        if self.random.random_ratio(1, 4) {
+            option("PRIORITY", self.random.random_range(-3..4).to_string());
+        }
+        words
+    }
+
+    fn consume(&mut self, block: Option<u64>) -> Line {
+        let queue = self.queue();
+        let mut words = Vec::new();
+        if self.random.random_bool(0.5) {
+            words.extend(["COUNT".into(), self.random.random_range(1..6).to_string()]);
+        }
+        if self.random.random_bool(0.4) {
+            words.extend(["TTR".into(), self.span().max(1).to_string()]);
+        }
+        if self.random.random_bool(0.4) {
+            words.extend(["WORKER".into(), format!("w{}", self.random.random_range(0..4))]);
+        }
+        if self.random.random_bool(0.1) {
+            words.push("FREE".into());
+        }
+        if let Some(block) = block {
+            words.extend(["BLOCK".into(), block.to_string()]);
+        }
+        let further: Vec<_> = self.queues.iter().filter(|name| **name != queue).cloned().collect();
+        if !further.is_empty() && self.random.random_bool(0.4) {
+            if self.random.random_bool(0.5) {
+                let weights: Vec<_> = (0..=further.len()).map(|n| (n + 1).to_string()).collect();
+                words.extend(["WEIGHTS".into(), weights.join(",")]);
+            }
+            words.push("ALSO".into());
+            words.extend(further);
+        }
+        Line::new("JQ.CONSUME", &queue).with(words)
+    }
+
+    fn settle(&mut self, name: &str) -> Line {
+        let (queue, job) = self.job();
+        let mut line = Line::new(name, &queue).with([job]);
+        if self.random.random_bool(0.1) {
+            let more: Vec<_> = (0..3).map(|_| self.job().1).collect();
+            line = line.with(more);
+        }
+        if matches!(name, "JQ.NACK" | "JQ.RELEASE") && self.random.random_bool(0.5) {
+            line = line.with(["DELAY".into(), self.span().to_string()]);
+        }
+        if matches!(name, "JQ.NACK" | "JQ.BURY") && self.random.random_bool(0.3) {
+            line = line.with([b"ERROR".to_vec(), self.body()]);
+        }
+        line
+    }
+
+    fn touch(&mut self) -> Line {
+        let (queue, job) = self.job();
+        let line = Line::new("JQ.TOUCH", &queue);
+        if self.random.random_bool(0.5) {
+            line.with(["TTR".into(), self.span().max(1).to_string(), job])
+        } else {
+            line.with([job])
+        }
+    }
+
+    fn kick(&mut self) -> Line {
+        let (queue, job) = self.job();
+        let line = Line::new("JQ.KICK", &queue);
+        if self.random.random_bool(0.5) {
+            line.with(["COUNT".into(), self.random.random_range(1..4).to_string()])
+        } else {
+            line.with(["ID".into(), job])
+        }
+    }
+
+    fn respawn(&mut self) -> Line {
+        let (queue, job) = self.job();
+        let line = Line::new("JQ.RESPAWN", &queue);
+        let line = match self.random.random_range(0..3) {
+            0 => line.with(["COUNT".into(), self.random.random_range(1..4).to_string()]),
+            1 => line.with(["ID".into(), job]),
+            _ => line.with(["ALL"]),
+        };
+        match self.random.random_range(0..4) {
+            0 => line.with(["TRIES", "2"]),
+            1 => line.with(["TTL".into(), self.span().to_string()]),
+            2 => line.with(["DELAY".into(), self.span().to_string()]),
+            _ => line,
+        }
+    }
+
+    fn configure(&mut self) -> Line {
+        let settings = ["tries 3", "ttr 40", "ttl 0", "backoff fixed:5", "priority 1", "tries 25"];
+        let setting = settings.choose(&mut self.random).unwrap_or(&"tries 3");
+        Line::new("JQ.CONFIG", &self.queue()).with(["SET"]).with(setting.split(' '))
+    }
+
+    fn look(&mut self) -> Line {
+        let names = ["JQ.PEEK", "JQ.LEN", "JQ.STATS", "JQ.DIGEST"];
+        Line::new(names.choose(&mut self.random).unwrap_or(&"JQ.LEN"), &self.queue())
+    }
+
+    fn refused(&mut self) -> Line {
+        let queue = self.queue();
+        match self.random.random_range(0..4) {
+            0 => Line::new("JQ.PUBLISH", &queue).with(["body", "DELAY", "50", "TTL", "20"]),
+            1 => Line::new("JQ.PUBLISH", &queue).with(["body", "TRIES", "0"]),
+            2 => Line::new("JQ.ACK", &queue).with(["not an id!"]),
+            _ => Line::new("JQ.CONSUME", &queue).with(["AND", "MORE"]),
+        }
+    }
+
+    fn queue(&mut self) -> String {
+        self.queues.choose(&mut self.random).cloned().unwrap_or_default()
+    }
+
+    /// A job that was published or delivered at some time, by id or by receipt.
+    fn job(&mut self) -> (String, String) {
+        let unknown = || ("q0".to_string(), "no-such-job".to_string());
+        self.jobs.choose(&mut self.random).cloned().unwrap_or_else(unknown)
+    }
+
+    /// A span in milliseconds: none, one that is soon over, or one that is not.
+    fn span(&mut self) -> u64 {
+        match self.random.random_range(0..10) {
+            0 => 0,
+            1..6 => self.random.random_range(1..40),
+            _ => AN_HOUR + self.random.random_range(0..1000),
+        }
+    }
+
+    fn body(&mut self) -> Vec<u8> {
+        let longest = if self.random.random_ratio(1, 50) { 6000 } else { 100 };
+        let len = self.random.random_range(0..longest);
+        (0..len).map(|_| self.random.random()).collect()
+    }
+
+    fn say<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Reply {
+        let client = self.random.random_range(0..CLIENTS);
+        self.clients[client].call(words)
+    }
+
+    /// Remembers the jobs that an answer names, and checks it.
+    fn learn(&mut self, line: &Line, reply: &Reply) {
+        match reply {
+            Reply::Error(error) => {
+                let word = error.split(' ').next().unwrap_or_default();
+                let expected = matches!(word, "DUPLICATE" | "RANGE" | "SYNTAX");
+                assert!(expected, "{error} to {:?} ({self})", String::from_utf8_lossy(line.name()));
+            }
+            Reply::Bulk(_) if line.name() == b"JQ.PUBLISH" => {
+                self.remember(line.queue.clone(), reply.text());
+            }
+            Reply::Array(ids) if line.name() == b"JQ.MPUBLISH" => {
+                ids.iter().for_each(|id| self.remember(line.queue.clone(), id.text()));
+            }
+            Reply::Array(jobs) if line.name() == b"JQ.CONSUME" => {
+                for job in jobs {
+                    let job = job.items();
+                    self.remember(job[0].text(), job[1].text());
+                }
+            }
+            Reply::Int(1) if line.words.len() == 3 => self.note_settlement(line),
+            _ => {}
+        }
+    }
+
+    fn note_settlement(&mut self, line: &Line) {
+        let receipt = String::from_utf8_lossy(&line.words[2]).into_owned();
+        // A queue that was deleted may use a given id and its tokens again.
+        let lasting = self.queues.last() != Some(&line.queue);
+        if receipt.contains('@') && lasting {
+            let is_first = self.settled.insert((line.queue.clone(), receipt.clone()));
+            assert!(is_first, "{receipt} of {} settled twice ({self})", line.queue);
+        }
+    }
+
+    fn remember(&mut self, queue: String, job: String) {
+        if self.jobs.len() < REMEMBERED {
+            self.jobs.push((queue, job));
+        } else {
+            let place = self.random.random_range(0..REMEMBERED);
+            self.jobs[place] = (queue, job);
+        }
+    }
+}
+
+impl std::fmt::Display for Load {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "seed {}", self.seed)
+    }
+}
+
+/// The seed of this run: `JOBQ_SEED`, or the same one each time.
+pub fn seed() -> u64 {
+    std::env::var("JOBQ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7)
+}
+
+/// Many where `JOBQ_LONG` is set, few otherwise.
+pub fn many(long: usize, few: usize) -> usize {
+    if std::env::var_os("JOBQ_LONG").is_some() {
+        long
+    } else {
+        few
+    }
+}
