@@ -69,9 +69,7 @@ unsafe extern "C" fn save(io: *mut RedisModuleIO, value: *mut c_void) {
         let queue = unsafe { &(*value.cast::<Stored>()).queue };
         let write = |bytes: &[u8]| {
             // SAFETY: the server copies the bytes.
-            unsafe {
-                call!(RedisModule_SaveStringBuffer(io, bytes.as_ptr().cast(), bytes.len()))
-            }
+            unsafe { call!(RedisModule_SaveStringBuffer(io, bytes.as_ptr().cast(), bytes.len())) }
         };
         queue.frames().for_each(|frame| write(&frame));
         write(&[]);

@@ -83,7 +83,9 @@ pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
                 }
             }
         }
-        Outcome::Configured | Outcome::Ticked(_) | Outcome::Leased(_) => context.reply_status(c"OK"),
+        Outcome::Configured | Outcome::Ticked(_) | Outcome::Leased(_) => {
+            context.reply_status(c"OK")
+        }
     }
 }
 

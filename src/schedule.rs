@@ -5,7 +5,7 @@
 //! entry that has become too early is left alone, since correcting it at each ack would cost more
 //! than the look.
 
-use std::collections::BTreeSet;
+use std::collections::{btree_map, BTreeMap};
 
 use jobq_engine::UnixMillis;
 
@@ -15,35 +15,42 @@ pub type Entry = (UnixMillis, i32, Box<[u8]>);
 /// Queues by the instant at which a tick has work.
 #[derive(Default)]
 pub struct Schedule {
-    entries: BTreeSet<Entry>,
+    // How many values are filed like this. `RESTORE` and `COPY` over a queue bring the new value
+    // before the old one loses the name, and both may have work at the same instant.
+    entries: BTreeMap<Entry, u32>,
 }
 
 impl Schedule {
     /// Files a queue. O(log n).
     pub fn insert(&mut self, at: UnixMillis, db: i32, name: &[u8]) {
-        self.entries.insert((at, db, name.into()));
+        *self.entries.entry((at, db, name.into())).or_default() += 1;
     }
 
     /// Takes an entry out, if it is there. O(log n).
     pub fn remove(&mut self, at: UnixMillis, db: i32, name: &[u8]) {
-        self.entries.remove(&(at, db, name.into()));
+        if let btree_map::Entry::Occupied(mut values) = self.entries.entry((at, db, name.into())) {
+            *values.get_mut() -= 1;
+            if *values.get() == 0 {
+                values.remove();
+            }
+        }
     }
 
     /// When the first queue has work.
     pub fn first(&self) -> Option<UnixMillis> {
-        self.entries.first().map(|(at, _, _)| *at)
+        self.entries.first_key_value().map(|((at, _, _), _)| *at)
     }
 
     /// Takes out the first entry that is due. O(log n).
     pub fn pop_due(&mut self, now: UnixMillis) -> Option<Entry> {
-        (self.first()? <= now).then(|| self.entries.pop_first()).flatten()
+        (self.first()? <= now).then(|| self.entries.pop_first()).flatten().map(|(entry, _)| entry)
     }
 
     /// Forgets a database, or all of them.
     pub fn clear(&mut self, db: Option<i32>) {
         match db {
             None => self.entries.clear(),
-            Some(db) => self.entries.retain(|entry| entry.1 != db),
+            Some(db) => self.entries.retain(|entry, _| entry.1 != db),
         }
     }
 
@@ -55,7 +62,8 @@ impl Schedule {
             _ => db,
         };
         let entries = std::mem::take(&mut self.entries);
-        self.entries = entries.into_iter().map(|(at, db, name)| (at, swapped(db), name)).collect();
+        let moved = |((at, db, name), values)| ((at, swapped(db), name), values);
+        self.entries = entries.into_iter().map(moved).collect();
     }
 
     /// How many queues are filed.

@@ -11,7 +11,7 @@ mod log;
 pub mod text;
 
 pub use boundary::{guard, install_panic_hook};
-pub use context::Context;
+pub use context::{Context, Flags};
 pub use key::{Key, Mode};
 pub use log::{log, Level};
 pub use text::Text;

@@ -53,11 +53,8 @@ pub fn restart(context: Context) {
     let now = clock::now();
     registry::with(|registry| {
         let at_once = !registry.looks.is_empty() || !registry.undelivered.is_empty();
-        let firsts = [
-            at_once.then_some(now),
-            registry.schedule.first(),
-            registry.waiters.first_deadline(),
-        ];
+        let firsts =
+            [at_once.then_some(now), registry.schedule.first(), registry.waiters.first_deadline()];
         if let Some(first) = firsts.into_iter().flatten().min() {
             registry.alarm.want(first);
         }

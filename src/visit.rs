@@ -1,7 +1,7 @@
 //! A queue that is open for writing: it is brought up to date, decides, changes, and tells the log
 //! and its waiting consumers. Everything that writes goes through here.
 
-use std::{ffi::CStr, ptr::NonNull};
+use std::{cell::Cell, ffi::CStr, ptr::NonNull};
 
 use jobq_engine::{
     Consume, Holder, JobRef, Lease, Millis, Operation, Outcome, Queue, Refusal, Request, Slot,
@@ -14,7 +14,7 @@ use crate::{
     clock::{self, Slice},
     keyspace::{self, Found},
     registry,
-    server::{guard, text::bytes_of, Context, Key, Mode, Text},
+    server::{guard, text::bytes_of, Context, Flags, Key, Mode, Text},
     stored::Stored,
     timer,
     waiters::{Answer, Delivery},
@@ -46,10 +46,8 @@ impl From<Refusal> for Denied {
 }
 
 /// A queue that is open for writing, on the primary.
-pub struct Visit<'a> {
-    context: Context,
-    db: i32,
-    name: *mut RedisModuleString,
+struct Visit<'a> {
+    site: &'a Site,
     stored: &'a mut Stored,
     now: UnixMillis,
 }
@@ -63,11 +61,12 @@ pub fn perform(
     reply: impl FnOnce(&Queue, &Outcome),
 ) -> Result<Option<()>, Denied> {
     let creates = matches!(request, Request::Publish(_) | Request::Configure(_));
-    if context.flags().is_decided() {
+    let flags = context.flags();
+    if flags.is_decided() {
         let Some(operation) = request.into_operation() else { return Err(Denied::ReadOnly) };
         return repeat(context, name, operation, reply).map(Some);
     }
-    let site = Site::open(context, name)?;
+    let site = Site::open(context, name, flags)?;
     let now = clock::now();
     match site.found() {
         Found::Other => Err(Denied::WrongType),
@@ -94,7 +93,7 @@ pub fn consume(
     consume: &Consume<'_>,
     mut deliver: impl FnMut(&Queue, Slot, Token),
 ) -> Result<usize, Denied> {
-    let site = Site::open(context, name)?;
+    let site = Site::open(context, name, context.flags())?;
     let Found::Queue(stored) = site.found() else { return Ok(0) };
     let now = clock::now();
     site.visit(stored, now, |visit| {
@@ -124,13 +123,11 @@ pub fn repeat(
     match site.found() {
         Found::Other => Err(Denied::WrongType),
         Found::Nothing => Err(Refusal::Diverged("there is no such queue").into()),
-        Found::Queue(stored) => {
-            site.change(stored, |stored| {
-                let outcome = stored.queue.apply(operation)?;
-                reply(&stored.queue, &outcome);
-                Ok(())
-            })
-        }
+        Found::Queue(stored) => site.change(stored, |stored| {
+            let outcome = stored.queue.apply(operation)?;
+            reply(&stored.queue, &outcome);
+            Ok(())
+        }),
     }
 }
 
@@ -178,7 +175,7 @@ pub fn repeat_lease(
 /// Brings a queue up to date and serves its waiting consumers, within a slice. `filed` is the
 /// instant under which the schedule had it, if that is why.
 pub fn catch_up(context: Context, name: &Text, filed: Option<UnixMillis>, slice: &Slice) {
-    let Ok(site) = Site::open(context, name.raw()) else { return };
+    let Ok(site) = Site::open(context, name.raw(), context.flags()) else { return };
     // Gone, or something else by now: the schedule is a hint.
     let Found::Queue(mut stored) = site.found() else { return };
     // SAFETY: the key is open, and nothing else refers to its value meanwhile.
@@ -189,13 +186,11 @@ pub fn catch_up(context: Context, name: &Text, filed: Option<UnixMillis>, slice:
         }
         known.filed = None;
     }
-    let done = site.visit(stored, clock::now(), |visit| {
-        loop {
-            let busy = visit.tick_if_due();
-            visit.serve_waiters();
-            if !busy || slice.is_over() {
-                return Ok(());
-            }
+    let done = site.visit(stored, clock::now(), |visit| loop {
+        let busy = visit.tick_if_due();
+        visit.serve_waiters();
+        if !busy || slice.is_over() {
+            return Ok(());
         }
     });
     // A queue that is refused stays out of the schedule; the cause is in the log.
@@ -205,14 +200,14 @@ pub fn catch_up(context: Context, name: &Text, filed: Option<UnixMillis>, slice:
 /// Gives back a job that was leased to a consumer which was gone before it could be told.
 pub fn give_back(context: Context, name: &Text, receipt: &str) {
     let Some(job) = JobRef::parse(receipt.as_bytes()) else { return };
-    let Ok(site) = Site::open(context, name.raw()) else { return };
+    let Ok(site) = Site::open(context, name.raw(), context.flags()) else { return };
     let Found::Queue(stored) = site.found() else { return };
     let done = site.visit(stored, clock::now(), |visit| {
         visit.catch_up();
         let verdict = Verdict::Release { delay: Millis::ZERO };
         let operation = Operation::Settle { jobs: vec![job], verdict };
         if visit.stored.queue.apply(operation)?.is_change() {
-            visit.replicate(c"JQ.RELEASE", &[Text::new(receipt.as_bytes())]);
+            visit.site.replicate(c"JQ.RELEASE", &[Text::new(receipt.as_bytes())]);
             registry::with(|registry| registry.stats.undelivered += 1);
         }
         visit.follow_up();
@@ -225,28 +220,45 @@ pub fn give_back(context: Context, name: &Text, receipt: &str) {
 /// The place of a queue, while its key is open.
 struct Site {
     context: Context,
+    db: i32,
     name: *mut RedisModuleString,
     key: Key,
+    /// Whether decisions are repeated here, not taken.
+    is_decided: bool,
+    /// Whether anything was recorded that clients who watch the key should know.
+    is_changed: Cell<bool>,
 }
 
 impl Site {
     /// Opens a key where decisions are taken.
-    fn open(context: Context, name: *mut RedisModuleString) -> Result<Self, Denied> {
-        if context.flags().is_primary() {
-            Ok(Self::open_decided(context, name))
-        } else {
-            Err(Denied::ReadOnly)
+    fn open(context: Context, name: *mut RedisModuleString, flags: Flags) -> Result<Self, Denied> {
+        if !flags.is_primary() {
+            return Err(Denied::ReadOnly);
         }
+        Ok(Self { is_decided: false, ..Self::open_decided(context, name) })
     }
 
     /// Opens a key where decisions are repeated.
     fn open_decided(context: Context, name: *mut RedisModuleString) -> Self {
         let key = Key::open(context, name, Mode::Write);
-        Self { context, name, key: key.expect("a key opened for writing is always there") }
+        Self {
+            context,
+            db: context.db(),
+            name,
+            key: key.expect("a key opened for writing is always there"),
+            is_decided: true,
+            is_changed: Cell::new(false),
+        }
     }
 
     fn found(&self) -> Found {
         keyspace::find(&self.key)
+    }
+
+    fn name(&self) -> &[u8] {
+        // SAFETY: the server lends the name for the length of the command or the timer's turn, and
+        // a site lives no longer.
+        unsafe { bytes_of(self.name) }
     }
 
     /// Makes the queue that a first request needs. A refusal leaves none behind.
@@ -278,11 +290,7 @@ impl Site {
         now: UnixMillis,
         body: impl FnOnce(&mut Visit<'_>) -> Result<R, Denied>,
     ) -> Result<R, Denied> {
-        let db = self.context.db();
-        let result = self.change(stored, |stored| {
-            let (context, name) = (self.context, self.name);
-            body(&mut Visit { context, db, name, stored, now })
-        });
+        let result = self.change(stored, |stored| body(&mut Visit { site: self, stored, now }));
         timer::arm(self.context);
         result
     }
@@ -300,33 +308,38 @@ impl Site {
         if stored.poisoned {
             return Err(Denied::Internal);
         }
-        // SAFETY: the server lends the name for the length of the command or the timer's turn.
-        let name = unsafe { bytes_of(self.name) };
-        let db = self.context.db();
-        let decided = self.context.flags().is_decided();
         let result = guard(|| {
-            let result = body(stored)?;
-            if decided {
-                self.context.replicate_verbatim();
+            let result = body(stored);
+            if self.is_decided && result.is_ok() {
+                self.record();
             }
-            stored.file(db, name);
-            Ok(result)
+            stored.file(self.db, self.name());
+            result
         });
-        self.context.signal_modified(self.name);
+        if self.is_changed.get() {
+            self.context.signal_modified(self.name);
+        }
         result.unwrap_or_else(|| {
             stored.poisoned = true;
-            stored.unfile(db, name);
+            stored.unfile(self.db, self.name());
             Err(Denied::Internal)
         })
+    }
+
+    /// Propagates the command being run.
+    fn record(&self) {
+        self.is_changed.set(true);
+        self.context.replicate_verbatim();
+    }
+
+    /// Propagates a command of ours.
+    fn replicate(&self, command: &CStr, arguments: &[Text]) {
+        self.is_changed.set(true);
+        self.context.replicate(command, self.name, arguments);
     }
 }
 
 impl Visit<'_> {
-    fn name(&self) -> &[u8] {
-        // SAFETY: the server lends the name for the length of the command or the timer's turn.
-        unsafe { bytes_of(self.name) }
-    }
-
     /// Moves the queue's clock to now, and works through what is due.
     fn catch_up(&mut self) {
         if self.now > self.stored.queue.clock() || self.stored.queue.is_due(self.now) {
@@ -357,18 +370,14 @@ impl Visit<'_> {
     fn replicate_tick(&self, budget: u32, seed: Option<u64>) {
         let numbers = [self.now.0, u64::from(budget)].into_iter().chain(seed);
         let arguments: Vec<_> = numbers.map(|n| Text::new(n.to_string().as_bytes())).collect();
-        self.replicate(c"JQ.TICK", &arguments);
+        self.site.replicate(c"JQ.TICK", &arguments);
         registry::with(|registry| registry.stats.ticks += 1);
-    }
-
-    fn replicate(&self, command: &CStr, arguments: &[Text]) {
-        self.context.replicate(command, self.name, arguments);
     }
 
     /// Propagates the command being run, if it changed anything.
     fn record(&self, outcome: &Outcome) {
         if outcome.is_change() {
-            self.context.replicate_verbatim();
+            self.site.record();
         }
     }
 
@@ -394,12 +403,12 @@ impl Visit<'_> {
         ];
         let ids = leased.iter().map(|&(slot, _)| self.stored.queue.job(slot).id().to_string());
         arguments.extend(ids.map(|id| Text::new(id.as_bytes())));
-        self.replicate(c"JQ.LEASE", &arguments);
+        self.site.replicate(c"JQ.LEASE", &arguments);
         Ok(leased)
     }
 
     fn somebody_waits(&self) -> bool {
-        registry::with(|registry| registry.waiters.first(self.db, self.name()).is_some())
+        registry::with(|registry| registry.waiters.first(self.site.db, self.site.name()).is_some())
     }
 
     /// Leases jobs to the consumers that have waited longest, and wakes them.
@@ -411,7 +420,7 @@ impl Visit<'_> {
         }
         if self.stored.queue.len_of(StateKind::Ready) > 0 {
             registry::with(|registry| {
-                registry.looks.insert((self.db, self.name().into()));
+                registry.looks.insert((self.site.db, self.site.name().into()));
                 registry.alarm.want(self.now);
             });
         }
@@ -421,8 +430,9 @@ impl Visit<'_> {
         if self.stored.queue.len_of(StateKind::Ready) == 0 {
             return false;
         }
-        let waiter =
-            registry::with(|registry| registry.waiters.first(self.db, self.name()).cloned());
+        let waiter = registry::with(|registry| {
+            registry.waiters.first(self.site.db, self.site.name()).cloned()
+        });
         let Some(waiter) = waiter else { return false };
         let holder = Holder {
             worker: &*waiter.holder.worker,
@@ -436,12 +446,12 @@ impl Visit<'_> {
         let deliveries = leased.iter().map(|&(slot, token)| {
             let job = self.stored.queue.job(slot);
             Delivery {
-                queue: self.name().into(),
+                queue: self.site.name().into(),
                 receipt: receipt(&self.stored.queue, slot, token),
                 body: job.body.clone(),
             }
         });
-        let answer = Answer { db: self.db, deliveries: deliveries.collect() };
+        let answer = Answer { db: self.site.db, deliveries: deliveries.collect() };
         registry::with(|registry| {
             registry.waiters.leave(waiter.handle);
             registry.waiters.assign(waiter.handle, answer);

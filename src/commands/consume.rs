@@ -102,8 +102,7 @@ fn wait(
 ) {
     let db = context.db();
     let holder = &call.consume.holder;
-    let holder =
-        Holder { worker: holder.worker.into(), ttr: holder.ttr, counted: holder.counted };
+    let holder = Holder { worker: holder.worker.into(), ttr: holder.ttr, counted: holder.counted };
     blocking::block(context, keys, |handle| Waiter {
         handle,
         db,

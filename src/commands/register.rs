@@ -66,9 +66,7 @@ fn register_one(context: Context, command: &Command, entry: Entry, has_category:
             return false;
         }
         let handle = call!(RedisModule_GetCommand(context.raw(), name.as_ptr()));
-        !handle.is_null()
-            && describe(handle, command)
-            && categorize(handle, command, has_category)
+        !handle.is_null() && describe(handle, command) && categorize(handle, command, has_category)
     }
 }
 
@@ -133,8 +131,7 @@ impl Kept {
         if arguments.is_empty() {
             return null_mut();
         }
-        let mut array: Vec<_> =
-            arguments.iter().map(|argument| self.argument(argument)).collect();
+        let mut array: Vec<_> = arguments.iter().map(|argument| self.argument(argument)).collect();
         // SAFETY: the structure holds numbers and pointers, for which zero is a value.
         array.push(unsafe { zeroed() });
         let start = array.as_mut_ptr();

@@ -192,8 +192,6 @@ impl Context {
             | raw::REDISMODULE_CMD_KEY_ACCESS
             | raw::REDISMODULE_CMD_KEY_DELETE;
         // SAFETY: see `flags`; called only while the server asks.
-        unsafe {
-            call!(RedisModule_KeyAtPosWithFlags(self.0, position as c_int, flags as c_int))
-        };
+        unsafe { call!(RedisModule_KeyAtPosWithFlags(self.0, position as c_int, flags as c_int)) };
     }
 }

@@ -36,7 +36,9 @@ impl Key {
     /// Whether nothing is there.
     pub fn is_empty(&self) -> bool {
         // SAFETY: the key is open; so in all calls below.
-        unsafe { call!(RedisModule_KeyType(self.0.as_ptr())) as isize == raw::REDISMODULE_KEYTYPE_EMPTY }
+        unsafe {
+            call!(RedisModule_KeyType(self.0.as_ptr())) as isize == raw::REDISMODULE_KEYTYPE_EMPTY
+        }
     }
 
     /// The value, if it is of this type of ours.

@@ -23,8 +23,7 @@ pub fn log(level: Level, line: &str) {
         Level::Warning => c"warning",
     };
     // Queue names come in here, and may hold anything.
-    let printable: String =
-        line.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let printable: String = line.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     let Ok(line) = CString::new(printable) else { return };
     // SAFETY: RM_Log takes a null context, and both strings live until it returns. The message is
     // an argument of the format, not the format.

@@ -4,9 +4,7 @@
 use std::collections::HashSet;
 
 use crate::support::{
-    likeness::{
-        assert_alike, digests, freeze, reloaded, replayed, rewrite_log, thaw, Digests,
-    },
+    likeness::{assert_alike, digests, freeze, reloaded, replayed, rewrite_log, thaw, Digests},
     load::{many, seed, Load},
     wait_for, Client, Options, Reply, Server,
 };
@@ -115,17 +113,25 @@ type Way = (&'static str, fn(&mut Client), u32);
 
 const WAYS: [Way; 8] = [
     ("RENAME", |client| drop(client.run("RENAME from to")), 0),
-    ("RENAME over another", |client| {
-        client.run("JQ.PUBLISH to other DELAY 3600000");
-        client.run("RENAME from to");
-    }, 0),
+    (
+        "RENAME over another",
+        |client| {
+            client.run("JQ.PUBLISH to other DELAY 3600000");
+            client.run("RENAME from to");
+        },
+        0,
+    ),
     ("MOVE", |client| drop(client.run("MOVE from 1")), 1),
     ("COPY", |client| drop(client.run("COPY from to")), 0),
     ("COPY to another database", |client| drop(client.run("COPY from from DB 1")), 1),
-    ("COPY over an equal one", |client| {
-        client.run("COPY from to");
-        client.run("COPY from to REPLACE");
-    }, 0),
+    (
+        "COPY over an equal one",
+        |client| {
+            client.run("COPY from to");
+            client.run("COPY from to REPLACE");
+        },
+        0,
+    ),
     ("SWAPDB", |client| drop(client.run("SWAPDB 0 1")), 1),
     ("DUMP and RESTORE", |client| restore(client, &[]), 0),
 ];
@@ -208,7 +214,8 @@ fn a_queue_restored_over_itself_goes_on_with_its_timers() {
     let mut client = server.client();
     client.run("JQ.PUBLISH mail later DELAY 100");
     let payload = client.run("DUMP mail").bytes().to_vec();
-    let words = [b"RESTORE".to_vec(), b"mail".to_vec(), b"0".to_vec(), payload, b"REPLACE".to_vec()];
+    let words =
+        [b"RESTORE".to_vec(), b"mail".to_vec(), b"0".to_vec(), payload, b"REPLACE".to_vec()];
     assert_eq!(client.call(&words).text(), "OK");
     wait_for("the job", || (client.run("JQ.LEN mail ready") == Reply::Int(1)).then_some(()));
 }
@@ -378,9 +385,8 @@ fn a_server_that_is_killed_keeps_all_that_it_acknowledged() {
         let clients: Vec<_> = (0..WORKERS).map(|_| server.client()).collect();
         let told: Vec<Told> = std::thread::scope(|scope| {
             let numbered = clients.into_iter().zip(round * WORKERS..);
-            let workers: Vec<_> = numbered
-                .map(|(client, name)| scope.spawn(move || work(client, name)))
-                .collect();
+            let workers: Vec<_> =
+                numbered.map(|(client, name)| scope.spawn(move || work(client, name))).collect();
             wait_for("some work", || (acked(&server) > begun + 200).then_some(()));
             server.kill();
             workers.into_iter().map(|worker| worker.join().expect("a worker ends")).collect()

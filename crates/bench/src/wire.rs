@@ -95,9 +95,7 @@ impl Wire {
                 bytes.truncate(len as usize);
                 Reply::Bulk(bytes)
             }
-            "*" if len >= 0 => {
-                Reply::Array((0..len).map(|_| self.read()).collect::<Result<_>>()?)
-            }
+            "*" if len >= 0 => Reply::Array((0..len).map(|_| self.read()).collect::<Result<_>>()?),
             "-" => return Err(Error::other(rest.to_string())),
             _ => Reply::Line(rest.to_string()),
         })

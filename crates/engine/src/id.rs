@@ -93,9 +93,21 @@ impl Ulid {
     }
 }
 
+/// The value of each character in either case; beyond 31 where it is no digit.
+const DIGITS: [u8; 256] = {
+    let mut digits = [u8::MAX; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        digits[ALPHABET[value] as usize] = value as u8;
+        digits[ALPHABET[value].to_ascii_lowercase() as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
+
 fn digit(c: u8) -> Option<u8> {
-    let c = c.to_ascii_uppercase();
-    ALPHABET.iter().position(|&a| a == c).map(|at| at as u8)
+    let value = DIGITS[usize::from(c)];
+    (value < 32).then_some(value)
 }
 
 impl fmt::Display for Ulid {

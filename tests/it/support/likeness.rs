@@ -19,7 +19,8 @@ pub fn digests(server: &Server) -> Digests {
     let mut digests = Digests::new();
     for db in 0..DATABASES {
         client.run(&format!("SELECT {db}"));
-        let mut names: Vec<_> = client.run("KEYS *").items().iter().map(super::Reply::text).collect();
+        let mut names: Vec<_> =
+            client.run("KEYS *").items().iter().map(super::Reply::text).collect();
         names.sort();
         for name in names {
             if client.call(&["TYPE", &name]).text() == "job-queue" {
@@ -58,6 +59,7 @@ pub fn assert_alike(what: &str, one: &Digests, other: &Server) {
 
 /// A server that has replayed the append-only file of another, and stands still.
 pub fn replayed(of: &Server) -> Server {
+    wait_for_rewrite(of);
     started_on(Options::new().with("--appendonly yes --appendfsync no"), |directory| {
         copy_log(of.directory(), directory);
     })
@@ -93,7 +95,13 @@ pub fn copy_log(from: &Path, to: &Path) {
 
 /// Rewrites a server's append-only file and waits until it is done.
 pub fn rewrite_log(server: &Server) {
+    wait_for_rewrite(server);
     assert!(server.run("BGREWRITEAOF").text().starts_with("Background"));
+    wait_for_rewrite(server);
+}
+
+/// Waits until no rewriting of the log goes on. One that was begun must succeed.
+fn wait_for_rewrite(server: &Server) {
     wait_for("the log to be rewritten", || {
         let is_zero = |field| server.info("persistence", field) == "0";
         (is_zero("aof_rewrite_in_progress") && is_zero("aof_rewrite_scheduled")).then_some(())

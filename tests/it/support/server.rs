@@ -240,8 +240,9 @@ fn wait_until_up(process: &mut Child, port: u16, directory: &Path) -> bool {
         let answers = client.try_read().is_ok_and(|reply| reply == Reply::Status("PONG".into()));
         // An answer may come from another server that took the port: ours is the one with our
         // process id.
-        (answers && client.run("INFO server").text().contains(&format!("process_id:{}\r", process.id())))
-            .then_some(true)
+        (answers
+            && client.run("INFO server").text().contains(&format!("process_id:{}\r", process.id())))
+        .then_some(true)
     })
 }
 
