@@ -187,7 +187,7 @@ def report(server, paths, results):
         ("wrong digests", wrong),
     ):
         say(f"{count:>7} {title}")
-    return lost == wrong == left == 0 and len(digests) == len(paths)
+    return lost == wrong == left == 0 and len(digests) == len(paths) == counted["published"]
 
 
 def sha256sum(paths):

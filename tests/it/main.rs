@@ -1,8 +1,13 @@
 //! End to end: real servers with the module loaded. `JOBQ_SERVER` names the server to test;
 //! scripts/test runs everything on Redis and on Valkey.
 
+mod cluster;
+mod commands;
 mod lifecycle;
 mod log;
+mod memory;
 mod persistence;
+mod replication;
+mod replies;
 mod restore;
 mod support;

@@ -71,7 +71,7 @@ impl Queue {
             (&self.expiring, StateKind::Ready),
         ];
         for (timeline, kind) in timelines {
-            for (at, seq, slot) in timeline.iter() {
+            for (at, seq, slot) in timeline.iter_after(None) {
                 let job = &self.jobs[slot];
                 let expires_at = self.expires_at(job);
                 let due = match job.state {

@@ -107,7 +107,11 @@ impl Queue {
     }
 
     fn in_order(&self) -> impl Iterator<Item = Slot> + '_ {
-        let timed = self.delayed.iter().chain(self.leased.iter()).map(|(_, _, slot)| slot);
+        let timed = self
+            .delayed
+            .iter_after(None)
+            .chain(self.leased.iter_after(None))
+            .map(|(_, _, slot)| slot);
         self.ready.iter(&self.jobs).chain(timed).chain(self.dead.iter(&self.jobs))
     }
 }

@@ -1,46 +1,384 @@
-//! Jobs ordered by the instant at which something must happen to them.
+//! Jobs in the order of the instants at which something must happen to them.
+//!
+//! A B+tree over entries packed into one integer each: due in 48 bits, publish order in 48, slot
+//! in 32, so that the order of integers is the order of service. Leaves are sorted vectors that
+//! grow and shrink by a few keys at a time, hence a short timeline is small and a long one costs
+//! 16 to 24 bytes an entry. Every step touches one path and at most one neighbor of each node on
+//! it: a million entries due in the same millisecond are a million equal steps.
+//!
+//! The order in which entries come out depends on the entries alone, but the shape of the tree
+//! depends on its history: it must not reach a digest or a snapshot.
 
-use std::collections::BTreeSet;
+use std::{mem::replace, slice};
 
 use crate::{slab::Slot, time::UnixMillis};
 
-/// Jobs by instant; equal instants in publish order, so the order is the same on every node.
-#[derive(Clone, Debug, Default)]
+/// Keys in a leaf at most: a kilobyte, within which moving keys is cheaper than finding them.
+const LEAF_MAX: usize = 64;
+/// Children of an inner node at most.
+const FANOUT: usize = 64;
+/// Items by which a node's vector grows. Eight keys are 128 bytes, the distance between the
+/// allocator's size classes there, so finer steps would save nothing.
+const GROWTH: usize = 8;
+/// Room for items that a node may keep unused. More than [`GROWTH`], or a leaf whose length goes
+/// up and down would be reallocated each time.
+const SLACK: usize = 3 * GROWTH;
+
+/// An ordered set of (due, seq, slot). Invariants: all leaves are equally deep, none but the root
+/// is empty, and `bytes` is what the vectors of all nodes have room for.
+#[derive(Debug)]
 pub struct Timeline {
-    entries: BTreeSet<(UnixMillis, u64, Slot)>,
+    root: Node,
+    len: usize,
+    bytes: usize,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self { root: Node::Leaf(Vec::new()), len: 0, bytes: 0 }
+    }
+}
+
+impl Clone for Timeline {
+    /// Copies the entries, but not the unused room beside them.
+    fn clone(&self) -> Self {
+        let root = self.root.clone();
+        let bytes = root.bytes();
+        Self { root, len: self.len, bytes }
+    }
 }
 
 impl Timeline {
-    /// Adds a job that is not in yet. O(log n).
-    pub fn insert(&mut self, at: UnixMillis, seq: u64, slot: Slot) {
-        self.entries.insert((at, seq, slot));
+    /// Inserts an entry that is not there yet. `due` and `seq` are below 2^48. O(log n).
+    pub fn insert(&mut self, due: UnixMillis, seq: u64, slot: Slot) {
+        let right = self.root.insert(pack(due, seq, slot), &mut self.bytes);
+        self.len += 1;
+        if let Some(right) = right {
+            let left = replace(&mut self.root, Node::Leaf(Vec::new()));
+            self.root = Node::Inner(vec![Child { low: 0, node: left }, right]);
+            self.bytes += self.root.own_bytes();
+        }
     }
 
-    /// Takes a job out, and tells whether it was in. O(log n).
-    pub fn remove(&mut self, at: UnixMillis, seq: u64, slot: Slot) -> bool {
-        self.entries.remove(&(at, seq, slot))
+    /// Removes an entry known exactly; false if it is not there. O(log n).
+    pub fn remove(&mut self, due: UnixMillis, seq: u64, slot: Slot) -> bool {
+        let removed = self.root.remove(pack(due, seq, slot), &mut self.bytes);
+        if removed {
+            self.len -= 1;
+            self.lower_root();
+        }
+        removed
     }
 
-    /// The earliest entry: its instant, its place among equals, and the job. O(log n).
+    /// The earliest entry, of equals the first published. O(log n).
     #[must_use]
     pub fn first(&self) -> Option<(UnixMillis, u64, Slot)> {
-        self.entries.first().copied()
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Inner(children) => node = &children.first()?.node,
+                Node::Leaf(keys) => return keys.first().map(|&key| unpack(key)),
+            }
+        }
     }
 
-    /// All entries, earliest first.
-    pub fn iter(&self) -> impl Iterator<Item = (UnixMillis, u64, Slot)> + '_ {
-        self.entries.iter().copied()
+    /// Walks in order through what follows (due, seq), or through everything. O(log n) to begin
+    /// with, and constant for each entry.
+    pub fn iter_after(
+        &self,
+        after: Option<(UnixMillis, u64)>,
+    ) -> impl Iterator<Item = (UnixMillis, u64, Slot)> + '_ {
+        let after = after.map(|(due, seq)| pack(due, seq, Slot::NONE));
+        Keys::after(&self.root, after).map(unpack)
     }
 
-    /// How many jobs are in.
+    /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
-    /// Heap bytes held, about. O(1).
+    /// Bytes held on the heap.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.entries.len() * 40
+        self.bytes
+    }
+
+    /// Makes an only child the root, as often as need be.
+    fn lower_root(&mut self) {
+        while let Node::Inner(children) = &mut self.root {
+            if children.len() > 1 {
+                break;
+            }
+            let only = children.pop().map_or(Node::Leaf(Vec::new()), |child| child.node);
+            self.bytes -= replace(&mut self.root, only).own_bytes();
+        }
     }
 }
+
+#[derive(Clone, Debug)]
+enum Node {
+    Leaf(Vec<u128>),
+    Inner(Vec<Child>),
+}
+
+/// No key below `node` is less than `low`, which means nothing in a first child: that one takes
+/// whatever is less than the second's.
+#[derive(Clone, Debug)]
+struct Child {
+    low: u128,
+    node: Node,
+}
+
+impl Node {
+    /// Inserts below this node; returns its right part if it had to be split.
+    fn insert(&mut self, key: u128, bytes: &mut usize) -> Option<Child> {
+        match self {
+            Node::Leaf(keys) => {
+                let at = match keys.last() {
+                    Some(last) if *last > key => count_before(keys, |other| *other < key),
+                    _ => keys.len(),
+                };
+                debug_assert!(keys.get(at) != Some(&key), "{:?} is there already", unpack(key));
+                let right = insert_or_split(keys, at, key, LEAF_MAX, bytes)?;
+                Some(Child { low: right[0], node: Node::Leaf(right) })
+            }
+            Node::Inner(children) => {
+                let at = child_for(children, key);
+                let split_off = children[at].node.insert(key, bytes)?;
+                let right = insert_or_split(children, at + 1, split_off, FANOUT, bytes)?;
+                Some(Child { low: right[0].low, node: Node::Inner(right) })
+            }
+        }
+    }
+
+    fn remove(&mut self, key: u128, bytes: &mut usize) -> bool {
+        match self {
+            Node::Leaf(keys) => {
+                // What falls due, and most of what is acked, comes first.
+                let at = match keys.first() {
+                    Some(first) if *first == key => 0,
+                    _ => count_before(keys, |other| *other < key),
+                };
+                if keys.get(at) != Some(&key) {
+                    return false;
+                }
+                take(keys, at, bytes);
+                true
+            }
+            Node::Inner(children) => {
+                let at = child_for(children, key);
+                let removed = children[at].node.remove(key, bytes);
+                if removed {
+                    tidy(children, at, bytes);
+                }
+                removed
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Node::Leaf(keys) => keys.len(),
+            Node::Inner(children) => children.len(),
+        }
+    }
+
+    fn len_max(&self) -> usize {
+        match self {
+            Node::Leaf(_) => LEAF_MAX,
+            Node::Inner(_) => FANOUT,
+        }
+    }
+
+    /// Bytes of the node's vector, without what lies below.
+    fn own_bytes(&self) -> usize {
+        match self {
+            Node::Leaf(keys) => bytes_of(keys),
+            Node::Inner(children) => bytes_of(children),
+        }
+    }
+
+    /// Bytes of the node and of all below it, counted. O(n).
+    fn bytes(&self) -> usize {
+        let below = match self {
+            Node::Leaf(_) => 0,
+            Node::Inner(children) => children.iter().map(|child| child.node.bytes()).sum(),
+        };
+        self.own_bytes() + below
+    }
+}
+
+fn child_for(children: &[Child], key: u128) -> usize {
+    let later = &children[1..];
+    // Most keys belong at one of the edges: what is newest, and what is due.
+    match later {
+        [.., last] if last.low <= key => later.len(),
+        [second, ..] if key < second.low => 0,
+        _ => count_before(later, |child| child.low <= key),
+    }
+}
+
+/// As `partition_point`, but without branches that are guessed wrong every other time.
+fn count_before<T>(sorted: &[T], before: impl Fn(&T) -> bool) -> usize {
+    let (mut from, mut len) = (0, sorted.len());
+    while len > 1 {
+        let half = len / 2;
+        from += half * usize::from(before(&sorted[from + half - 1]));
+        len -= half;
+    }
+    from + usize::from(len == 1 && before(&sorted[from]))
+}
+
+/// Inserts into a node's vector; returns the right part if that was full.
+fn insert_or_split<T>(
+    items: &mut Vec<T>,
+    at: usize,
+    item: T,
+    len_max: usize,
+    bytes: &mut usize,
+) -> Option<Vec<T>> {
+    if items.len() < len_max {
+        reserve(items, 1, bytes);
+        items.insert(at, item);
+        return None;
+    }
+    // Due times that only grow append for ever: what they leave behind stays full, not half full.
+    let appended = at == len_max;
+    let mut right = items.split_off(if appended { len_max } else { len_max / 2 });
+    *bytes += bytes_of(&right);
+    if appended || at > items.len() {
+        reserve(&mut right, 1, bytes);
+        right.insert(at - items.len(), item);
+    } else {
+        items.insert(at, item);
+    }
+    shrink(items, bytes);
+    Some(right)
+}
+
+fn take<T>(items: &mut Vec<T>, at: usize, bytes: &mut usize) -> T {
+    let item = items.remove(at);
+    shrink(items, bytes);
+    item
+}
+
+fn reserve<T>(items: &mut Vec<T>, more: usize, bytes: &mut usize) {
+    let needed = items.len() + more;
+    if needed > items.capacity() {
+        *bytes -= bytes_of(items);
+        items.reserve_exact(needed.next_multiple_of(GROWTH) - items.len());
+        *bytes += bytes_of(items);
+    }
+}
+
+fn shrink<T>(items: &mut Vec<T>, bytes: &mut usize) {
+    if items.capacity() - items.len() > SLACK {
+        *bytes -= bytes_of(items);
+        items.shrink_to((items.len() + 1).next_multiple_of(GROWTH));
+        *bytes += bytes_of(items);
+    }
+}
+
+#[allow(clippy::ptr_arg, reason = "a slice does not know what room it has")]
+fn bytes_of<T>(items: &Vec<T>) -> usize {
+    items.capacity() * size_of::<T>()
+}
+
+/// Drops a child that has become empty; joins one that has become small with a neighbor, if the
+/// two leave room for keys to come. A small child beside a large one stays: the pair is not sparse.
+fn tidy(children: &mut Vec<Child>, at: usize, bytes: &mut usize) {
+    let node = &children[at].node;
+    let (len, len_max) = (node.len(), node.len_max());
+    if len == 0 {
+        *bytes -= take(children, at, bytes).node.own_bytes();
+        return;
+    }
+    if len > len_max / 4 {
+        return;
+    }
+    let fits_with = |neighbor: usize| {
+        children.get(neighbor).is_some_and(|other| len + other.node.len() <= len_max / 4 * 3)
+    };
+    if fits_with(at + 1) {
+        join(children, at, bytes);
+    } else if at > 0 && fits_with(at - 1) {
+        join(children, at - 1, bytes);
+    }
+}
+
+/// Moves everything below the right neighbor of `left` into `left`.
+fn join(children: &mut Vec<Child>, left: usize, bytes: &mut usize) {
+    let right = take(children, left + 1, bytes);
+    *bytes -= right.node.own_bytes();
+    match (&mut children[left].node, right.node) {
+        (Node::Leaf(keys), Node::Leaf(mut more)) => {
+            reserve(keys, more.len(), bytes);
+            keys.append(&mut more);
+        }
+        (Node::Inner(below), Node::Inner(mut more)) => {
+            // As a first child it had no bound of its own.
+            more[0].low = right.low;
+            reserve(below, more.len(), bytes);
+            below.append(&mut more);
+        }
+        _ => unreachable!("all leaves are equally deep"),
+    }
+}
+
+/// Walks the leaves in order; `path` holds what is still to be visited, deepest last.
+struct Keys<'a> {
+    path: Vec<slice::Iter<'a, Child>>,
+    leaf: slice::Iter<'a, u128>,
+}
+
+impl<'a> Keys<'a> {
+    fn after(mut node: &'a Node, after: Option<u128>) -> Self {
+        let mut path = Vec::new();
+        loop {
+            match node {
+                Node::Inner(children) => {
+                    let at = child_for(children, after.unwrap_or(0));
+                    path.push(children[at + 1..].iter());
+                    node = &children[at].node;
+                }
+                Node::Leaf(keys) => {
+                    let at = after.map_or(0, |after| count_before(keys, |key| *key <= after));
+                    return Self { path, leaf: keys[at..].iter() };
+                }
+            }
+        }
+    }
+}
+
+impl Iterator for Keys<'_> {
+    type Item = u128;
+
+    fn next(&mut self) -> Option<u128> {
+        loop {
+            if let Some(&key) = self.leaf.next() {
+                return Some(key);
+            }
+            match self.path.last_mut()?.next() {
+                Some(Child { node: Node::Leaf(keys), .. }) => self.leaf = keys.iter(),
+                Some(Child { node: Node::Inner(children), .. }) => self.path.push(children.iter()),
+                None => drop(self.path.pop()),
+            }
+        }
+    }
+}
+
+const BITS_48: u64 = (1 << 48) - 1;
+
+fn pack(due: UnixMillis, seq: u64, slot: Slot) -> u128 {
+    debug_assert!(due.0 <= BITS_48 && seq <= BITS_48, "{due:?} or {seq} does not fit in 48 bits");
+    u128::from(due.0) << 80 | u128::from(seq) << 32 | u128::from(slot.0)
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "each part is cut out of the whole")]
+fn unpack(key: u128) -> (UnixMillis, u64, Slot) {
+    (UnixMillis((key >> 80) as u64), (key >> 32) as u64 & BITS_48, Slot(key as u32))
+}
+
+#[cfg(test)]
+mod tests;

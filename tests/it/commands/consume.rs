@@ -108,11 +108,11 @@ fn a_worker_has_a_name_of_1_to_256_bytes() {
     client.run("JQ.MPUBLISH mail 3 a b c");
     let longest = [b'w'; 256];
     for name in [&b"w"[..], b"\0\xff \r\n", &longest] {
-        assert_eq!(client.call(&[b"JQ.CONSUME", b"mail", b"WORKER", name]).items().len(), 1);
+        assert_eq!(client.call(&[&b"JQ.CONSUME"[..], b"mail", b"WORKER", name]).items().len(), 1);
     }
     let digest = client.run("JQ.DIGEST mail");
     for name in [&b""[..], &[b'w'; 257]] {
-        let refused = client.call(&[b"JQ.CONSUME", b"mail", b"WORKER", name]);
+        let refused = client.call(&[&b"JQ.CONSUME"[..], b"mail", b"WORKER", name]);
         assert_eq!(refused.error_word(), "RANGE");
     }
     assert_eq!(client.run("JQ.DIGEST mail"), digest);
@@ -123,7 +123,8 @@ fn options_come_in_any_order_and_case_but_the_further_queues_last() {
     let server = Server::plain();
     let mut client = server.client();
     client.run("jq.publish b x");
-    let reply = client.run("jq.consume a weights 1,1 Free tTr 5000 block 0 WORKER w cOUNT 2 also b");
+    let reply =
+        client.run("jq.consume a weights 1,1 Free tTr 5000 block 0 WORKER w cOUNT 2 also b");
     assert_eq!(queues(&reply), ["b"]);
     client.run("JQ.PUBLISH COUNT x");
     let reply = client.run("JQ.CONSUME a ALSO b COUNT");
@@ -164,7 +165,9 @@ fn a_higher_weight_comes_first_more_often_and_a_low_one_is_served_too() {
     }
     let mut served: HashMap<String, usize> = HashMap::new();
     for _ in 0..rounds {
-        client.send(&"JQ.CONSUME low WEIGHTS 1,60,30 ALSO high middle".split(' ').collect::<Vec<_>>());
+        client.send(
+            &"JQ.CONSUME low WEIGHTS 1,60,30 ALSO high middle".split(' ').collect::<Vec<_>>(),
+        );
     }
     for _ in 0..rounds {
         *served.entry(queues(&client.read()).remove(0)).or_default() += 1;

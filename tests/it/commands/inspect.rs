@@ -135,7 +135,10 @@ fn a_digest_tells_states_apart_and_survives_a_reload() {
             digests.push(digest.text());
         }
         for digest in &digests {
-            assert!(digest.len() == 32 && digest.bytes().all(|c| c.is_ascii_hexdigit()), "{digest}");
+            assert!(
+                digest.len() == 32 && digest.bytes().all(|c| c.is_ascii_hexdigit()),
+                "{digest}"
+            );
         }
         digests.sort();
         digests.dedup();

@@ -224,7 +224,7 @@ fn bodies_come_back_as_they_went_whatever_is_in_them() {
         let large = vec![b'\n'; 1 << 20];
         let all = [&b""[..], b"\0", b"\r\n$-1\r\n", &every_byte, &large];
         for body in all {
-            client.call(&[b"JQ.PUBLISH", b"mail", body]);
+            client.call(&[&b"JQ.PUBLISH"[..], b"mail", body]);
             let peeked = client.run("JQ.PEEK mail");
             assert_eq!(peeked.items()[0].items()[2].bytes(), body);
             let taken = client.run("JQ.CONSUME mail");
@@ -245,11 +245,11 @@ fn a_queue_name_may_be_any_bytes() {
     let server = Server::plain();
     let mut client = server.client();
     for name in [&b""[..], b"a b\r\n", b"%s%n", b"\0\xff\xfe", &[b'q'; 100_000]] {
-        client.call(&[b"JQ.PUBLISH", name, b"x"]);
-        let taken = client.call(&[b"JQ.CONSUME", name]);
+        client.call(&[&b"JQ.PUBLISH"[..], name, b"x"]);
+        let taken = client.call(&[&b"JQ.CONSUME"[..], name]);
         assert_eq!(taken.items()[0].items()[0].bytes(), name);
         let receipt = names(&taken).remove(0);
-        assert_eq!(client.call(&[b"JQ.ACK", name, receipt.as_bytes()]), Reply::Int(1));
+        assert_eq!(client.call(&[&b"JQ.ACK"[..], name, receipt.as_bytes()]), Reply::Int(1));
     }
 }
 
@@ -319,9 +319,9 @@ fn a_body_that_is_too_long_is_refused() {
     assert_eq!(told(&mut client, "mail"), before);
 
     let longest = vec![b'x'; 16 << 20];
-    client.call(&[b"JQ.PUBLISH", b"standard", &longest[..]]).text();
+    client.call(&[&b"JQ.PUBLISH"[..], b"standard", &longest[..]]).text();
     let too_long = [&longest[..], b"x"].concat();
-    let refused = client.call(&[b"JQ.PUBLISH", b"standard", &too_long[..]]);
+    let refused = client.call(&[&b"JQ.PUBLISH"[..], b"standard", &too_long[..]]);
     assert_eq!(refused.error_word(), "TOOBIG");
     assert_eq!(client.run("JQ.LEN standard"), Reply::Int(1));
 }

@@ -66,7 +66,8 @@ fn a_receipt_acts_only_while_that_very_lease_holds() {
     client.run("JQ.RELEASE mail a@1");
     assert_eq!(names(&client.run("JQ.CONSUME mail")), ["a@2"]);
     let before = told(&mut client, "mail");
-    for line in ["JQ.ACK mail a@1", "JQ.NACK mail a@1 a@3", "JQ.RELEASE mail a@1", "JQ.BURY mail a@1"]
+    for line in
+        ["JQ.ACK mail a@1", "JQ.NACK mail a@1 a@3", "JQ.RELEASE mail a@1", "JQ.BURY mail a@1"]
     {
         assert_eq!(client.run(line), Reply::Int(0), "{line}");
     }
@@ -83,7 +84,19 @@ fn what_is_neither_id_nor_receipt_is_refused_with_nothing_settled() {
     lease(&mut client, &["a"]);
     let digest = client.run("JQ.DIGEST mail");
     let long = format!("{}@1", "x".repeat(65));
-    let bad = ["", "a@", "@1", "a@x", "a@-1", "a@+1", "a@1@1", "a b", "ü", &long, "a@99999999999999999999"];
+    let bad = [
+        "",
+        "a@",
+        "@1",
+        "a@x",
+        "a@-1",
+        "a@+1",
+        "a@1@1",
+        "a b",
+        "ü",
+        &long,
+        "a@99999999999999999999",
+    ];
     for id in bad {
         for command in ["JQ.ACK", "JQ.NACK", "JQ.RELEASE", "JQ.BURY", "JQ.TOUCH", "JQ.DELETE"] {
             let refused = client.call(&[command, "mail", "a@1", id]);
@@ -120,7 +133,11 @@ fn a_failed_job_goes_to_the_tail_and_a_released_one_to_the_head() {
     wait_for("the lapse", || (client.run("JQ.LEN mail ready") == Reply::Int(5)).then_some(()));
     assert_eq!(names(&client.run("JQ.PEEK mail COUNT 9")), ["c", "b", "e", "a", "d"]);
     client.run("JQ.PUBLISH mail urgent ID urgent PRIORITY -1");
-    assert_eq!(names(&client.run("JQ.PEEK mail COUNT 2")), ["urgent", "c"], "but within a priority");
+    assert_eq!(
+        names(&client.run("JQ.PEEK mail COUNT 2")),
+        ["urgent", "c"],
+        "but within a priority"
+    );
 }
 
 #[test]
@@ -180,7 +197,8 @@ fn an_error_text_is_kept_up_to_4096_bytes() {
         client.run("DEL mail");
         lease(&mut client, &["a"]);
         let before = client.run("JQ.STATS mail").field("bytes").int();
-        let said = client.call(&[b"JQ.NACK", b"mail", b"a", b"DELAY", b"100000", b"ERROR", error]);
+        let said =
+            client.call(&[&b"JQ.NACK"[..], b"mail", b"a", b"DELAY", b"100000", b"ERROR", error]);
         assert_eq!(said, Reply::Int(1));
         client.run("JQ.STATS mail").field("bytes").int() - before
     };

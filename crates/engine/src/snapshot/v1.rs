@@ -404,9 +404,9 @@ fn span(ms: u64) -> Result<Millis, Corrupt> {
     (ms <= Millis::MAX.0).then_some(Millis(ms)).ok_or(Corrupt::Value("span"))
 }
 
-/// A count that still has room to grow.
+/// A count that still has room to grow, also in the 48 bits that the time index keeps of it.
 fn small(count: u64) -> Result<u64, Corrupt> {
-    (count <= u64::MAX / 2).then_some(count).ok_or(Corrupt::Value("count"))
+    (count < 1 << 47).then_some(count).ok_or(Corrupt::Value("count"))
 }
 
 fn words(ulid: Ulid) -> [u64; 2] {

@@ -386,7 +386,8 @@ fn a_large_queue_is_stored_in_bounded_frames() {
     let queue = load(&frames).expect("as it was stored");
     queue.check_invariants().expect("sound");
     assert_eq!(queue.digest(), driver.queue.digest());
-    assert_eq!(queue.bytes() / 1_000_000, driver.queue.bytes() / 1_000_000);
+    let (stored, loaded) = (driver.queue.bytes(), queue.bytes());
+    assert!(loaded.abs_diff(stored) < stored / 10, "{stored} bytes, {loaded} when loaded");
 }
 
 /// Magic number, version and number of a frame.

@@ -1,0 +1,205 @@
+//! Under pressure: when memory is short, when a lot comes due at once, when much comes and goes.
+
+use crate::support::{load::many, wait_for, Client, Options, Reply, Server};
+
+fn used_memory(client: &mut Client) -> i64 {
+    let info = client.run("INFO memory").text();
+    let field = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    field.and_then(|n| n.trim().parse().ok()).expect("the server tells its memory")
+}
+
+/// Publishes so many jobs, a thousand a command.
+fn fill(client: &mut Client, queue: &str, jobs: usize, options: &str) {
+    let mut words = vec!["JQ.MPUBLISH".to_string(), queue.into(), "1000".into()];
+    words.extend((0..1000).map(|n| format!("body {n}")));
+    words.extend(options.split_whitespace().map(String::from));
+    for _ in 0..jobs / 1000 {
+        assert_eq!(client.call(&words).items().len(), 1000);
+    }
+}
+
+/// Takes and acks all that is ready.
+fn drain(client: &mut Client, queue: &str) -> usize {
+    let mut drained = 0;
+    let consume = format!("JQ.CONSUME {queue} COUNT 1000");
+    while let Reply::Array(jobs) = client.run(&consume) {
+        let receipts = jobs.iter().map(|job| job.items()[1].text());
+        let words: Vec<_> = ["JQ.ACK".into(), queue.into()].into_iter().chain(receipts).collect();
+        assert_eq!(client.call(&words), Reply::Int(jobs.len() as i64));
+        drained += jobs.len();
+    }
+    drained
+}
+
+/// Tells the server to take no more memory than it has.
+fn press(client: &mut Client) {
+    let limit = used_memory(client) - 1000;
+    assert_eq!(client.run(&format!("CONFIG SET maxmemory {limit}")).text(), "OK");
+}
+
+#[test]
+fn without_memory_publishing_is_refused_and_all_that_drains_works() {
+    let server = Server::start(Options::new().with("--maxmemory-policy noeviction"));
+    let mut client = server.client();
+    fill(&mut client, "mail", 5_000, "TTR 3600000");
+    for id in ["buried", "deleted", "kicked", "soon"] {
+        client.run(&format!("JQ.PUBLISH mail hello ID {id} DELAY 3600000"));
+    }
+    client.run("JQ.PUBLISH due hello ID due DELAY 100 TTR 50");
+    press(&mut client);
+
+    let reply = client.run("JQ.PUBLISH mail more");
+    assert_eq!(reply.error_word(), "OOM", "{reply:?}");
+    assert_eq!(client.run("JQ.MPUBLISH mail 1 more").error_word(), "OOM");
+    assert_eq!(client.run("JQ.PUBLISH new more").error_word(), "OOM");
+    let receipt =
+        |client: &mut Client| client.run("JQ.CONSUME mail WORKER w").items()[0].items()[1].text();
+    let [acked, nacked, released] = [(); 3].map(|()| receipt(&mut client));
+    let deadline = client.run(&format!("JQ.TOUCH mail {acked}")).items()[0].int();
+    assert!(deadline > 0);
+    for line in [
+        format!("JQ.ACK mail {acked}"),
+        format!("JQ.NACK mail {nacked} ERROR no DELAY 0"),
+        format!("JQ.RELEASE mail {released}"),
+        "JQ.BURY mail buried ERROR no".into(),
+        "JQ.RESPAWN mail ALL".into(),
+        "JQ.KICK mail ID kicked".into(),
+        "JQ.DELETE mail deleted".into(),
+    ] {
+        assert_eq!(client.run(&line), Reply::Int(1), "{line}");
+    }
+    let mut consumer = server.client();
+    consumer.send(&["JQ.CONSUME", "due", "BLOCK", "0"]);
+    assert_eq!(consumer.read().items()[0].items()[1].text(), "due@1", "timers go on");
+    let lapsed = |client: &mut Client| client.run("JQ.LEN due ready") == Reply::Int(1);
+    wait_for("the lapse", || lapsed(&mut client).then_some(()));
+
+    drain(&mut client, "mail");
+    wait_for("memory", || {
+        matches!(client.run("JQ.PUBLISH mail more"), Reply::Bulk(_)).then_some(())
+    });
+    assert_eq!(server.info("jobq", "jobq_errors_caught"), "0");
+}
+
+#[test]
+fn a_queue_that_is_evicted_harms_neither_schedule_nor_waiters() {
+    let server = Server::start(Options::new().with("--maxmemory-policy allkeys-random"));
+    let mut client = server.client();
+    for n in 0..50 {
+        fill(&mut client, &format!("q{n}"), 1_000, "DELAY 100");
+    }
+    assert_eq!(server.info("jobq", "jobq_queues_scheduled"), "50");
+    let mut consumer = server.client();
+    let mut words = vec!["JQ.CONSUME".to_string(), "q0".into(), "BLOCK".into(), "0".into()];
+    words.push("ALSO".into());
+    words.extend((1..50).map(|n| format!("q{n}")));
+    consumer.send(&words);
+    let limit = used_memory(&mut client) * 3 / 4;
+    client.run(&format!("CONFIG SET maxmemory {limit}"));
+    wait_for("an eviction", || {
+        client.run("SET other 1");
+        (server.info("stats", "evicted_keys") != "0").then_some(())
+    });
+    client.run("CONFIG SET maxmemory 0");
+    // Of those that are left, each comes due, and the consumer is served by the first.
+    assert_eq!(consumer.read().items()[0].items()[2].text(), "body 0");
+    wait_for("the schedule to be empty but for the lease", || {
+        (server.info("jobq", "jobq_queues_scheduled") == "1").then_some(())
+    });
+    // A consumer that waits for an evicted queue is served when it comes back.
+    let is_gone = |n: &i32| client.run(&format!("EXISTS q{n}")) == Reply::Int(0);
+    let gone = (0..50).find(is_gone).expect("a queue was evicted");
+    consumer.send(&["JQ.CONSUME", &format!("q{gone}"), "BLOCK", "0"]);
+    server.wait_for_blocked(1);
+    server.run(&format!("JQ.PUBLISH q{gone} anew DELAY 5"));
+    assert_eq!(consumer.read().items()[0].items()[2].text(), "anew");
+}
+
+#[test]
+fn drained_jobs_give_their_memory_back() {
+    let server = Server::plain();
+    let mut client = server.client();
+    // What the server and this client take by themselves.
+    fill(&mut client, "mail", 1_000, "");
+    drain(&mut client, "mail");
+    let before = used_memory(&mut client);
+    let jobs = many(1_000_000, 100_000);
+    fill(&mut client, "mail", jobs, "");
+    let full = used_memory(&mut client);
+    assert!(full > before + 20 * jobs as i64);
+    assert_eq!(drain(&mut client, "mail"), jobs);
+    let after = wait_for("memory", || {
+        let after = used_memory(&mut client);
+        (after < before + (full - before) / 10).then_some(after)
+    });
+    assert!(after > 0);
+}
+
+#[test]
+fn the_timers_of_thousands_of_queues_all_fire() {
+    const QUEUES: usize = 2_000;
+    let server = Server::plain();
+    let mut client = server.client();
+    for n in 0..QUEUES {
+        client.send(&["JQ.PUBLISH", &format!("q{n}"), "soon", "DELAY", &(n % 300).to_string()]);
+    }
+    (0..QUEUES).for_each(|_| assert!(matches!(client.read(), Reply::Bulk(_))));
+    wait_for("all timers", || (server.info("jobq", "jobq_queues_scheduled") == "0").then_some(()));
+    for n in 0..QUEUES {
+        assert_eq!(client.run(&format!("JQ.LEN q{n} ready")), Reply::Int(1), "q{n}");
+    }
+}
+
+/// Counts the answers that another client gets until `state` has so many jobs.
+fn answers_until(server: &Server, state: &str, jobs: i64) -> usize {
+    let mut client = server.client();
+    let mut answers = 0;
+    wait_for("all jobs", || {
+        // Several between two looks at the clock: those are counted, not time.
+        (0..10).find_map(|_| {
+            answers += 1;
+            (client.run(&format!("JQ.LEN mail {state}")) == Reply::Int(jobs)).then_some(())
+        })
+    });
+    answers
+}
+
+/// The fewest answers in between that show that a storm is worked through in slices.
+const ANSWERS_MIN: usize = 5;
+
+#[test]
+fn many_jobs_due_at_once_do_not_hold_up_others() {
+    let server = Server::plain();
+    let mut client = server.client();
+    let jobs = many(1_000_000, 100_000);
+    let time = client.run("TIME");
+    let seconds: i64 = time.items()[0].text().parse().expect("a number");
+    // Far enough that all are published before.
+    let at = (seconds + 2 + jobs as i64 / 100_000) * 1000;
+    fill(&mut client, "mail", jobs, &format!("AT {at}"));
+    wait_for("the instant", || {
+        let ready = client.run("JQ.LEN mail ready").int();
+        (ready > 0).then_some(())
+    });
+    let answers = answers_until(&server, "ready", jobs as i64);
+    assert!(answers > ANSWERS_MIN, "{answers}");
+    assert_eq!(client.run("JQ.LEN mail delayed"), Reply::Int(0));
+}
+
+#[test]
+fn many_leases_that_lapse_at_once_do_not_hold_up_others() {
+    let server = Server::plain();
+    let mut client = server.client();
+    let jobs = many(500_000, 50_000);
+    fill(&mut client, "mail", jobs, "TRIES 1");
+    let mut touch: Vec<_> = ["JQ.TOUCH", "mail", "TTR", "1"].map(String::from).into();
+    for _ in 0..jobs / 1000 {
+        let taken = client.run("JQ.CONSUME mail COUNT 1000 TTR 3600000");
+        touch.extend(taken.items().iter().map(|job| job.items()[1].text()));
+    }
+    // One command after which all leases end in the same millisecond.
+    assert_eq!(client.call(&touch).items().len(), jobs);
+    let answers = answers_until(&server, "dead", jobs as i64);
+    assert!(answers > ANSWERS_MIN, "{answers}");
+    assert_eq!(client.run("JQ.STATS mail").field("lapsed"), Reply::Int(jobs as i64));
+}
