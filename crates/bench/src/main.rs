@@ -17,6 +17,8 @@ use std::process::ExitCode;
 
 use server::Paths;
 
+type Measure = fn(&Paths) -> std::io::Result<()>;
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let (Some(server), Some(module)) = (arguments.next(), arguments.next()) else {
@@ -25,7 +27,7 @@ fn main() -> ExitCode {
     };
     let paths = Paths { server, module };
     let wanted: Vec<_> = arguments.collect();
-    let parts: [(&str, fn(&Paths) -> std::io::Result<()>); 4] = [
+    let parts: [(&str, Measure); 4] = [
         ("cycles", cycles::measure),
         ("memory", memory::measure),
         ("pickup", pickup::measure),
