@@ -11,6 +11,7 @@ use std::ffi::c_int;
 use jobq_engine::{Request, Which};
 use jobq_protocol::{Call, Command, DebugCall, ErrorWord, COMMANDS};
 use redis_module::raw::{RedisModuleCtx, RedisModuleString, REDISMODULE_OK};
+use smallvec::SmallVec;
 
 use crate::{
     registry, reply,
@@ -23,7 +24,7 @@ pub use register::register;
 /// The arguments of a command, as the server lends them: as its own strings, and as bytes.
 pub struct Arguments<'a> {
     raw: &'a [*mut RedisModuleString],
-    bytes: Vec<&'a [u8]>,
+    bytes: SmallVec<[&'a [u8]; 16]>,
 }
 
 impl Arguments<'_> {

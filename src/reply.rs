@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use jobq_engine::{Outcome, Queue, StateKind};
+use jobq_engine::{Name, Outcome, Queue, StateKind};
 use jobq_protocol::{BadArguments, ErrorWord};
 
 use crate::{server::Context, visit::Denied, waiters::Delivery};
@@ -55,7 +55,7 @@ pub fn deliveries(context: Context, deliveries: &[Delivery]) {
 }
 
 /// Answers with one job: its queue, how to name it, and its body.
-pub fn job(context: Context, queue: &[u8], name: &str, body: &[u8]) {
+pub fn job(context: Context, queue: &[u8], name: &Name, body: &[u8]) {
     context.reply_array(3);
     context.reply_bytes(queue);
     context.reply_bytes(name.as_bytes());
@@ -70,7 +70,7 @@ pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
                 context.reply_array(jobs.len());
             }
             for &slot in jobs {
-                context.reply_bytes(queue.job(slot).id().to_string().as_bytes());
+                context.reply_bytes(queue.job(slot).id().text().as_bytes());
             }
         }
         Outcome::Done(jobs) => context.reply_integer(*jobs as i64),

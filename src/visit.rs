@@ -4,10 +4,11 @@
 use std::{cell::Cell, ffi::CStr, ptr::NonNull};
 
 use jobq_engine::{
-    Consume, Holder, JobRef, Lease, Millis, Operation, Outcome, Queue, Refusal, Request, Slot,
-    StateKind, Token, UnixMillis, Verdict,
+    Consume, Holder, JobRef, Lease, Millis, Name, Operation, Outcome, Queue, Refusal, Request,
+    Slot, StateKind, Token, UnixMillis, Verdict,
 };
 use redis_module::raw::RedisModuleString;
+use smallvec::SmallVec;
 
 use crate::{
     blocking,
@@ -94,7 +95,11 @@ pub fn consume(
     mut deliver: impl FnMut(&Queue, Slot, Token),
 ) -> Result<usize, Denied> {
     let site = Site::open(context, name, context.flags())?;
-    let Found::Queue(stored) = site.found() else { return Ok(0) };
+    let stored = match site.found() {
+        Found::Queue(stored) => stored,
+        Found::Nothing => return Ok(0),
+        Found::Other => return Err(Denied::WrongType),
+    };
     let now = clock::now();
     site.visit(stored, now, |visit| {
         // A consumer that polls an empty queue leaves no trace in the log.
@@ -198,7 +203,7 @@ pub fn catch_up(context: Context, name: &Text, filed: Option<UnixMillis>, slice:
 }
 
 /// Gives back a job that was leased to a consumer which was gone before it could be told.
-pub fn give_back(context: Context, name: &Text, receipt: &str) {
+pub fn give_back(context: Context, name: &Text, receipt: &Name) {
     let Some(job) = JobRef::parse(receipt.as_bytes()) else { return };
     let Ok(site) = Site::open(context, name.raw(), context.flags()) else { return };
     let Found::Queue(stored) = site.found() else { return };
@@ -333,7 +338,7 @@ impl Site {
     }
 
     /// Propagates a command of ours.
-    fn replicate(&self, command: &CStr, arguments: &[Text]) {
+    fn replicate<'a>(&self, command: &CStr, arguments: impl IntoIterator<Item = &'a Text>) {
         self.is_changed.set(true);
         self.context.replicate(command, self.name, arguments);
     }
@@ -369,7 +374,8 @@ impl Visit<'_> {
 
     fn replicate_tick(&self, budget: u32, seed: Option<u64>) {
         let numbers = [self.now.0, u64::from(budget)].into_iter().chain(seed);
-        let arguments: Vec<_> = numbers.map(|n| Text::new(n.to_string().as_bytes())).collect();
+        let arguments: SmallVec<[_; 3]> =
+            numbers.map(|n| Text::new(n.to_string().as_bytes())).collect();
         self.site.replicate(c"JQ.TICK", &arguments);
         registry::with(|registry| registry.stats.ticks += 1);
     }
@@ -396,14 +402,14 @@ impl Visit<'_> {
         };
         let Outcome::Leased(leased) = queue.apply(operation)? else { return Ok(Vec::new()) };
         let holder = &consume.holder;
-        let mut arguments = vec![
-            Text::new(holder.worker),
-            Text::new(holder.ttr.to_string().as_bytes()),
-            Text::new(if holder.counted { b"0" } else { b"1" }),
-        ];
-        let ids = leased.iter().map(|&(slot, _)| self.stored.queue.job(slot).id().to_string());
-        arguments.extend(ids.map(|id| Text::new(id.as_bytes())));
-        self.site.replicate(c"JQ.LEASE", &arguments);
+        let worker = Text::new(holder.worker);
+        let ttr = Text::new(holder.ttr.to_string().as_bytes());
+        let free = Text::new(if holder.counted { b"0" } else { b"1" });
+        let ids: SmallVec<[_; 4]> = leased
+            .iter()
+            .map(|&(slot, _)| Text::new(self.stored.queue.job(slot).id().text().as_bytes()))
+            .collect();
+        self.site.replicate(c"JQ.LEASE", [&worker, &ttr, &free].into_iter().chain(&ids));
         Ok(leased)
     }
 
@@ -447,7 +453,7 @@ impl Visit<'_> {
             let job = self.stored.queue.job(slot);
             Delivery {
                 queue: self.site.name().into(),
-                receipt: receipt(&self.stored.queue, slot, token),
+                receipt: job.id().receipt(token),
                 body: job.body.clone(),
             }
         });
@@ -460,9 +466,4 @@ impl Visit<'_> {
         blocking::wake(waiter.handle);
         true
     }
-}
-
-/// The receipt of a delivery.
-pub fn receipt(queue: &Queue, slot: Slot, token: Token) -> String {
-    format!("{}@{}", queue.job(slot).id(), token.0)
 }

@@ -12,7 +12,7 @@ use std::{
     ffi::c_void,
 };
 
-use jobq_engine::{Holder, UnixMillis};
+use jobq_engine::{Holder, Name, UnixMillis};
 
 /// A blocked client, by the address of the server's handle. Good until the client is answered or
 /// gone.
@@ -42,7 +42,7 @@ pub struct Delivery {
     /// The queue it comes from.
     pub queue: Box<[u8]>,
     /// Its receipt.
-    pub receipt: String,
+    pub receipt: Name,
     /// A copy, since the job may be gone when the client is written to.
     pub body: Box<[u8]>,
 }

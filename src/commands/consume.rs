@@ -4,6 +4,7 @@ use jobq_engine::{Consume, Holder, Millis};
 use jobq_protocol::ConsumeCall;
 use rand::Rng;
 use redis_module::raw::RedisModuleString;
+use smallvec::SmallVec;
 
 use super::Arguments;
 use crate::{
@@ -19,11 +20,9 @@ pub fn consume(context: Context, arguments: &Arguments<'_>, call: ConsumeCall<'_
         return reply::denied(context, &Denied::ReadOnly);
     }
     let mut keys = keys_of(arguments, &call);
-    // All of them before the first is taken from.
-    for &key in &keys {
-        if keyspace::read(context, key, |_| ()).is_err() {
-            return reply::denied(context, &Denied::WrongType);
-        }
+    // All of them before the first is taken from; a single one is checked as it is opened.
+    if keys.len() > 1 && keys.iter().any(|&key| keyspace::read(context, key, |_| ()).is_err()) {
+        return reply::denied(context, &Denied::WrongType);
     }
     match take(context, &keys, &call) {
         Err(denied) => reply::denied(context, &denied),
@@ -38,7 +37,10 @@ pub fn consume(context: Context, arguments: &Arguments<'_>, call: ConsumeCall<'_
 }
 
 /// The keys in the order of the queues.
-fn keys_of(arguments: &Arguments<'_>, call: &ConsumeCall<'_>) -> Vec<*mut RedisModuleString> {
+fn keys_of(
+    arguments: &Arguments<'_>,
+    call: &ConsumeCall<'_>,
+) -> SmallVec<[*mut RedisModuleString; 4]> {
     let further = arguments.raw.len() + 1 - call.queues.len();
     std::iter::once(arguments.queue()).chain(arguments.raw[further..].iter().copied()).collect()
 }
@@ -63,8 +65,8 @@ fn take(
                 context.begin_array();
             }
             delivered += 1;
-            let receipt = visit::receipt(queue, slot, token);
-            reply::job(context, call.queues[place], &receipt, &queue.job(slot).body);
+            let job = queue.job(slot);
+            reply::job(context, call.queues[place], &job.id().receipt(token), &job.body);
         });
         taken += delivered;
         match result {
@@ -81,11 +83,11 @@ fn take(
 /// Drawn by giving each queue the key `ln(random) / weight` and sorting, largest first: the first
 /// place goes to each queue in proportion to its weight, and so does every further one among those
 /// left (Efraimidis and Spirakis 2006).
-fn order(weights: &[u32], queues: usize) -> Vec<usize> {
-    let mut order: Vec<_> = (0..queues).collect();
+fn order(weights: &[u32], queues: usize) -> SmallVec<[usize; 4]> {
+    let mut order: SmallVec<[usize; 4]> = (0..queues).collect();
     if !weights.is_empty() {
         let mut generator = rand::rng();
-        let keys: Vec<_> = weights
+        let keys: Vec<f64> = weights
             .iter()
             .map(|&weight| generator.random::<f64>().ln() / f64::from(weight))
             .collect();

@@ -17,7 +17,7 @@ pub fn peek(context: Context, arguments: &Arguments<'_>, count: u32) {
         context.reply_array(jobs.len());
         for slot in jobs {
             let job = queue.job(slot);
-            reply::job(context, arguments.bytes[1], &job.id().to_string(), &job.body);
+            reply::job(context, arguments.bytes[1], &job.id().text(), &job.body);
         }
     };
     look(context, arguments.queue(), show, || context.reply_null_array());

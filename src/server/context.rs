@@ -3,6 +3,7 @@
 use std::ffi::{c_int, c_long, CStr};
 
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
+use smallvec::SmallVec;
 
 use super::{call, Text};
 
@@ -96,10 +97,14 @@ impl Context {
     }
 
     /// Propagates a command of ours.
-    pub fn replicate(self, command: &CStr, name: *mut RedisModuleString, arguments: &[Text]) {
-        let mut vector = Vec::with_capacity(arguments.len() + 1);
-        vector.push(name);
-        vector.extend(arguments.iter().map(Text::raw));
+    pub fn replicate<'a>(
+        self,
+        command: &CStr,
+        name: *mut RedisModuleString,
+        arguments: impl IntoIterator<Item = &'a Text>,
+    ) {
+        let arguments = arguments.into_iter().map(Text::raw);
+        let vector: SmallVec<[_; 8]> = std::iter::once(name).chain(arguments).collect();
         // SAFETY: see `flags`; `v` takes a vector of live strings and its length, and the server
         // retains what it keeps.
         unsafe {

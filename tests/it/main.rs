@@ -1,12 +1,15 @@
 //! End to end: real servers with the module loaded. `JOBQ_SERVER` names the server to test;
 //! scripts/test runs everything on Redis and on Valkey.
 
+mod blocking;
 mod cluster;
 mod commands;
+mod examples;
 mod lifecycle;
 mod log;
 mod memory;
 mod persistence;
+mod registration;
 mod replication;
 mod replies;
 mod restore;

@@ -10,6 +10,20 @@ use crate::{generator::Generator, time::UnixMillis};
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+/// The value of each digit in either case; [`NO_DIGIT`] for what is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        digits[ALPHABET[value] as usize] = value as u8;
+        digits[ALPHABET[value].to_ascii_lowercase() as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
+
+const NO_DIGIT: u8 = 0xFF;
+
 /// The longest id a client may give, in bytes.
 pub const GIVEN_ID_BYTES_MAX: usize = 64;
 
@@ -74,10 +88,13 @@ impl Ulid {
             return None;
         }
         let mut bits = 0u128;
+        let mut seen = 0;
         for &c in text {
-            bits = bits << 5 | u128::from(digit(c)?);
+            let digit = DIGITS[usize::from(c)];
+            seen |= digit;
+            bits = bits << 5 | u128::from(digit & 31);
         }
-        Some(Self::from_bits(bits))
+        (seen != NO_DIGIT).then(|| Self::from_bits(bits))
     }
 
     /// The 26 characters.
@@ -91,23 +108,6 @@ impl Ulid {
         }
         text
     }
-}
-
-/// The value of each character in either case; beyond 31 where it is no digit.
-const DIGITS: [u8; 256] = {
-    let mut digits = [u8::MAX; 256];
-    let mut value = 0;
-    while value < ALPHABET.len() {
-        digits[ALPHABET[value] as usize] = value as u8;
-        digits[ALPHABET[value].to_ascii_lowercase() as usize] = value as u8;
-        value += 1;
-    }
-    digits
-};
-
-fn digit(c: u8) -> Option<u8> {
-    let value = DIGITS[usize::from(c)];
-    (value < 32).then_some(value)
 }
 
 impl fmt::Display for Ulid {
@@ -142,6 +142,73 @@ impl PartialEq for JobId<'_> {
             }
             (Self::Made(_), Self::Given(_)) | (Self::Given(_), Self::Made(_)) => false,
         }
+    }
+}
+
+impl JobId<'_> {
+    /// The id as clients write it.
+    #[must_use]
+    pub fn text(self) -> Name {
+        let mut name = Name::default();
+        match self {
+            Self::Made(ulid) => name.push(&ulid.text()),
+            Self::Given(text) => name.push(text.as_bytes()),
+        }
+        name
+    }
+
+    /// The receipt of one delivery of the job.
+    #[must_use]
+    pub fn receipt(self, token: Token) -> Name {
+        let mut name = self.text();
+        let mut digits = [0; TOKEN_DIGITS_MAX];
+        let mut first = digits.len();
+        let mut left = token.0;
+        while left > 0 || first == digits.len() {
+            first -= 1;
+            digits[first] = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        name.push(b"@");
+        name.push(&digits[first..]);
+        name
+    }
+}
+
+/// The digits of the largest token.
+const TOKEN_DIGITS_MAX: usize = 20;
+
+/// The text of an id or a receipt. On the stack: one is written for every job that is published,
+/// taken or recorded.
+#[derive(Clone, Copy)]
+pub struct Name {
+    bytes: [u8; GIVEN_ID_BYTES_MAX + 1 + TOKEN_DIGITS_MAX],
+    len: u8,
+}
+
+impl Default for Name {
+    fn default() -> Self {
+        Self { bytes: [0; GIVEN_ID_BYTES_MAX + 1 + TOKEN_DIGITS_MAX], len: 0 }
+    }
+}
+
+impl Name {
+    /// The text.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
+    fn push(&mut self, more: &[u8]) {
+        let start = usize::from(self.len);
+        self.bytes[start..start + more.len()].copy_from_slice(more);
+        self.len += more.len() as u8;
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.as_bytes()))
     }
 }
 

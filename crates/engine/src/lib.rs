@@ -41,7 +41,7 @@ pub use apply::ERROR_BYTES_MAX;
 pub use backoff::Backoff;
 pub use config::{Config, Setting};
 pub use counters::Counters;
-pub use id::{JobId, JobRef, Token, Ulid};
+pub use id::{JobId, JobRef, Name, Token, Ulid};
 pub use job::{Extra, Job};
 pub use operation::{
     Bodies, Consume, Due, Holder, Lease, Operation, Outcome, Publish, Request, Revival, Verdict,

@@ -111,8 +111,10 @@ fn a_job_that_outlives_its_ttl_is_removed_in_every_unfinished_state() {
     let mut client = server.client();
     client.run("JQ.PUBLISH ready x TTL 20");
     client.run("JQ.PUBLISH delayed x TTL 20 DELAY 20");
-    client.run("JQ.PUBLISH leased x TTL 1000");
-    assert_eq!(bodies(&client.run("JQ.CONSUME leased TTR 100000")), ["x"]);
+    client.run("MULTI");
+    client.run("JQ.PUBLISH leased x TTL 200");
+    client.run("JQ.CONSUME leased TTR 100000");
+    assert_eq!(bodies(&client.run("EXEC").items()[1]), ["x"]);
     for queue in ["ready", "delayed", "leased"] {
         wait_for("the end of the TTL", || (stat(&mut client, queue, "jobs") == 0).then_some(()));
         assert_eq!(stat(&mut client, queue, "expired"), 1, "{queue}");

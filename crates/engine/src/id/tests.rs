@@ -38,3 +38,17 @@ fn a_receipt_is_an_id_and_a_decimal_token() {
     }
     assert_eq!(parse("x".repeat(65).leak()), None);
 }
+
+#[test]
+fn the_text_of_an_id_or_receipt_is_what_is_read_again() {
+    let made = Ulid::next(Ulid::ZERO, UnixMillis(1_763_700_000_000), &mut Generator::new(1));
+    let longest = "x".repeat(GIVEN_ID_BYTES_MAX);
+    for id in [JobId::Made(made), JobId::Given("a"), JobId::Given(&longest)] {
+        assert_eq!(id.text().as_bytes(), id.to_string().as_bytes());
+        for token in [0, 7, 10, u64::MAX].map(Token) {
+            let receipt = id.receipt(token);
+            let expected = JobRef { id: &id.to_string(), token: Some(token) };
+            assert_eq!(JobRef::parse(receipt.as_bytes()), Some(expected));
+        }
+    }
+}

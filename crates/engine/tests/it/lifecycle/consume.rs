@@ -1,6 +1,6 @@
 //! Who is served next, for how long, and what a delivery counts.
 
-use jobq_engine::{Consume, Holder, Millis, Request, State, StateKind, PRIORITIES};
+use jobq_engine::{Backoff, Consume, Holder, Millis, Request, State, StateKind, PRIORITIES};
 
 use crate::support::{job, Driver, ANYONE, FREE, START};
 
@@ -100,13 +100,14 @@ fn tokens_grow_within_a_queue_and_are_never_used_again() {
 #[test]
 fn a_delivery_counts_unless_it_is_free() {
     let mut driver = Driver::new();
-    let id = driver.publish(job("a"));
-    let free = driver.consume_as(FREE, 1).remove(0);
-    assert_eq!(driver.job(&id).deliveries, 0);
-    driver.release(&free.receipt);
-    assert_eq!(driver.job(&id).deliveries, 0, "nothing is given back that was not taken");
+    let id = driver.publish(job("a").backoff(Backoff::None));
     driver.consume();
     assert_eq!(driver.job(&id).deliveries, 1);
+    driver.nack(&id);
+    let free = driver.consume_as(FREE, 1).remove(0);
+    assert_eq!(driver.job(&id).deliveries, 1);
+    driver.release(&free.receipt);
+    assert_eq!(driver.job(&id).deliveries, 1, "nothing is given back that was not taken");
     assert_eq!(driver.queue.counters().delivered, 2, "the queue counts both");
 }
 
