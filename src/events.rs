@@ -139,7 +139,8 @@ unsafe extern "C" fn on_swap(
     });
 }
 
-/// Ten times a second: the timer may have been asked for where it could not be armed.
+/// Ten times a second: the timer may have been asked for where it could not be armed, or the clock
+/// may have been set.
 unsafe extern "C" fn on_cron(
     raw: *mut RedisModuleCtx,
     _event: RedisModuleEvent,
@@ -147,7 +148,7 @@ unsafe extern "C" fn on_cron(
     _data: *mut c_void,
 ) {
     // SAFETY: see `on_role`.
-    guard(|| timer::arm(unsafe { Context::new(raw) }));
+    guard(|| timer::check(unsafe { Context::new(raw) }));
 }
 
 /// A key has a new name, or appeared without a command of ours.

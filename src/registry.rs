@@ -6,7 +6,7 @@ use std::{
     ptr::null_mut,
 };
 
-use jobq_engine::Loader;
+use jobq_engine::{Loader, UnixMillis};
 use lazy_static::lazy_static;
 use redis_module::raw::RedisModuleType;
 
@@ -39,6 +39,19 @@ pub struct Registry {
     pub loading: HashMap<Place, Loader>,
     /// Counters for `INFO`.
     pub stats: Stats,
+}
+
+impl Registry {
+    /// When the timer has something to do next; the beginning of time for at once.
+    pub fn next_instant(&self) -> Option<UnixMillis> {
+        let at_once = !self.looks.is_empty() || !self.undelivered.is_empty();
+        let firsts = [
+            at_once.then_some(UnixMillis(0)),
+            self.schedule.first(),
+            self.waiters.first_deadline(),
+        ];
+        firsts.into_iter().flatten().min()
+    }
 }
 
 /// Counters for `INFO`, since the module was loaded.

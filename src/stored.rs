@@ -24,6 +24,9 @@ impl Stored {
     /// Lets the schedule know when this queue has work next, unless it looks in before anyway.
     pub fn file(&mut self, db: i32, name: &[u8]) {
         let Some(due) = self.queue.next_due() else { return };
+        // What is due by the queue's own clock is due now, also where that is ahead of the
+        // server's, which may have been set back.
+        let due = if due <= self.queue.clock() { UnixMillis(0) } else { due };
         if self.filed.is_some_and(|filed| filed <= due) || self.poisoned {
             return;
         }

@@ -50,16 +50,24 @@ pub fn arm(context: Context) {
 
 /// Arms the timer for whatever comes next, as after loading or a promotion.
 pub fn restart(context: Context) {
-    let now = clock::now();
     registry::with(|registry| {
-        let at_once = !registry.looks.is_empty() || !registry.undelivered.is_empty();
-        let firsts =
-            [at_once.then_some(now), registry.schedule.first(), registry.waiters.first_deadline()];
-        if let Some(first) = firsts.into_iter().flatten().min() {
-            registry.alarm.want(first);
+        if let Some(next) = registry.next_instant() {
+            registry.alarm.want(next);
         }
     });
     arm(context);
+}
+
+/// Arms the timer anew if it should have fired by now: the server's clock was set ahead, which its
+/// timers do not notice.
+pub fn check(context: Context) {
+    let now = clock::now();
+    if registry::with(|registry| registry.next_instant()).is_some_and(|next| next < now) {
+        stop(context);
+        restart(context);
+    } else {
+        arm(context);
+    }
 }
 
 /// Disarms the timer: a replica does not decide.

@@ -40,7 +40,7 @@ impl Queue {
         let mut counts = HashMap::new();
         for (slot, job) in self.jobs.iter() {
             *counts.entry(job.state.kind()).or_insert(0) += 1;
-            let found = self.ids.find(hash_of(job.id()), |at| at == slot);
+            let found = self.ids.find(hash_of(job.id(), self.hash_key), |at| at == slot);
             ensure(found == Some(slot), || format!("{} is not in the id index", job.id()))?;
         }
         for state in StateKind::ALL {

@@ -46,6 +46,9 @@ pub struct Queue {
 
     pub(crate) jobs: Slab<Job>,
     pub(crate) ids: IdIndex,
+    // What given ids are hashed with, so that a client cannot choose ids that collide. No part of
+    // the logical state: a reloaded queue has another one.
+    pub(crate) hash_key: u64,
     // How many jobs have an id that a client gave; without any, look-ups skip them.
     pub(crate) given_ids: usize,
     pub(crate) terms: Interner<Terms>,
@@ -91,6 +94,7 @@ impl Queue {
             counters: Counters::default(),
             jobs: Slab::default(),
             ids: IdIndex::default(),
+            hash_key: seed,
             given_ids: 0,
             terms,
             default_terms,
@@ -207,7 +211,7 @@ impl Queue {
     }
 
     fn find_job(&self, id: JobId<'_>) -> Option<Slot> {
-        self.ids.find(hash_of(id), |slot| self.jobs[slot].id() == id)
+        self.ids.find(hash_of(id, self.hash_key), |slot| self.jobs[slot].id() == id)
     }
 
     /// When an unfinished job expires, if ever.
@@ -249,10 +253,11 @@ impl Queue {
             self.holders.retain(holder);
         }
         self.terms.retain(job.terms);
-        let hash = hash_of(job.id());
+        let key = self.hash_key;
+        let hash = hash_of(job.id(), key);
         let slot = self.jobs.insert(job);
         let jobs = &self.jobs;
-        self.ids.insert(hash, slot, |slot| hash_of(jobs[slot].id()));
+        self.ids.insert(hash, slot, |slot| hash_of(jobs[slot].id(), key));
         self.enter(slot, End::Tail);
         slot
     }
@@ -274,8 +279,9 @@ impl Queue {
     /// Removes a job from the queue.
     pub(crate) fn remove(&mut self, slot: Slot) {
         self.leave(slot);
-        let jobs = &self.jobs;
-        self.ids.remove(hash_of(jobs[slot].id()), slot, |slot| hash_of(jobs[slot].id()));
+        let (jobs, key) = (&self.jobs, self.hash_key);
+        let hash = |slot| hash_of(jobs[slot].id(), key);
+        self.ids.remove(hash(slot), slot, hash);
         let Some(job) = self.jobs.remove(slot) else { return };
         self.heap_bytes -= job.heap_bytes();
         self.given_ids -= usize::from(job.given().is_some());
@@ -381,11 +387,11 @@ fn intern_terms(terms: &mut Interner<Terms>, wanted: Terms) -> Key {
 
 /// Spreads ids over the index; equal ids alike. Given ones are hashed with care, since a client
 /// chooses them.
-pub(crate) fn hash_of(id: JobId<'_>) -> u64 {
+pub(crate) fn hash_of(id: JobId<'_>, key: u64) -> u64 {
     match id {
         JobId::Made(ulid) => ulid.spread(),
         JobId::Given(text) => {
-            let mut hasher = SipHasher13::new();
+            let mut hasher = SipHasher13::new_with_keys(key, 0);
             match Ulid::parse(text.as_bytes()) {
                 Some(ulid) => ulid.hash(&mut hasher),
                 None => text.hash(&mut hasher),
