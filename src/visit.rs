@@ -87,12 +87,13 @@ pub fn perform(
     }
 }
 
-/// Takes jobs for a consumer that is here to receive them; calls `deliver` for each.
+/// Takes jobs for a consumer that is here to receive them, and lets `deliver` answer with them if
+/// there are any. Tells how many there are.
 pub fn consume(
     context: Context,
     name: *mut RedisModuleString,
     consume: &Consume<'_>,
-    mut deliver: impl FnMut(&Queue, Slot, Token),
+    deliver: impl FnOnce(&Queue, &[(Slot, Token)]),
 ) -> Result<usize, Denied> {
     let site = Site::open(context, name, context.flags())?;
     let stored = match site.found() {
@@ -109,8 +110,8 @@ pub fn consume(
         }
         visit.catch_up();
         let leased = visit.take(consume)?;
-        for &(slot, token) in &leased {
-            deliver(&visit.stored.queue, slot, token);
+        if !leased.is_empty() {
+            deliver(&visit.stored.queue, &leased);
         }
         visit.follow_up();
         Ok(leased.len())

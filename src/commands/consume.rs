@@ -32,7 +32,7 @@ pub fn consume(context: Context, arguments: &Arguments<'_>, call: ConsumeCall<'_
             }
             _ => context.reply_null_array(),
         },
-        Ok(jobs) => context.end_array(jobs),
+        Ok(_) => {}
     }
 }
 
@@ -45,7 +45,8 @@ fn keys_of(
     std::iter::once(arguments.queue()).chain(arguments.raw[further..].iter().copied()).collect()
 }
 
-/// Takes what is there, from one queue after the other, and begins the reply at the first job.
+/// Takes what is there, from one queue after the other, and answers with it. Tells how many jobs
+/// there are; with none, nothing is answered yet.
 fn take(
     context: Context,
     keys: &[*mut RedisModuleString],
@@ -58,22 +59,27 @@ fn take(
             break;
         }
         let consume = Consume { count: left, holder: call.consume.holder.clone() };
-        let begun = taken;
-        let mut delivered = 0;
-        let result = visit::consume(context, keys[place], &consume, |queue, slot, token| {
-            if begun + delivered == 0 {
-                context.begin_array();
+        let result = visit::consume(context, keys[place], &consume, |queue, leased| {
+            match (taken, keys.len()) {
+                // The server keeps a place for a length that is told later, which costs more.
+                (0, 1) => context.reply_array(leased.len()),
+                (0, _) => context.begin_array(),
+                _ => {}
             }
-            delivered += 1;
-            let job = queue.job(slot);
-            reply::job(context, call.queues[place], &job.id().receipt(token), &job.body);
+            for &(slot, token) in leased {
+                let job = queue.job(slot);
+                reply::job(context, call.queues[place], &job.id().receipt(token), &job.body);
+            }
+            taken += leased.len();
         });
-        taken += delivered;
         match result {
             // What was taken before is answered; the next call will meet the error again.
             Err(denied) if taken == 0 => return Err(denied),
             _ => {}
         }
+    }
+    if taken > 0 && keys.len() > 1 {
+        context.end_array(taken);
     }
     Ok(taken)
 }

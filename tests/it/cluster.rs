@@ -79,9 +79,7 @@ fn slot_of(node: &Server, queue: &str) -> i64 {
 fn waiting(node: &Server, line: &str, blocked: usize) -> Client {
     let mut consumer = node.client();
     consumer.send(&line.split(' ').collect::<Vec<_>>());
-    if blocked > 0 {
-        node.wait_for_blocked(blocked);
-    }
+    node.wait_for_blocked(blocked);
     consumer
 }
 
@@ -164,9 +162,17 @@ fn a_failover_in_a_cluster_loses_no_timer() {
         (new.run(&replicate) == Reply::Status("OK".into())).then_some(())
     });
     new.catch_up_with(old);
-    // A primary does not heed a node that it does not know as its replica yet.
+    // Neither the primary nor those who vote heed a node that they do not know as its replica yet.
     let replicas = format!("CLUSTER REPLICAS {}", id_of(old));
-    wait_for("the replica to be known", || (old.run(&replicas).items().len() == 1).then_some(()));
+    for node in &cluster.nodes[..3] {
+        let known = || (node.run(&replicas).items().len() == 1).then_some(());
+        wait_for("the replica to be known", known);
+    }
+    wait_for("the primary to be known", || {
+        let nodes = new.run("CLUSTER NODES").text();
+        let line = nodes.lines().find(|line| line.starts_with(&id_of(old)))?;
+        line.contains(" connected").then_some(())
+    });
 
     let mut client = old.client();
     for n in 0..JOBS {
@@ -189,30 +195,14 @@ fn a_failover_in_a_cluster_loses_no_timer() {
 }
 
 #[test]
-fn a_slot_that_the_server_moves_as_a_whole_takes_its_queues_with_it() {
+fn a_way_to_move_slots_that_takes_more_than_queues_can_do_is_refused() {
     let cluster = Cluster::start();
     let (from, to) = cluster.owner_and_other("{mail}:in");
-    if matches!(from.run("CLUSTER MIGRATESLOTS"), Reply::Error(line) if line.contains("nknown")) {
-        // Only Valkey 9 and later can.
-        return;
-    }
-    let mut client = from.client();
-    client.run("JQ.PUBLISH {mail}:in late ID b DELAY 3600000");
-    for n in 0..300 {
-        client.run(&format!("JQ.PUBLISH {{mail}}:in soon ID a{n} DELAY {} TTR 20", n * 2));
-    }
-    let mut consumer = waiting(from, "JQ.CONSUME {mail}:new BLOCK 0 ALSO {mail}:in", 0);
+    from.run("JQ.PUBLISH {mail}:in soon DELAY 50");
     let slot = slot_of(from, "{mail}:in");
+    // Valkey 9 and later can move whole slots, but only with modules that say they can.
     let line = format!("CLUSTER MIGRATESLOTS SLOTSRANGE {slot} {slot} NODE {}", id_of(to));
-    assert_eq!(from.run(&line).text(), "OK");
-    let mut worked = 0;
-    wait_for("the slot to move", || {
-        // Meanwhile jobs come due, are taken, and lapse.
-        worked += 1;
-        client.run("JQ.CONSUME {mail}:in COUNT 3");
-        matches!(client.run("JQ.LEN {mail}:in"), Reply::Error(_)).then_some(())
-    });
-    println!("{worked} {:?}\n{}\n{}", consumer.read(), from.log(), to.log());
-    println!("{:?}", to.run("JQ.STATS {mail}:in"));
-    panic!();
+    assert_eq!(from.run(&line).error_word(), "ERR");
+    let served = from.run("JQ.CONSUME {mail}:in BLOCK 0");
+    assert_eq!(served.items()[0].items()[2].text(), "soon");
 }

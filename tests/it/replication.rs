@@ -45,9 +45,10 @@ fn a_replica_never_decides() {
     let mut primary = Server::plain();
     let replica = Server::replica_of(&primary);
     let mut client = primary.client();
-    client.run("JQ.PUBLISH mail soon DELAY 50");
-    client.run("JQ.PUBLISH mail leased TTR 50 PRIORITY -1");
+    client.run("JQ.PUBLISH mail soon DELAY 500");
+    client.run("JQ.PUBLISH mail leased TTR 500 PRIORITY -1");
     client.run("JQ.CONSUME mail");
+    freeze(&primary);
     replica.catch_up_with(&primary);
     primary.kill();
     // Before the queue itself says so, both are long over.
