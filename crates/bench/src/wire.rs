@@ -39,7 +39,6 @@ impl Reply {
 
 /// A connection on which commands are collected and sent together.
 pub struct Wire {
-    stream: TcpStream,
     reader: BufReader<TcpStream>,
     pending: Vec<u8>,
 }
@@ -49,8 +48,8 @@ impl Wire {
     pub fn connect(port: u16) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
-        let reader = BufReader::with_capacity(1 << 16, stream.try_clone()?);
-        Ok(Self { stream, reader, pending: Vec::new() })
+        let reader = BufReader::with_capacity(1 << 16, stream);
+        Ok(Self { reader, pending: Vec::new() })
     }
 
     /// Adds a command to what is sent next.
@@ -66,7 +65,7 @@ impl Wire {
 
     /// Sends what was added.
     pub fn flush(&mut self) -> Result<()> {
-        self.stream.write_all(&self.pending)?;
+        self.reader.get_mut().write_all(&self.pending)?;
         self.pending.clear();
         Ok(())
     }
