@@ -5,6 +5,11 @@
 //! which the server answers through the *timeout* callback: blocking without keys races with that
 //! callback in 7.0 and 7.2 and hangs clients when a slot moves. The server never times anybody
 //! out by itself: its timer's grain is 100 ms, so deadlines are on ours.
+//!
+//! A client can still be killed between the callback and the moment at which the server lets it go.
+//! The server then calls no disconnection callback, but the one that frees the client's private
+//! data, and says there that nobody was written to. So the private data is a ticket, and an answer
+//! is kept until then.
 
 use std::{
     ffi::{c_int, c_void},
@@ -20,7 +25,7 @@ use crate::{
     registry, reply,
     server::{call, guard, text::bytes_of, Context},
     timer,
-    waiters::{Handle, Waiter},
+    waiters::{Handle, Ticket, Waiter},
 };
 
 /// Makes the client of this command wait.
@@ -29,18 +34,20 @@ pub fn block(
     keys: &mut [*mut RedisModuleString],
     waiter: impl FnOnce(Handle) -> Waiter,
 ) {
+    let ticket = registry::with(|registry| registry.waiters.draw_ticket());
     // SAFETY: the context is that of a command, and its client may be blocked, as the caller has
-    // checked. The keys are its arguments, and the server copies them. The callbacks are ours.
+    // checked. The keys are its arguments, and the server copies them. The callbacks are ours, and
+    // the private data is a number that only they read.
     let client = unsafe {
         let client = call!(RedisModule_BlockClientOnKeys(
             context.raw(),
             Some(on_ready),
             Some(on_answer),
-            None,
+            Some(on_release),
             0,
             keys.as_mut_ptr(),
             keys.len() as c_int,
-            null_mut(),
+            ticket as *mut c_void,
         ));
         call!(RedisModule_SetDisconnectCallback(client, Some(on_disconnect)));
         client
@@ -50,7 +57,7 @@ pub fn block(
         if let Some(deadline) = waiter.deadline {
             registry.alarm.want(deadline);
         }
-        registry.waiters.join(waiter);
+        registry.waiters.join(ticket, waiter);
     });
     timer::arm(context);
 }
@@ -110,37 +117,49 @@ unsafe extern "C" fn on_answer(
 ) -> c_int {
     guard(|| {
         // SAFETY: the server hands over a live context of a blocked client.
-        let (context, handle) = unsafe {
-            (Context::new(raw), Handle(call!(RedisModule_GetBlockedClientHandle(raw)).cast()))
+        let (context, handle, ticket) = unsafe {
+            (
+                Context::new(raw),
+                Handle(call!(RedisModule_GetBlockedClientHandle(raw)).cast()),
+                call!(RedisModule_GetBlockedClientPrivateData(raw)) as Ticket,
+            )
         };
         let answer = registry::with(|registry| {
             registry.waiters.leave(handle);
-            registry.waiters.take_answer(handle)
+            registry.waiters.take_answer(ticket)
         });
-        match answer {
-            Some(answer) => reply::deliveries(context, &answer.deliveries),
-            None => context.reply_null_array(),
-        }
+        let Some(answer) = answer else { return context.reply_null_array() };
+        reply::deliveries(context, &answer.deliveries);
+        registry::with(|registry| registry.waiters.keep_answer(ticket, answer));
     });
     REDISMODULE_OK as c_int
 }
 
 /// The client is gone, or was sent away by the server: killed, unblocked with an error, demoted,
-/// or its slot moved. Nothing may be replicated here.
+/// or its slot moved. [`on_release`] follows.
 unsafe extern "C" fn on_disconnect(
-    raw: *mut RedisModuleCtx,
+    _raw: *mut RedisModuleCtx,
     client: *mut RedisModuleBlockedClient,
 ) {
     guard(|| {
         let handle = Handle(client.cast::<c_void>());
+        registry::with(|registry| registry.waiters.leave(handle));
+    });
+}
+
+/// The server lets the client go. If it is not there any more, what it was answered went nowhere.
+/// Nothing may be replicated here.
+unsafe extern "C" fn on_release(raw: *mut RedisModuleCtx, ticket: *mut c_void) {
+    guard(|| {
+        let answer = registry::with(|registry| registry.waiters.take_answer(ticket as Ticket));
+        // SAFETY: the server hands over a live context; so below.
+        let is_gone = unsafe { call!(RedisModule_BlockedClientDisconnected(raw)) != 0 };
+        let Some(answer) = answer.filter(|_| is_gone) else { return };
         registry::with(|registry| {
-            registry.waiters.leave(handle);
-            if let Some(answer) = registry.waiters.take_answer(handle) {
-                registry.undelivered.push(answer);
-                registry.alarm.want(UnixMillis(0));
-            }
+            registry.undelivered.push(answer);
+            registry.alarm.want(UnixMillis(0));
         });
-        // SAFETY: the server hands over a live context.
+        // SAFETY: see above.
         timer::arm(unsafe { Context::new(raw) });
     });
 }

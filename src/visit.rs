@@ -460,8 +460,7 @@ impl Visit<'_> {
         });
         let answer = Answer { db: self.site.db, deliveries: deliveries.collect() };
         registry::with(|registry| {
-            registry.waiters.leave(waiter.handle);
-            registry.waiters.assign(waiter.handle, answer);
+            registry.waiters.serve(waiter.handle, answer);
             registry.stats.woken += 1;
         });
         blocking::wake(waiter.handle);

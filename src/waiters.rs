@@ -47,7 +47,7 @@ pub struct Delivery {
     pub body: Box<[u8]>,
 }
 
-/// Jobs leased to a consumer that has been woken but not written to yet.
+/// Jobs leased to a consumer that has been woken, and that the server has not let go yet.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The database of their queues.
@@ -56,7 +56,8 @@ pub struct Answer {
     pub deliveries: Vec<Delivery>,
 }
 
-type Ticket = u64;
+/// Names a consumer for as long as the server has anything to do with it; grows as they come.
+pub type Ticket = u64;
 
 /// All consumers that wait. Invariant: a waiter's ticket is in the line of each of its queues, in
 /// `by_handle`, and in `deadlines` if it has one.
@@ -67,14 +68,18 @@ pub struct Waiters {
     lines: BTreeMap<i32, HashMap<Box<[u8]>, BTreeSet<Ticket>>>,
     deadlines: BTreeSet<(UnixMillis, Ticket)>,
     tickets_drawn: Ticket,
-    answers: HashMap<Handle, Answer>,
+    answers: HashMap<Ticket, Answer>,
 }
 
 impl Waiters {
-    /// Adds a consumer at the end of its lines. O(log n) a queue.
-    pub fn join(&mut self, waiter: Waiter) {
+    /// Names the consumer that joins next. Never zero.
+    pub fn draw_ticket(&mut self) -> Ticket {
         self.tickets_drawn += 1;
-        let ticket = self.tickets_drawn;
+        self.tickets_drawn
+    }
+
+    /// Adds a consumer at the end of its lines. O(log n) a queue.
+    pub fn join(&mut self, ticket: Ticket, waiter: Waiter) {
         let lines = self.lines.entry(waiter.db).or_default();
         for queue in &waiter.queues {
             lines.entry(queue.clone()).or_default().insert(ticket);
@@ -129,13 +134,21 @@ impl Waiters {
         self.lines.get(&db).map(|lines| lines.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// Leaves jobs for a consumer that is about to be woken.
-    pub fn assign(&mut self, handle: Handle, answer: Answer) {
-        self.answers.insert(handle, answer);
+    /// Takes a consumer out of all lines and leaves jobs for it: it is about to be woken.
+    pub fn serve(&mut self, handle: Handle, answer: Answer) {
+        if let Some(&ticket) = self.by_handle.get(&handle) {
+            self.leave(handle);
+            self.keep_answer(ticket, answer);
+        }
+    }
+
+    /// Leaves jobs for a consumer that has been woken.
+    pub fn keep_answer(&mut self, ticket: Ticket, answer: Answer) {
+        self.answers.insert(ticket, answer);
     }
 
     /// What was left for a consumer, once.
-    pub fn take_answer(&mut self, handle: Handle) -> Option<Answer> {
-        self.answers.remove(&handle)
+    pub fn take_answer(&mut self, ticket: Ticket) -> Option<Answer> {
+        self.answers.remove(&ticket)
     }
 }

@@ -12,11 +12,23 @@ use crate::support::{wait_for, Client, Server};
 /// A new client that has sent this command, and that the server has made wait.
 #[track_caller]
 fn waiting(server: &Server, line: &str) -> Client {
-    let before = server.blocked_clients();
+    known(server, line).0
+}
+
+/// The same, with the number under which the server knows it.
+#[track_caller]
+fn known(server: &Server, line: &str) -> (Client, String) {
     let mut client = server.client();
+    let id = client.run("CLIENT ID").int().to_string();
     client.send(&line.split(' ').collect::<Vec<_>>());
-    server.wait_for_blocked(before + 1);
-    client
+    // If the wait is a short one, its end may be all there is to see.
+    wait_for("a client that waits", || {
+        let told = server.run(&format!("CLIENT LIST ID {id}")).text();
+        let flags = told.split(' ').find_map(|field| field.strip_prefix("flags="));
+        let is_blocked = flags.is_some_and(|flags| flags.contains('b'));
+        (is_blocked || !client.is_waiting()).then_some(())
+    });
+    (client, id)
 }
 
 /// How many consumers wait, as the module sees it.

@@ -1,24 +1,10 @@
 //! How waiting ends without a job, and that nobody else suffers from it.
 
-use super::{nobody_waits, waiters, waiting};
+use super::{known, nobody_waits, waiters, waiting};
 use crate::{
     replies::{bodies, lengths, names, stat},
     support::{wait_for, Client, Options, Reply, Server},
 };
-
-fn id_of(client: &mut Client) -> String {
-    client.run("CLIENT ID").int().to_string()
-}
-
-/// A consumer that waits for `mail`, and its client id.
-fn known(server: &Server) -> (Client, String) {
-    let mut client = server.client();
-    let id = id_of(&mut client);
-    let before = server.blocked_clients();
-    client.send(&["JQ.CONSUME", "mail", "BLOCK", "0"]);
-    server.wait_for_blocked(before + 1);
-    (client, id)
-}
 
 /// The server's time in microseconds.
 fn time(client: &mut Client) -> i64 {
@@ -47,14 +33,11 @@ fn a_consumer_is_never_sent_away_early() {
 #[test]
 fn consumers_are_sent_away_in_the_order_of_their_deadlines() {
     let server = Server::plain();
-    for (name, block) in [("late", "900"), ("never", "0"), ("soon", "50"), ("later", "1000")] {
-        let before = server.blocked_clients();
-        let mut client = server.client();
-        client.send(&["JQ.CONSUME", "mail", "BLOCK", block]);
-        client.send(&["RPUSH", "order", name]);
-        server.wait_for_blocked(before + 1);
-        // Kept open until the server ends.
-        std::mem::forget(client);
+    let mut consumers = Vec::new();
+    for (name, block) in [("late", 1500), ("never", 0), ("soon", 50), ("later", 1500)] {
+        let mut consumer = waiting(&server, &format!("JQ.CONSUME mail BLOCK {block}"));
+        consumer.send(&["RPUSH", "order", name]);
+        consumers.push(consumer);
     }
     let mut client = server.client();
     wait_for("three of them", || (client.run("LLEN order").int() == 3).then_some(()));
@@ -95,14 +78,14 @@ fn the_longest_wait_is_longer_than_any_life() {
 fn an_operator_can_end_a_wait() {
     let server = Server::plain();
     let mut client = server.client();
-    let (mut timed_out, id) = known(&server);
+    let (mut timed_out, id) = known(&server, "JQ.CONSUME mail BLOCK 0");
     assert_eq!(client.run(&format!("CLIENT UNBLOCK {id}")), Reply::Int(1));
     assert_eq!(timed_out.read(), Reply::NullArray);
     assert_eq!(timed_out.run("PING").text(), "PONG");
-    let (mut timed_out, id) = known(&server);
+    let (mut timed_out, id) = known(&server, "JQ.CONSUME mail BLOCK 0");
     assert_eq!(client.run(&format!("CLIENT UNBLOCK {id} TIMEOUT")), Reply::Int(1));
     assert_eq!(timed_out.read(), Reply::NullArray);
-    let (mut failed, id) = known(&server);
+    let (mut failed, id) = known(&server, "JQ.CONSUME mail BLOCK 0");
     assert_eq!(client.run(&format!("CLIENT UNBLOCK {id} ERROR")), Reply::Int(1));
     assert_eq!(failed.read().error_word(), "UNBLOCKED");
     assert_eq!(failed.run("PING").text(), "PONG");
@@ -124,7 +107,7 @@ fn a_consumer_that_is_killed_or_hangs_up_costs_no_job_and_no_try() {
     let mut client = server.client();
     for kills in [true, false] {
         client.run("FLUSHALL");
-        let (gone, id) = known(&server);
+        let (gone, id) = known(&server, "JQ.CONSUME mail BLOCK 0");
         let mut next = waiting(&server, "JQ.CONSUME mail BLOCK 0");
         if kills {
             assert_eq!(client.run(&format!("CLIENT KILL ID {id}")), Reply::Int(1));
@@ -138,7 +121,7 @@ fn a_consumer_that_is_killed_or_hangs_up_costs_no_job_and_no_try() {
         assert_eq!(stat(&mut client, "mail", "delivered"), 1);
         nobody_waits(&server);
     }
-    let (gone, _) = known(&server);
+    let (gone, _) = known(&server, "JQ.CONSUME mail BLOCK 0");
     gone.hang_up();
     nobody_waits(&server);
     client.run("DEL mail");
@@ -148,27 +131,39 @@ fn a_consumer_that_is_killed_or_hangs_up_costs_no_job_and_no_try() {
 }
 
 #[test]
-fn a_consumer_that_is_sent_away_at_the_moment_it_is_served_has_its_job() {
+fn a_consumer_that_is_sent_away_at_the_moment_it_is_served_is_told_or_its_job_goes_back() {
     let server = Server::plain();
     let mut client = server.client();
-    // Redis 7.0 takes a client that is answered already for one that waits, and adds the error.
-    let hows = if answers_late(&server) { &["TIMEOUT", "ERROR"][..] } else { &["TIMEOUT"] };
-    for how in hows {
+    // Redis 7.0 writes the answer in the moment of waking, but takes the client for one that waits
+    // for as long as the command runs: an error would come as a second answer.
+    let is_7_0 = server.info("server", "redis_version").starts_with("7.0.");
+    for how in if is_7_0 { &["TIMEOUT"][..] } else { &["TIMEOUT", "ERROR"] } {
         client.run("FLUSHALL");
-        let (mut consumer, id) = known(&server);
+        let (mut consumer, id) = known(&server, "JQ.CONSUME mail BLOCK 0");
         client.run("MULTI");
-        client.run("JQ.PUBLISH mail x ID a");
+        client.run("JQ.PUBLISH mail x ID a TRIES 2 BACKOFF none");
         client.run(&format!("CLIENT UNBLOCK {id} {how}"));
         client.run("EXEC");
         let reply = consumer.read();
-        if reply.is_nothing() || matches!(reply, Reply::Error(_)) {
-            wait_for("the job", || (lengths(&mut client, "mail")[1] == 1).then_some(()));
-        } else {
-            assert_eq!(names(&reply), ["a@1"], "{how}");
-            assert_eq!(lengths(&mut client, "mail"), [0, 0, 1, 0]);
-        }
         assert_eq!(consumer.run("PING").text(), "PONG", "one answer, not two");
         nobody_waits(&server);
+        let is_told = matches!(reply, Reply::Array(_));
+        if is_told && !is_7_0 {
+            assert_eq!(lengths(&mut client, "mail"), [0, 0, 1, 0], "{how}");
+        } else {
+            let goes_back = |client: &mut Client| lengths(client, "mail") == [0, 1, 0, 0];
+            wait_for("the job", || goes_back(&mut client).then_some(()));
+            has_two_tries_left(&mut client);
+        }
+    }
+}
+
+/// Fails the ready job `a` of `mail`, twice.
+fn has_two_tries_left(client: &mut Client) {
+    for dead in [0, 1] {
+        assert_eq!(names(&client.run("JQ.CONSUME mail")).len(), 1);
+        client.run("JQ.NACK mail a");
+        assert_eq!(client.run("JQ.LEN mail dead"), Reply::Int(dead), "both tries are left");
     }
 }
 
@@ -176,39 +171,32 @@ fn a_consumer_that_is_sent_away_at_the_moment_it_is_served_has_its_job() {
 fn a_job_on_its_way_to_a_consumer_that_is_killed_goes_back_to_the_head_uncounted() {
     let server = Server::plain();
     let mut client = server.client();
-    let (_gone, id) = known(&server);
+    let (_gone, id) = known(&server, "JQ.CONSUME mail BLOCK 0");
     client.run("MULTI");
     client.run("JQ.PUBLISH mail x ID a TRIES 2 BACKOFF none");
     client.run("JQ.PUBLISH mail x ID b");
     client.run(&format!("CLIENT KILL ID {id}"));
     client.run("EXEC");
     nobody_waits(&server);
-    // Redis 7.0 writes the answer in the moment of waking: then the job is leased, to a client
-    // that the server did not know to be doomed, and its lease lapses.
-    let undelivered = || server.info("jobq", "jobq_jobs_undelivered");
-    let lengths = wait_for("the job's return, or its lease", || {
-        let lengths = lengths(&mut client, "mail");
-        (lengths == [0, 1, 1, 0] && !answers_late(&server) || undelivered() == "1")
-            .then_some(lengths)
-    });
-    if lengths[2] == 1 {
-        return;
-    }
+    wait_for("the return", || (lengths(&mut client, "mail") == [0, 2, 0, 0]).then_some(()));
+    assert_eq!(server.info("jobq", "jobq_jobs_undelivered"), "1");
     assert_eq!(names(&client.run("JQ.PEEK mail COUNT 2")), ["a", "b"], "at the head");
-    for dead in [0, 1] {
-        client.run("JQ.CONSUME mail");
-        client.run("JQ.NACK mail a");
-        assert_eq!(client.run("JQ.LEN mail dead"), Reply::Int(dead), "both tries are left");
-        client.run("JQ.DELETE mail b");
-    }
+    client.run("JQ.DELETE mail b");
+    has_two_tries_left(&mut client);
 }
 
-/// Whether the server writes a woken client's answer only after the command that woke it. All do
-/// but Redis before 7.2.
-fn answers_late(server: &Server) -> bool {
-    let version = server.info("server", "redis_version");
-    let is_valkey = server.client().call(&["INFO", "server"]).text().contains("valkey_version");
-    is_valkey || !version.starts_with("7.0.")
+#[test]
+fn a_job_that_comes_back_from_a_killed_consumer_goes_to_the_next() {
+    let server = Server::plain();
+    let mut client = server.client();
+    let (_gone, id) = known(&server, "JQ.CONSUME mail BLOCK 0");
+    let mut next = waiting(&server, "JQ.CONSUME mail COUNT 2 BLOCK 0");
+    client.run("MULTI");
+    client.run("JQ.PUBLISH mail x ID a");
+    client.run(&format!("CLIENT KILL ID {id}"));
+    client.run("EXEC");
+    assert_eq!(names(&next.read()), ["a@2"]);
+    nobody_waits(&server);
 }
 
 #[test]
@@ -234,12 +222,12 @@ fn a_demoted_server_sends_all_away_and_serves_them_after_its_promotion() {
 fn a_job_that_falls_due_while_demoted_is_served_after_the_promotion() {
     let server = Server::plain();
     let mut client = server.client();
-    client.run("JQ.PUBLISH mail x ID a DELAY 30");
+    let due = time(&mut client) / 1000 + 200;
+    client.run(&format!("JQ.PUBLISH mail x ID a AT {due}"));
     client.run("REPLICAOF 127.0.0.1 1");
-    let due = stat(&mut client, "mail", "next-due");
     wait_for("the instant", || (time(&mut client) / 1000 > due).then_some(()));
     client.run("REPLICAOF NO ONE");
-    wait_for("the job", || (lengths(&mut client, "mail")[1] == 1).then_some(()));
+    wait_for("the job", || (lengths(&mut client, "mail") == [0, 1, 0, 0]).then_some(()));
 }
 
 #[test]
@@ -268,15 +256,17 @@ fn a_server_that_shuts_down_takes_those_who_wait_with_it() {
 fn a_pause_of_writes_puts_off_jobs_but_not_the_end_of_waiting() {
     let server = Server::plain();
     let mut client = server.client();
-    client.run("JQ.PUBLISH mail x ID a DELAY 600000");
     let mut consumer = waiting(&server, "JQ.CONSUME fax BLOCK 0");
-    client.run("JQ.PUBLISH fax x ID f DELAY 100");
     let mut impatient = waiting(&server, "JQ.CONSUME mail BLOCK 200");
+    client.run("MULTI");
+    client.run("JQ.PUBLISH fax x ID f DELAY 50");
     client.run("CLIENT PAUSE 600000 WRITE");
+    client.run("EXEC").items();
+    let due = stat(&mut client, "fax", "next-due");
     assert_eq!(impatient.read(), Reply::NullArray, "waiting ends during the pause");
-    if lengths(&mut client, "fax")[2] == 0 {
-        assert!(consumer.is_waiting(), "but nothing is leased");
-    }
+    wait_for("the instant", || (time(&mut client) / 1000 > due + 20).then_some(()));
+    assert_eq!(lengths(&mut client, "fax"), [1, 0, 0, 0], "but nothing moves");
+    assert!(consumer.is_waiting());
     let mut publisher = server.client();
     publisher.send(&["JQ.PUBLISH", "mail", "y"]);
     client.run("CLIENT UNPAUSE");

@@ -3,7 +3,7 @@
 use super::{nobody_waits, waiting};
 use crate::{
     replies::{bodies, names},
-    support::{Client, Server},
+    support::Server,
 };
 
 /// Prepares a queue `mail`, lets a consumer wait, runs the rest, and expects this receipt.
@@ -135,10 +135,10 @@ fn what_makes_nothing_takeable_does_not() {
 #[test]
 fn a_job_that_expires_meanwhile_is_not_delivered() {
     let server = Server::plain();
-    let mut client: Client = server.client();
-    client.run("JQ.PUBLISH mail short ID a TTL 20 DELAY 20");
-    client.run("JQ.PUBLISH mail long ID b DELAY 60");
     let mut consumer = waiting(&server, "JQ.CONSUME mail BLOCK 0");
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail short ID a TTL 20 DELAY 20");
+    client.run("JQ.PUBLISH mail long ID b DELAY 30");
     assert_eq!(names(&consumer.read()), ["b@1"]);
     nobody_waits(&server);
 }

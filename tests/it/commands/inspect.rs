@@ -73,7 +73,7 @@ fn every_counter_counts_what_it_says() {
         "JQ.NACK mail a",
         "JQ.RESPAWN mail ALL",
         "JQ.KICK mail ID b",
-        "JQ.CONSUME mail FREE COUNT 2",
+        "JQ.CONSUME mail FREE COUNT 2 TTR 60000",
         "JQ.ACK mail a b",
         "JQ.BURY mail c",
         "JQ.DELETE mail c",

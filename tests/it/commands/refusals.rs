@@ -239,13 +239,14 @@ fn values_at_the_ends_of_their_ranges_are_taken() {
         "JQ.PUBLISH mail x DELAY MAX",
         "JQ.PUBLISH mail x TTL MAX TTR MAX DELAY MAX",
         "JQ.PUBLISH mail x BACKOFF exp:MAX:MAX TRIES 4294967295 PRIORITY 20",
-        "JQ.PUBLISH mail x BACKOFF fixed:MAX TRIES 1 PRIORITY -20 TTR 1 TTL 1",
+        "JQ.PUBLISH mail x BACKOFF fixed:MAX TRIES 1 PRIORITY -20 TTR 1",
         "JQ.PUBLISH mail x AT 0",
         "JQ.PUBLISH mail x DELAY 000000000000000000000000001",
     ] {
         client.run(&line.replace("MAX", &span_max)).text();
     }
     assert_eq!(client.run("JQ.DELETE mail a"), Reply::Int(1));
+    client.run("JQ.PUBLISH brief x TTL 1").text();
     let taken = client.run(&format!("JQ.CONSUME mail COUNT 10 TTR {span_max}"));
     for receipt in names(&taken) {
         let touched = client.run(&format!("JQ.TOUCH mail TTR {span_max} {receipt}"));
@@ -253,6 +254,36 @@ fn values_at_the_ends_of_their_ranges_are_taken() {
         assert_eq!(client.run(&format!("JQ.NACK mail {receipt} DELAY {span_max}")), Reply::Int(1));
     }
     assert_eq!(client.run("DEBUG RELOAD").text(), "OK");
+}
+
+#[test]
+fn words_may_be_in_either_case() {
+    on_each_wire(|client| {
+        let line = "jq.Publish mail x iD a dElay 600000 tTl 600000 tTr 600000 tRies 3 \
+                    bAckoff FIXED:5 pRiority 1";
+        assert_eq!(client.run(line).text(), "a");
+        client.run("jQ.mpublish mail 1 x aT 9000000000000 Ttr 1000").items();
+        for line in [
+            "jq.kick mail iD a",
+            "jq.bury mail a eRror e",
+            "jq.respawn mail aLl tRies 3 tTl 700000 dElay 600000",
+            "jq.kick mail cOunt 1",
+            "jq.bury mail a",
+            "jq.respawn mail cOunt 1",
+            "jq.len mail rEady",
+        ] {
+            assert_eq!(client.run(line), Reply::Int(1), "{line}");
+        }
+        assert_eq!(names(&client.run("jq.peek mail cOunt 1")), ["a"]);
+        assert_eq!(names(&client.run("jq.consume mail cOunt 1 fRee")), ["a@1"]);
+        assert_eq!(client.run("jq.touch mail tTr 5000 a").items().len(), 1);
+        assert_eq!(client.run("jq.nack mail a dElay 0 eRror e"), Reply::Int(1));
+        client.run("jq.consume mail wOrker w tTr 60000 bLock 0").items();
+        assert_eq!(client.run("jq.release mail a@2 dElay 0"), Reply::Int(1));
+        assert_eq!(client.run("jq.config mail sEt tRies 3 BACKOFF Exp:1:2").text(), "OK");
+        assert_eq!(client.run("jq.config mail gEt tries").pairs().len(), 1);
+        assert_eq!(client.run("jq.ack mail A"), Reply::Int(0), "but an id is what it is");
+    });
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::{
     io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
-    time::Duration,
 };
 
 use super::PATIENCE;
@@ -206,11 +205,6 @@ impl Client {
     /// Closes both directions at once, without a word.
     pub fn hang_up(self) {
         let _ = self.stream.shutdown(Shutdown::Both);
-    }
-
-    /// How long [`read`](Self::read) waits.
-    pub fn set_patience(&mut self, patience: Duration) {
-        self.stream.set_read_timeout(Some(patience)).expect("a time-out can be set");
     }
 
     fn several(&mut self, len: i64) -> std::io::Result<Vec<Reply>> {

@@ -92,11 +92,6 @@ impl Server {
         self.port
     }
 
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
     /// Its directory.
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -191,11 +186,6 @@ impl Server {
     pub fn comes_up(&mut self) -> bool {
         self.process = spawn(self.port, &self.options, self.directory.path());
         wait_until_up(&mut self.process, self.port, self.directory.path())
-    }
-
-    /// Changes the options of the next start.
-    pub fn set_options(&mut self, options: Options) {
-        self.options = options;
     }
 }
 
