@@ -14,7 +14,8 @@ use redis_module::raw::{RedisModuleCtx, RedisModuleString, REDISMODULE_OK};
 use smallvec::SmallVec;
 
 use crate::{
-    registry, reply,
+    registry,
+    reply::{self, NoQueue},
     server::{guard, text::bytes_of, Context},
     visit,
 };
@@ -73,18 +74,25 @@ fn run(context: Context, command: &Command, arguments: &Arguments<'_>) {
 
 fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
     let queue = arguments.queue();
-    let request = |request, many| perform(context, queue, request, many, None);
+    let request = |request, many| perform(context, queue, request, many, NoQueue::Zero);
     match call {
         Call::Publish { publish, many } => request(Request::Publish(publish), many),
         Call::Settle { jobs, verdict } => request(Request::Settle { jobs, verdict }, false),
         Call::Touch { jobs, ttr } => {
-            let named = Some(jobs.len());
-            perform(context, queue, Request::Touch { jobs, ttr }, false, named);
+            let nulls = NoQueue::Nulls(jobs.len());
+            perform(context, queue, Request::Touch { jobs, ttr }, false, nulls);
         }
         Call::Kick(which) => request(Request::Kick(which), false),
         Call::Respawn { which, revival } => request(Request::Respawn { which, revival }, false),
         Call::Delete(jobs) => request(Request::Delete(jobs), false),
         Call::ConfigSet(settings) => request(Request::Configure(settings), false),
+        Call::Purge { state, count } => request(Request::Purge { state, count }, false),
+        Call::Pause { side, span } => request(Request::Pause { side, span }, false),
+        Call::Resume => perform(context, queue, Request::Resume, false, NoQueue::Ok),
+        Call::Update { job, change } => {
+            perform(context, queue, Request::Update { job, change }, false, NoQueue::NoSuchJob);
+        }
+        Call::Job(job) => inspect::job(context, queue, &job),
         Call::Consume(call) => consume::consume(context, arguments, call),
         Call::Peek { count } => inspect::peek(context, arguments, count),
         Call::Len(state) => inspect::len(context, queue, state),
@@ -103,14 +111,14 @@ fn perform(
     queue: *mut RedisModuleString,
     request: Request<'_>,
     many: bool,
-    jobs_named: Option<usize>,
+    otherwise: NoQueue,
 ) {
     let done = visit::perform(context, queue, request, |queue, outcome| {
         reply::outcome(context, queue, outcome, many);
     });
     match done {
         Ok(Some(())) => {}
-        Ok(None) => reply::no_queue(context, jobs_named),
+        Ok(None) => reply::no_queue(context, otherwise),
         Err(denied) => reply::denied(context, &denied),
     }
 }
@@ -124,7 +132,7 @@ fn debug_panic(context: Context, queue: *mut RedisModuleString) {
     let request = Request::Kick(Which::Ids(Vec::new()));
     let done = visit::perform(context, queue, request, |_, _| panic!("JQ.DEBUG PANIC"));
     match done {
-        Ok(_) => reply::no_queue(context, None),
+        Ok(_) => reply::no_queue(context, NoQueue::Zero),
         Err(denied) => reply::denied(context, &denied),
     }
 }

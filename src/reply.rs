@@ -2,8 +2,8 @@
 
 use std::ffi::CString;
 
-use jobq_engine::{Name, Outcome, Queue, StateKind};
-use jobq_protocol::{BadArguments, ErrorWord};
+use jobq_engine::{Job, Name, Outcome, Pauses, Queue, Refusal, State, StateKind, UnixMillis};
+use jobq_protocol::{BadArguments, ErrorWord, JOB_FIELDS};
 
 use crate::{server::Context, visit::Denied, waiters::Delivery};
 
@@ -74,6 +74,8 @@ pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
             }
         }
         Outcome::Done(jobs) => context.reply_integer(*jobs as i64),
+        Outcome::Updated(Some(version)) => context.reply_integer(*version as i64),
+        Outcome::Updated(None) => context.reply_null(),
         Outcome::Touched(deadlines) => {
             context.reply_array(deadlines.len());
             for deadline in deadlines {
@@ -89,15 +91,95 @@ pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
     }
 }
 
+/// What an operation does in a queue that does not exist.
+#[derive(Clone, Copy)]
+pub enum NoQueue {
+    /// It finds no job.
+    Zero,
+    /// It finds none of so many jobs, and tells of each.
+    Nulls(usize),
+    /// It has nothing to do.
+    Ok,
+    /// It needs the job.
+    NoSuchJob,
+}
+
 /// Answers what an operation would have done in a queue that does not exist.
-pub fn no_queue(context: Context, jobs_named: Option<usize>) {
-    match jobs_named {
-        None => context.reply_integer(0),
-        Some(jobs) => {
+pub fn no_queue(context: Context, otherwise: NoQueue) {
+    match otherwise {
+        NoQueue::Zero => context.reply_integer(0),
+        NoQueue::Nulls(jobs) => {
             context.reply_array(jobs);
             (0..jobs).for_each(|_| context.reply_null());
         }
+        NoQueue::Ok => context.reply_status(c"OK"),
+        NoQueue::NoSuchJob => denied(context, &Denied::Refused(Refusal::NoSuchJob)),
     }
+}
+
+fn instant_or_null(context: Context, at: Option<UnixMillis>) {
+    match at {
+        Some(Pauses::FOREVER) => context.reply_integer(-1),
+        Some(at) => context.reply_integer(at.0 as i64),
+        None => context.reply_null(),
+    }
+}
+
+/// Answers with everything known of a job.
+pub fn details(context: Context, queue: &Queue, job: &Job) {
+    let terms = queue.terms_of(job);
+    let state = job.state;
+    let name = |name: &str| context.reply_bytes(name.as_bytes());
+    let number = |field: &str, n: u64| {
+        name(field);
+        context.reply_integer(n as i64);
+    };
+    let instant = |field: &str, at: Option<UnixMillis>| {
+        name(field);
+        instant_or_null(context, at);
+    };
+    let bytes = |field: &str, bytes: Option<&[u8]>| {
+        name(field);
+        match bytes {
+            Some(bytes) => context.reply_bytes(bytes),
+            None => context.reply_null(),
+        }
+    };
+    let why = match state {
+        State::Delayed { .. } => Some("due"),
+        State::Ready { .. } if queue.pauses().consuming.is_some() => Some("pause"),
+        State::Ready { .. } => Some("turn"),
+        State::Leased { .. } | State::Dead { .. } => None,
+    };
+    let worker = queue.holder_of(job).map(|holder| &*holder.worker);
+    let published_at = job.ulid.millis();
+    context.reply_map(JOB_FIELDS.len());
+    bytes("id", Some(job.id().text().as_bytes()));
+    bytes("state", Some(state.kind().name().as_bytes()));
+    bytes("body", Some(&job.body));
+    name("priority");
+    context.reply_integer(i64::from(terms.priority));
+    number("tries", u64::from(terms.tries));
+    number("tries-left", u64::from(terms.tries.saturating_sub(job.deliveries)));
+    number("deliveries", u64::from(job.deliveries));
+    number("failures", u64::from(job.failures));
+    number("ttr", terms.ttr.0);
+    bytes("backoff", Some(terms.backoff.to_string().as_bytes()));
+    number("published-at", published_at.0);
+    number("elapsed", queue.clock().since(published_at).0);
+    instant("due", state.until());
+    instant("ready-since", if let State::Ready { since } = state { Some(since) } else { None });
+    instant(
+        "deadline",
+        if let State::Leased { deadline, .. } = state { Some(deadline) } else { None },
+    );
+    bytes("worker", worker.filter(|worker| !worker.is_empty()));
+    instant("dead-since", if let State::Dead { since } = state { Some(since) } else { None });
+    let is_dead = matches!(state, State::Dead { .. });
+    instant("expires-at", queue.expires_at(job).filter(|_| !is_dead));
+    bytes("error", job.error());
+    number("version", job.version());
+    bytes("why", why.map(str::as_bytes));
 }
 
 /// Answers with what a queue tells of itself.
@@ -105,16 +187,22 @@ pub fn stats(context: Context, queue: &Queue) {
     let lengths = StateKind::ALL.map(|state| (state.name(), queue.len_of(state) as u64));
     let sizes = [("jobs", queue.len() as u64), ("bytes", queue.bytes() as u64)];
     let counters = queue.counters().named();
-    context.reply_map(lengths.len() + sizes.len() + counters.len() + 2);
+    let pauses = queue.pauses();
+    let instants = [
+        ("next-due", queue.next_due()),
+        ("paused-in", pauses.publishing),
+        ("paused-out", pauses.consuming),
+        ("oldest-ready", queue.oldest_ready()),
+    ];
+    context.reply_map(lengths.len() + sizes.len() + counters.len() + 1 + instants.len());
     for (name, n) in lengths.into_iter().chain(sizes).chain(counters) {
         context.reply_bytes(name.as_bytes());
         context.reply_integer(n as i64);
     }
     context.reply_bytes(b"clock");
     context.reply_integer(queue.clock().0 as i64);
-    context.reply_bytes(b"next-due");
-    match queue.next_due() {
-        Some(due) => context.reply_integer(due.0 as i64),
-        None => context.reply_null(),
+    for (name, at) in instants {
+        context.reply_bytes(name.as_bytes());
+        instant_or_null(context, at);
     }
 }

@@ -5,7 +5,7 @@ use std::{cell::Cell, ffi::CStr, ptr::NonNull};
 
 use jobq_engine::{
     Consume, Holder, JobRef, Lease, Millis, Name, Operation, Outcome, Queue, Refusal, Request,
-    Slot, StateKind, Token, UnixMillis, Verdict,
+    Slot, Token, UnixMillis, Verdict,
 };
 use redis_module::raw::RedisModuleString;
 use smallvec::SmallVec;
@@ -61,7 +61,8 @@ pub fn perform(
     request: Request<'_>,
     reply: impl FnOnce(&Queue, &Outcome),
 ) -> Result<Option<()>, Denied> {
-    let creates = matches!(request, Request::Publish(_) | Request::Configure(_));
+    let creates =
+        matches!(request, Request::Publish(_) | Request::Configure(_) | Request::Pause { .. });
     let flags = context.flags();
     if flags.is_decided() {
         let Some(operation) = request.into_operation() else { return Err(Denied::ReadOnly) };
@@ -105,7 +106,7 @@ pub fn consume(
     site.visit(stored, now, |visit| {
         // A consumer that polls an empty queue leaves no trace in the log.
         let queue = &visit.stored.queue;
-        if queue.len_of(StateKind::Ready) == 0 && !queue.is_due(now) {
+        if !queue.hands_out() && !queue.is_due(now) {
             return Ok(0);
         }
         visit.catch_up();
@@ -356,7 +357,7 @@ impl Visit<'_> {
     /// Like [`catch_up`](Self::catch_up), but only if something is due. Tells whether more may be.
     fn tick_if_due(&mut self) -> bool {
         // Consumers are served at the queue's own time, which must not lie behind.
-        let serves = self.stored.queue.len_of(StateKind::Ready) > 0
+        let serves = self.stored.queue.hands_out()
             && self.now > self.stored.queue.clock()
             && self.somebody_waits();
         if serves || self.stored.queue.is_due(self.now) {
@@ -425,7 +426,7 @@ impl Visit<'_> {
                 return;
             }
         }
-        if self.stored.queue.len_of(StateKind::Ready) > 0 {
+        if self.stored.queue.hands_out() {
             registry::with(|registry| {
                 registry.looks.insert((self.site.db, self.site.name().into()));
                 registry.alarm.want(self.now);
@@ -434,7 +435,7 @@ impl Visit<'_> {
     }
 
     fn wake_one(&mut self) -> bool {
-        if self.stored.queue.len_of(StateKind::Ready) == 0 {
+        if !self.stored.queue.hands_out() {
             return false;
         }
         let waiter = registry::with(|registry| {

@@ -1,6 +1,6 @@
 //! Commands that only look. They see a queue as of its last tick, and replicas serve them too.
 
-use jobq_engine::{Config, Queue, StateKind};
+use jobq_engine::{Config, JobRef, Queue, StateKind};
 use jobq_protocol::{SettingSpec, SETTINGS};
 use redis_module::raw::RedisModuleString;
 
@@ -21,6 +21,15 @@ pub fn peek(context: Context, arguments: &Arguments<'_>, count: u32) {
         }
     };
     look(context, arguments.queue(), show, || context.reply_null_array());
+}
+
+/// `JQ.JOB`
+pub fn job(context: Context, queue: *mut RedisModuleString, job: &JobRef<'_>) {
+    let show = |queue: &Queue| match queue.find(job) {
+        Some(slot) => reply::details(context, queue, queue.job(slot)),
+        None => context.reply_null(),
+    };
+    look(context, queue, show, || context.reply_null());
 }
 
 /// `JQ.LEN`

@@ -7,3 +7,4 @@ mod operate;
 mod produce;
 mod refusals;
 mod settle;
+mod surface;

@@ -141,6 +141,7 @@ fn is_a_queue(client: &mut Client) {
 
     server_says(client, "JQ.STATS copy");
     server_says(client, "JQ.PEEK copy COUNT 100");
+    server_says(client, "JQ.RESUME copy");
     server_says(client, "JQ.KICK copy COUNT 100");
     server_says(client, "JQ.RESPAWN copy ALL");
     // Its own limits and defaults may be any.

@@ -2,14 +2,16 @@
 //! operations comes to the same state.
 
 use crate::{
+    config::{WhenExpired, WhenLapsed},
     id::{JobRef, Ulid},
     interner::Key,
     job::{Extra, Job},
-    operation::{Due, Lease, Operation, Outcome, Publish, Revival, Verdict, Which},
+    operation::{Change, Lease, Operation, Outcome, Publish, Revival, Verdict, Which},
+    pause::Pauses,
     queue::Task,
     refusal::Refusal,
     slab::Slot,
-    state::{Event, State},
+    state::{Event, State, StateKind},
     time::{Millis, UnixMillis},
     Queue,
 };
@@ -35,8 +37,20 @@ impl Queue {
                 Ok(Outcome::Done(self.respawn(which, revival)))
             }
             Operation::Delete(jobs) => Ok(Outcome::Done(self.delete(&jobs))),
+            Operation::Purge { state, count } => Ok(Outcome::Done(self.purge(state, count))),
+            Operation::Update { job, change } => self.update(&job, &change),
+            Operation::Pause { side, span } => {
+                self.pauses.close(side, self.clock, span);
+                Ok(Outcome::Configured)
+            }
+            Operation::Resume => {
+                self.pauses = Pauses::default();
+                Ok(Outcome::Configured)
+            }
             Operation::Configure(settings) => {
                 settings.into_iter().for_each(|setting| self.config.set(setting));
+                let prunes = self.has_too_many_dead() && !self.prunes();
+                self.begin(prunes.then_some(Task::Prune));
                 let defaults = self.intern_terms(self.config.defaults);
                 self.terms.release(std::mem::replace(&mut self.default_terms, defaults));
                 Ok(Outcome::Configured)
@@ -51,9 +65,14 @@ impl Queue {
 
     /// Works through one due transition, or one job of a task. False if there is nothing due.
     fn step(&mut self) -> bool {
+        let pause = self.pauses.next_end().filter(|&end| end <= self.clock);
         match self.first_due() {
-            Some((at, _, slot)) if at <= self.clock => {
+            Some((at, _, slot)) if at <= pause.unwrap_or(self.clock) => {
                 self.come_due(slot, at);
+                true
+            }
+            _ if pause.is_some() => {
+                self.pauses.end_due(pause.unwrap_or_default());
                 true
             }
             _ => self.work_on_task(),
@@ -64,9 +83,15 @@ impl Queue {
         let job = &self.jobs[slot];
         // By its own instant and not by the clock: what became of a job does not depend on how
         // late the tick is.
-        if self.expires_at(job).is_some_and(|at| at <= due) {
+        let is_dead = matches!(job.state, State::Dead { .. });
+        if !is_dead && self.expires_at(job).is_some_and(|at| at <= due) {
             self.counters.expired += 1;
-            self.remove(slot);
+            match self.config.expired {
+                WhenExpired::Drop => self.remove(slot),
+                WhenExpired::Bury => {
+                    self.die(slot);
+                }
+            }
             return;
         }
         match job.state {
@@ -75,38 +100,66 @@ impl Queue {
             }
             State::Leased { .. } => {
                 self.counters.lapsed += 1;
-                self.fail(slot, Event::Lapse);
+                let then = match self.config.lapse {
+                    WhenLapsed::Ready => Event::Lapse,
+                    WhenLapsed::Backoff => self.backed_off(slot),
+                };
+                self.fail(slot, then);
             }
-            State::Ready { .. } | State::Dead { .. } => {}
+            State::Dead { .. } => self.prune_one(slot),
+            State::Ready { .. } => {}
         }
     }
 
     fn work_on_task(&mut self) -> bool {
-        let Some(task) = self.tasks.front_mut() else { return false };
-        let (left, slot) = match task {
-            Task::Kick { left } => (left, self.delayed.first().map(|(_, _, slot)| slot)),
-            Task::Respawn { left, .. } => (left, self.dead.first()),
+        let Some(&task) = self.tasks.front() else { return false };
+        let slot = match task {
+            Task::Kick { .. } => self.first_of(StateKind::Delayed),
+            Task::Respawn { .. } => self.first_of(StateKind::Dead),
+            Task::Purge { state, .. } => self.first_of(state),
+            Task::Prune => self.dead.first().filter(|_| self.has_too_many_dead()),
         };
-        *left -= 1;
-        let (is_last, task) = (*left == 0 || slot.is_none(), *task);
-        if is_last {
+        let goes_on = match self.tasks.front_mut() {
+            Some(Task::Kick { left } | Task::Respawn { left, .. } | Task::Purge { left, .. }) => {
+                *left -= 1;
+                *left > 0
+            }
+            Some(Task::Prune) => self.dead.len() as u64 > self.config.dead_max.saturating_add(1),
+            None => false,
+        };
+        if !goes_on || slot.is_none() {
             self.tasks.pop_front();
         }
-        match (task, slot) {
-            (Task::Kick { .. }, Some(slot)) => self.kick_one(slot),
-            (Task::Respawn { revival, .. }, Some(slot)) => self.respawn_one(slot, revival),
-            (_, None) => {}
+        let Some(slot) = slot else { return true };
+        match task {
+            Task::Kick { .. } => self.kick_one(slot),
+            Task::Respawn { revival, .. } => self.respawn_one(slot, revival),
+            Task::Purge { .. } => {
+                self.counters.purged += 1;
+                self.remove(slot);
+            }
+            Task::Prune => self.prune_one(slot),
         }
         true
     }
 
+    pub(crate) fn has_too_many_dead(&self) -> bool {
+        self.config.dead_max > 0 && self.dead.len() as u64 > self.config.dead_max
+    }
+
+    /// Whether the dead that are too many are a task. O(tasks).
+    pub(crate) fn prunes(&self) -> bool {
+        self.tasks.contains(&Task::Prune)
+    }
+
+    fn prune_one(&mut self, slot: Slot) {
+        self.counters.pruned += 1;
+        self.remove(slot);
+    }
+
     fn publish(&mut self, publish: &Publish<'_>) -> Result<Outcome, Refusal> {
         self.check_id(publish)?;
-        let until = match publish.due {
-            Due::Now => self.clock,
-            Due::In(delay) => self.clock.after(delay),
-            Due::At(at) => at,
-        };
+        let until = publish.due.after(self.clock);
         let state = if until > self.clock {
             State::Delayed { until }
         } else {
@@ -207,11 +260,10 @@ impl Queue {
             Verdict::Nack { delay, error } => {
                 self.counters.nacked += 1;
                 self.keep_error(slot, error);
-                let job = &self.jobs[slot];
-                let backoff = self.terms.get(job.terms).backoff;
-                let failures = job.failures;
-                let wait = delay.unwrap_or_else(|| backoff.wait(failures, &mut self.generator));
-                let retry = self.postponed(wait, Event::Retry);
+                let retry = match delay {
+                    Some(wait) => self.postponed(wait, Event::Retry),
+                    None => self.backed_off(slot),
+                };
                 self.fail(slot, retry);
             }
             Verdict::Release { delay } => {
@@ -228,13 +280,24 @@ impl Queue {
     }
 
     fn bury(&mut self, slot: Slot, error: Option<&[u8]>) -> bool {
-        let buried = self.shift(slot, Event::Bury);
-        if buried {
-            self.counters.buried += 1;
-            self.counters.died += 1;
-            self.keep_error(slot, error);
+        if matches!(self.jobs[slot].state, State::Dead { .. }) {
+            return false;
         }
-        buried
+        self.counters.buried += 1;
+        self.keep_error(slot, error);
+        self.die(slot)
+    }
+
+    /// Sends a job to the dead, and the longest dead away if that is one too many.
+    fn die(&mut self, slot: Slot) -> bool {
+        let died = self.shift(slot, Event::Bury);
+        self.counters.died += u64::from(died);
+        // Only the one that this one pushes out; where the queue was told to keep fewer, that is a
+        // task.
+        if self.has_too_many_dead() && !self.prunes() {
+            self.dead.first().into_iter().for_each(|slot| self.prune_one(slot));
+        }
+        died
     }
 
     /// Ends a failed attempt: as `otherwise` says, or in death when the tries are used up.
@@ -242,11 +305,18 @@ impl Queue {
         let job = &mut self.jobs[slot];
         job.failures = job.failures.saturating_add(1);
         if job.deliveries >= self.terms.get(job.terms).tries {
-            self.counters.died += 1;
-            self.shift(slot, Event::Bury);
+            self.die(slot);
         } else {
             self.shift(slot, otherwise);
         }
+    }
+
+    /// How a failed job goes on by its own backoff.
+    fn backed_off(&mut self, slot: Slot) -> Event {
+        let job = &self.jobs[slot];
+        let (backoff, failures) = (self.terms.get(job.terms).backoff, job.failures);
+        let wait = backoff.wait(failures, &mut self.generator);
+        self.postponed(wait, Event::Retry)
     }
 
     fn postponed(&self, wait: Millis, at_once: Event) -> Event {
@@ -279,8 +349,7 @@ impl Queue {
     fn kick(&mut self, which: Which<'_>) -> u64 {
         match which {
             Which::First(count) => {
-                let promised = self.promised(|task| matches!(task, Task::Kick { .. }));
-                let left = count.min((self.delayed.len() as u64).saturating_sub(promised));
+                let left = count.min(self.unpromised(StateKind::Delayed));
                 self.begin((left > 0).then_some(Task::Kick { left }));
                 left
             }
@@ -302,8 +371,7 @@ impl Queue {
     fn respawn(&mut self, which: Which<'_>, revival: Revival) -> u64 {
         match which {
             Which::First(count) => {
-                let promised = self.promised(|task| matches!(task, Task::Respawn { .. }));
-                let left = count.min((self.dead.len() as u64).saturating_sub(promised));
+                let left = count.min(self.unpromised(StateKind::Dead));
                 self.begin((left > 0).then_some(Task::Respawn { left, revival }));
                 left
             }
@@ -339,6 +407,43 @@ impl Queue {
         self.shift(slot, event);
     }
 
+    fn purge(&mut self, state: StateKind, count: u64) -> u64 {
+        let left = count.min(self.unpromised(state));
+        self.begin((left > 0).then_some(Task::Purge { state, left }));
+        left
+    }
+
+    fn update(&mut self, job: &JobRef<'_>, change: &Change<'_>) -> Result<Outcome, Refusal> {
+        let slot = self.find(job).ok_or(Refusal::Diverged("there is no such job"))?;
+        let job = &self.jobs[slot];
+        if change.if_version.is_some_and(|version| version != job.version()) {
+            return Ok(Outcome::Updated(None));
+        }
+        let mut terms = *self.terms.get(job.terms);
+        terms.priority = change.priority.unwrap_or(terms.priority);
+        terms.tries = change.tries.unwrap_or(terms.tries);
+        let mut expires_at = job.extra.as_ref().and_then(|extra| extra.expires_at);
+        if let Some(ttl) = change.ttl {
+            terms.ttl = Millis::ZERO;
+            expires_at = (!ttl.is_zero()).then(|| self.clock.after(ttl));
+        }
+        self.counters.updated += 1;
+        self.rewrite(slot, terms, expires_at);
+        self.change_extra(slot, |extra| extra.updates += 1);
+        if let Some(body) = change.body {
+            let job = &mut self.jobs[slot];
+            self.heap_bytes = self.heap_bytes - job.body.len() + body.len();
+            job.body = body.into();
+        }
+        if let Some(due) = change.due {
+            let until = due.after(self.clock);
+            let later = Event::Reschedule { until };
+            // A ready job that is due now stays where it is.
+            self.shift(slot, if until > self.clock { later } else { Event::Wake });
+        }
+        Ok(Outcome::Updated(Some(self.jobs[slot].version())))
+    }
+
     fn delete(&mut self, jobs: &[JobRef<'_>]) -> u64 {
         self.each(jobs, |queue, slot| {
             queue.counters.deleted += 1;
@@ -347,12 +452,15 @@ impl Queue {
         })
     }
 
-    /// How many jobs earlier tasks of a kind will still take. O(tasks).
-    fn promised(&self, is_kind: impl Fn(&Task) -> bool) -> u64 {
-        let left = self.tasks.iter().filter(|task| is_kind(task)).map(|task| match *task {
-            Task::Kick { left } | Task::Respawn { left, .. } => left,
+    /// How many jobs of a state earlier tasks will leave there. O(tasks).
+    fn unpromised(&self, state: StateKind) -> u64 {
+        let left = self.tasks.iter().map(|task| match *task {
+            Task::Kick { left } if state == StateKind::Delayed => left,
+            Task::Respawn { left, .. } if state == StateKind::Dead => left,
+            Task::Purge { state: from, left } if state == from => left,
+            _ => 0,
         });
-        left.fold(0, u64::saturating_add)
+        (self.len_of(state) as u64).saturating_sub(left.fold(0, u64::saturating_add))
     }
 
     fn begin(&mut self, task: Option<Task>) {

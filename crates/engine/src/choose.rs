@@ -1,9 +1,11 @@
 //! Decisions: what comes of a request. Nothing here changes the queue.
 
 use crate::{
-    operation::{Consume, Due, Lease, Operation, Publish, Request, Revival},
+    id::JobRef,
+    operation::{Change, Consume, Due, Lease, Operation, Publish, Request, Revival},
     refusal::Refusal,
     slab::Slot,
+    state::State,
     Queue,
 };
 
@@ -22,6 +24,7 @@ impl Queue {
             }
             Request::Publish(publish) => self.check_publish(publish)?,
             Request::Respawn { revival, .. } => check_revival(revival)?,
+            Request::Update { job, change } => self.check_change(job, change)?,
             _ => {}
         }
         Ok(request.into_operation())
@@ -30,7 +33,7 @@ impl Queue {
     /// The jobs that the next consume of this size would take, in order. O(count).
     #[must_use]
     pub fn peek(&self, count: usize) -> Vec<Slot> {
-        if self.ready.len() == 0 {
+        if !self.hands_out() {
             return Vec::new();
         }
         let wanted = count.min(self.ready.len());
@@ -50,11 +53,11 @@ impl Queue {
     }
 
     fn check_publish(&self, publish: &Publish<'_>) -> Result<(), Refusal> {
-        let bodies = publish.bodies.as_slice();
-        let max = self.config.max_body;
-        if let Some(body) = bodies.iter().find(|body| max > 0 && body.len() as u64 > max) {
-            return Err(Refusal::TooBig { body: body.len() as u64, max });
+        if self.pauses.publishing.is_some() {
+            return Err(Refusal::Paused);
         }
+        let bodies = publish.bodies.as_slice();
+        bodies.iter().try_for_each(|body| self.check_body(body))?;
         let max = self.config.max_len;
         if max > 0 && (self.len() + bodies.len()) as u64 > max {
             return Err(Refusal::Full { max });
@@ -69,6 +72,44 @@ impl Queue {
             return Err(Refusal::ExpiresBeforeDue);
         }
         self.check_id(publish)
+    }
+
+    fn check_body(&self, body: &[u8]) -> Result<(), Refusal> {
+        let (body, max) = (body.len() as u64, self.config.max_body);
+        if max > 0 && body > max {
+            return Err(Refusal::TooBig { body, max });
+        }
+        Ok(())
+    }
+
+    fn check_change(&self, job: &JobRef<'_>, change: &Change<'_>) -> Result<(), Refusal> {
+        let job = self.job(self.find(job).ok_or(Refusal::NoSuchJob)?);
+        if change.if_version.is_some_and(|version| version != job.version()) {
+            // Nothing will be changed, so nothing can be wrong with it.
+            return Ok(());
+        }
+        change.body.map_or(Ok(()), |body| self.check_body(body))?;
+        let waits = matches!(job.state, State::Delayed { .. } | State::Ready { .. });
+        if change.due.is_some() && !waits {
+            return Err(Refusal::WrongState(job.state.kind()));
+        }
+        if change.tries.is_some_and(|tries| !self.fits(job, tries)) {
+            return Err(Refusal::TooFewTries { deliveries: job.deliveries });
+        }
+        let expires_at = match change.ttl {
+            Some(ttl) => (!ttl.is_zero()).then(|| self.clock.after(ttl)),
+            None => self.expires_at(job),
+        };
+        let until = match change.due {
+            Some(due) => Some(due.after(self.clock)),
+            None => job.state.until(),
+        };
+        match (until, expires_at) {
+            (Some(until), Some(end)) if end < until && (change.due, change.ttl) != (None, None) => {
+                Err(Refusal::ExpiresBeforeDue)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses an id that a job has, in any state and whoever gave it.

@@ -19,6 +19,32 @@ pub enum Setting {
     MaxLen(u64),
     /// Bytes of the longest body it takes.
     MaxBody(u64),
+    /// Dead jobs it keeps; the longest dead are removed first.
+    DeadMax(u64),
+    /// How long a dead job is kept.
+    DeadAge(Millis),
+    /// What becomes of a job whose time to live is over.
+    Expired(WhenExpired),
+    /// What becomes of a job whose lease lapses with tries left.
+    Lapse(WhenLapsed),
+}
+
+/// What becomes of a job whose time to live is over. It is counted either way.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WhenExpired {
+    /// It is removed.
+    Drop,
+    /// It is dead.
+    Bury,
+}
+
+/// What becomes of a job whose lease lapses with tries left.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WhenLapsed {
+    /// It is ready at once, at the tail.
+    Ready,
+    /// It waits like one that was nacked.
+    Backoff,
 }
 
 /// What a job gets where its publisher said nothing.
@@ -30,6 +56,14 @@ pub struct Config {
     pub max_len: u64,
     /// See [`Setting::MaxBody`]; zero for no limit.
     pub max_body: u64,
+    /// See [`Setting::DeadMax`]; zero for no limit.
+    pub dead_max: u64,
+    /// See [`Setting::DeadAge`]; zero for ever.
+    pub dead_age: Millis,
+    /// See [`Setting::Expired`].
+    pub expired: WhenExpired,
+    /// See [`Setting::Lapse`].
+    pub lapse: WhenLapsed,
 }
 
 impl Default for Config {
@@ -44,6 +78,10 @@ impl Default for Config {
             },
             max_len: 0,
             max_body: 16 << 20,
+            dead_max: 0,
+            dead_age: Millis::ZERO,
+            expired: WhenExpired::Drop,
+            lapse: WhenLapsed::Ready,
         }
     }
 }
@@ -59,6 +97,10 @@ impl Config {
             Setting::Priority(priority) => self.defaults.priority = priority,
             Setting::MaxLen(jobs) => self.max_len = jobs,
             Setting::MaxBody(bytes) => self.max_body = bytes,
+            Setting::DeadMax(jobs) => self.dead_max = jobs,
+            Setting::DeadAge(age) => self.dead_age = age,
+            Setting::Expired(then) => self.expired = then,
+            Setting::Lapse(then) => self.lapse = then,
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct Counters {
     pub touched: u64,
     /// Leases that ended because their holder went silent.
     pub lapsed: u64,
-    /// Unfinished jobs removed because their time to live was over.
+    /// Unfinished jobs whose time to live was over, buried ones included.
     pub expired: u64,
     /// Delayed jobs made ready before their time.
     pub kicked: u64,
@@ -29,12 +29,18 @@ pub struct Counters {
     pub deleted: u64,
     /// Jobs that died, buried ones included.
     pub died: u64,
+    /// Jobs changed in place.
+    pub updated: u64,
+    /// Jobs removed by a purge.
+    pub purged: u64,
+    /// Dead jobs removed because there were too many, or they were too old.
+    pub pruned: u64,
 }
 
 impl Counters {
     /// Every counter with its name on the wire, in the order of a job's life.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 13] {
+    pub fn named(&self) -> [(&'static str, u64); 16] {
         [
             ("published", self.published),
             ("delivered", self.delivered),
@@ -49,6 +55,9 @@ impl Counters {
             ("respawned", self.respawned),
             ("deleted", self.deleted),
             ("died", self.died),
+            ("updated", self.updated),
+            ("purged", self.purged),
+            ("pruned", self.pruned),
         ]
     }
 }

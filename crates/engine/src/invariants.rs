@@ -22,17 +22,16 @@ impl Queue {
         self.check_sums()
     }
 
-    /// Whether a job was not delivered more often than it may be: who can be taken has a try left,
-    /// and who was taken has spent one, unless it was for free.
-    pub(crate) fn has_fitting_tries(&self, job: &Job) -> bool {
-        let tries = self.terms_of(job).tries;
+    /// Whether a job was not delivered more often than so many tries allow: who can be taken has
+    /// one left, and who was taken has spent one, unless it was for free. The dead start anew.
+    pub(crate) fn fits(&self, job: &Job, tries: u32) -> bool {
         match job.state {
             State::Delayed { .. } | State::Ready { .. } => job.deliveries < tries,
             State::Leased { holder, .. } if self.holders.get(holder).counted => {
                 (1..=tries).contains(&job.deliveries)
             }
             State::Leased { .. } => job.deliveries < tries,
-            State::Dead { .. } => job.deliveries <= tries,
+            State::Dead { .. } => tries > 0,
         }
     }
 
@@ -99,14 +98,17 @@ impl Queue {
             _ => None,
         };
         ensure(dead.iter().all(|state| since(state).is_some()), || "the living in dead".into())?;
-        ensure(dead.is_sorted_by_key(since), || "the dead are not by age".into())
+        ensure(dead.is_sorted_by_key(since), || "the dead are not by age".into())?;
+        ensure(!self.has_too_many_dead() || self.prunes(), || "too many dead".into())
     }
 
     fn check_jobs(&self) -> Result<(), String> {
         let mut tokens = HashSet::new();
         let mut places = HashSet::new();
         for (_, job) in self.jobs.iter() {
-            ensure(self.has_fitting_tries(job), || format!("tries and deliveries of {job:?}"))?;
+            ensure(self.fits(job, self.terms_of(job).tries), || {
+                format!("tries and deliveries of {job:?}")
+            })?;
             ensure(places.insert(job.seq), || format!("not alone in its place: {job:?}"))?;
             ensure(job.ulid <= self.last_ulid, || format!("from the future: {job:?}"))?;
             ensure(job.seq <= self.jobs_published, || format!("from the future: {job:?}"))?;

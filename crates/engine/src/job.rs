@@ -42,6 +42,8 @@ pub struct Extra {
     pub expires_at: Option<UnixMillis>,
     /// What went wrong last.
     pub error: Option<Box<[u8]>>,
+    /// How often the job was changed in place.
+    pub updates: u64,
 }
 
 impl Job {
@@ -64,6 +66,12 @@ impl Job {
     #[must_use]
     pub fn error(&self) -> Option<&[u8]> {
         self.extra.as_ref()?.error.as_deref()
+    }
+
+    /// Grows with each change in place; a new job has version 1.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        1 + self.extra.as_ref().map_or(0, |extra| extra.updates)
     }
 
     /// Heap bytes beside the job itself.

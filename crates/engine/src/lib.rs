@@ -27,6 +27,7 @@ mod invariants;
 mod job;
 mod list;
 mod operation;
+mod pause;
 mod queue;
 mod ready;
 mod refusal;
@@ -39,14 +40,15 @@ mod timeline;
 
 pub use apply::ERROR_BYTES_MAX;
 pub use backoff::Backoff;
-pub use config::{Config, Setting};
+pub use config::{Config, Setting, WhenExpired, WhenLapsed};
 pub use counters::Counters;
 pub use id::{JobId, JobRef, Name, Token, Ulid};
 pub use job::{Extra, Job};
 pub use operation::{
-    Bodies, Consume, Due, Holder, Lease, Operation, Outcome, Publish, Request, Revival, Verdict,
-    Which,
+    Bodies, Change, Consume, Due, Holder, Lease, Operation, Outcome, Publish, Request, Revival,
+    Side, Verdict, Which,
 };
+pub use pause::Pauses;
 pub use queue::Queue;
 pub use refusal::Refusal;
 pub use slab::Slot;

@@ -8,6 +8,7 @@ use crate::{
     config::Setting,
     id::{JobRef, Token},
     slab::Slot,
+    state::StateKind,
     terms::Wishes,
     time::{Millis, UnixMillis},
 };
@@ -22,6 +23,18 @@ pub enum Due {
     In(Millis),
     /// At this instant; one that has passed means at once.
     At(UnixMillis),
+}
+
+impl Due {
+    /// The instant that is meant, for a clock that shows `now`; not before that.
+    #[must_use]
+    pub fn after(self, now: UnixMillis) -> UnixMillis {
+        match self {
+            Self::Now => now,
+            Self::In(delay) => now.after(delay),
+            Self::At(at) => at.max(now),
+        }
+    }
 }
 
 /// Jobs to be published on the same terms.
@@ -129,6 +142,34 @@ pub struct Revival {
     pub delay: Millis,
 }
 
+/// Which way into or out of a queue is closed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Side {
+    /// Publishing is refused.
+    In,
+    /// Nothing is handed out; consumers wait.
+    Out,
+    /// Both.
+    Both,
+}
+
+/// What is to be changed about a job where it is; what is not named stays.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Change<'a> {
+    /// What the job carries.
+    pub body: Option<&'a [u8]>,
+    /// When it may be taken; for a job that waits.
+    pub due: Option<Due>,
+    /// Order of service.
+    pub priority: Option<i8>,
+    /// Time to live from now on; zero for none.
+    pub ttl: Option<Millis>,
+    /// Deliveries before a failing job is dead.
+    pub tries: Option<u32>,
+    /// Only if nobody has changed it since it had this version; a new job has version 1.
+    pub if_version: Option<u64>,
+}
+
 /// What a client asks of a queue.
 #[derive(Clone, Debug)]
 pub enum Request<'a> {
@@ -146,6 +187,14 @@ pub enum Request<'a> {
     Respawn { which: Which<'a>, revival: Revival },
     /// Remove jobs in any state.
     Delete(Vec<JobRef<'a>>),
+    /// Remove jobs of one state.
+    Purge { state: StateKind, count: u64 },
+    /// Change a job where it is.
+    Update { job: JobRef<'a>, change: Change<'a> },
+    /// Close a way into or out of the queue, for a time or, with zero, until it is resumed.
+    Pause { side: Side, span: Millis },
+    /// Open both ways.
+    Resume,
     /// Change the configuration.
     Configure(Vec<Setting>),
 }
@@ -162,6 +211,10 @@ impl<'a> Request<'a> {
             Self::Kick(which) => Operation::Kick(which),
             Self::Respawn { which, revival } => Operation::Respawn { which, revival },
             Self::Delete(jobs) => Operation::Delete(jobs),
+            Self::Purge { state, count } => Operation::Purge { state, count },
+            Self::Update { job, change } => Operation::Update { job, change },
+            Self::Pause { side, span } => Operation::Pause { side, span },
+            Self::Resume => Operation::Resume,
             Self::Configure(settings) => Operation::Configure(settings),
         })
     }
@@ -186,6 +239,14 @@ pub enum Operation<'a> {
     Respawn { which: Which<'a>, revival: Revival },
     /// See [`Request::Delete`].
     Delete(Vec<JobRef<'a>>),
+    /// See [`Request::Purge`].
+    Purge { state: StateKind, count: u64 },
+    /// See [`Request::Update`].
+    Update { job: JobRef<'a>, change: Change<'a> },
+    /// See [`Request::Pause`].
+    Pause { side: Side, span: Millis },
+    /// See [`Request::Resume`].
+    Resume,
     /// See [`Request::Configure`].
     Configure(Vec<Setting>),
 }
@@ -203,7 +264,9 @@ pub enum Outcome {
     Done(u64),
     /// The new deadline of each lease that was named, `None` where it is lost.
     Touched(Vec<Option<UnixMillis>>),
-    /// The configuration is as asked.
+    /// The version that the job has now, or `None` if it has another than was expected.
+    Updated(Option<u64>),
+    /// The queue, not its jobs, is as asked.
     Configured,
 }
 
@@ -216,6 +279,7 @@ impl Outcome {
             Self::Published(jobs) => !jobs.is_empty(),
             Self::Leased(jobs) => !jobs.is_empty(),
             Self::Done(jobs) => *jobs > 0,
+            Self::Updated(version) => version.is_some(),
             Self::Touched(deadlines) => deadlines.iter().any(Option::is_some),
         }
     }

@@ -17,6 +17,7 @@ use crate::{
     job::{Extra, Job},
     list::List,
     operation::{Holder, Revival},
+    pause::Pauses,
     ready::{End, Ready},
     slab::{Slab, Slot},
     state::{Event, State, StateKind},
@@ -62,6 +63,7 @@ pub struct Queue {
     // Ready jobs that will expire.
     pub(crate) expiring: Timeline,
     pub(crate) dead: List,
+    pub(crate) pauses: Pauses,
     // What operators asked of many jobs at once, worked through by ticks.
     pub(crate) tasks: VecDeque<Task>,
     pub(crate) heap_bytes: usize,
@@ -74,6 +76,10 @@ pub(crate) enum Task {
     Kick { left: u64 },
     /// Bring this many more dead jobs back, the longest dead first.
     Respawn { left: u64, revival: Revival },
+    /// Remove this many more jobs of a state, those first that would leave it first.
+    Purge { state: StateKind, left: u64 },
+    /// Remove the longest dead until there are no more than the queue keeps.
+    Prune,
 }
 
 impl Queue {
@@ -104,6 +110,7 @@ impl Queue {
             leased: Timeline::default(),
             expiring: Timeline::default(),
             dead: List::default(),
+            pauses: Pauses::default(),
             tasks: VecDeque::new(),
             heap_bytes: 0,
         }
@@ -121,7 +128,20 @@ impl Queue {
         if !self.tasks.is_empty() {
             return Some(self.clock);
         }
-        self.first_due().map(|(at, _, _)| at)
+        let job = self.first_due().map(|(at, _, _)| at);
+        job.into_iter().chain(self.pauses.next_end()).min()
+    }
+
+    /// What is paused, and until when.
+    #[must_use]
+    pub fn pauses(&self) -> &Pauses {
+        &self.pauses
+    }
+
+    /// Whether a consumer could be given a job now. O(1).
+    #[must_use]
+    pub fn hands_out(&self) -> bool {
+        self.ready.len() > 0 && self.pauses.consuming.is_none()
     }
 
     /// Whether a tick at `now` has work. O(log n).
@@ -151,6 +171,15 @@ impl Queue {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Since when the job that is served next is ready. O(1).
+    #[must_use]
+    pub fn oldest_ready(&self) -> Option<UnixMillis> {
+        match self.jobs[self.first_of(StateKind::Ready)?].state {
+            State::Ready { since } => Some(since),
+            _ => None,
+        }
     }
 
     /// The configuration.
@@ -241,8 +270,36 @@ impl Queue {
 
     /// The earliest transition that time brings: its instant, its place among equals, its job.
     pub(crate) fn first_due(&self) -> Option<(UnixMillis, u64, Slot)> {
-        let firsts = [self.delayed.first(), self.leased.first(), self.expiring.first()];
+        let firsts = [
+            self.delayed.first(),
+            self.leased.first(),
+            self.expiring.first(),
+            self.first_too_old(),
+        ];
         firsts.into_iter().flatten().min()
+    }
+
+    /// The longest dead job, and when it has been dead for long enough.
+    fn first_too_old(&self) -> Option<(UnixMillis, u64, Slot)> {
+        if self.config.dead_age.is_zero() {
+            return None;
+        }
+        let slot = self.dead.first()?;
+        let job = &self.jobs[slot];
+        match job.state {
+            State::Dead { since } => Some((since.after(self.config.dead_age), job.seq, slot)),
+            _ => None,
+        }
+    }
+
+    /// The job that would leave a state first.
+    pub(crate) fn first_of(&self, state: StateKind) -> Option<Slot> {
+        match state {
+            StateKind::Delayed => self.delayed.first().map(|(_, _, slot)| slot),
+            StateKind::Ready => self.ready.iter(&self.jobs).next(),
+            StateKind::Leased => self.leased.first().map(|(_, _, slot)| slot),
+            StateKind::Dead => self.dead.first(),
+        }
     }
 
     /// Adds a job in its first state.
@@ -334,6 +391,42 @@ impl Queue {
             self.terms.get(job.terms).ttr
         } else {
             wished
+        }
+    }
+
+    /// Gives a job other terms and another end of life where it is. It keeps its place in line
+    /// unless its priority changes.
+    pub(crate) fn rewrite(&mut self, slot: Slot, terms: Terms, expires_at: Option<UnixMillis>) {
+        let terms = self.intern_terms(terms);
+        let job = &self.jobs[slot];
+        let keeps_place = match job.state {
+            State::Ready { .. } => {
+                self.terms.get(job.terms).priority == self.terms.get(terms).priority
+            }
+            State::Dead { .. } => true,
+            State::Delayed { .. } | State::Leased { .. } => false,
+        };
+        let mortal = |queue: &Self| {
+            let job = &queue.jobs[slot];
+            let is_ready = matches!(job.state, State::Ready { .. });
+            queue.expires_at(job).filter(|_| is_ready).map(|at| (at, job.seq))
+        };
+        if !keeps_place {
+            // Leaving releases the holder, and entering does not retain it.
+            if let State::Leased { holder, .. } = job.state {
+                self.holders.retain(holder);
+            }
+            self.leave(slot);
+        } else if let Some((at, seq)) = mortal(self) {
+            self.expiring.remove(at, seq, slot);
+        }
+        let before = std::mem::replace(&mut self.jobs[slot].terms, terms);
+        self.terms.release(before);
+        self.change_extra(slot, |extra| extra.expires_at = expires_at);
+        if !keeps_place {
+            self.enter(slot, End::Tail);
+        } else if let Some((at, seq)) = mortal(self) {
+            self.expiring.insert(at, seq, slot);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::state::StateKind;
+
 /// Why a request was refused. The word that clients match is spelled where replies are written.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
@@ -21,6 +23,17 @@ pub enum Refusal {
         /// How many that is.
         max: u64,
     },
+    /// The queue takes no jobs for now.
+    Paused,
+    /// There is no such job, or the lease that the receipt names has ended.
+    NoSuchJob,
+    /// The job is not in a state for this.
+    WrongState(StateKind),
+    /// The job would have no try left, or fewer than it has used.
+    TooFewTries {
+        /// Deliveries so far.
+        deliveries: u32,
+    },
     /// A recorded decision does not fit this state: the log and the state are not of one history.
     Diverged(&'static str),
 }
@@ -34,6 +47,12 @@ impl fmt::Display for Refusal {
                 write!(f, "the body has {body} bytes, the queue takes {max}")
             }
             Self::Full { max } => write!(f, "the queue holds its {max} jobs"),
+            Self::Paused => f.write_str("publishing to the queue is paused"),
+            Self::NoSuchJob => f.write_str("there is no such job, or its lease has ended"),
+            Self::WrongState(state) => write!(f, "the job is {}", state.name()),
+            Self::TooFewTries { deliveries } => {
+                write!(f, "TRIES leaves none: the job was delivered {deliveries} times")
+            }
             Self::Diverged(why) => f.write_str(why),
         }
     }

@@ -186,6 +186,9 @@ impl Loader {
             return Err(Corrupt::Incomplete);
         }
         self.check_places_and_tokens()?;
+        if self.queue.has_too_many_dead() && !self.queue.prunes() {
+            return Err(Corrupt::Value("number of dead jobs"));
+        }
         Ok(self.queue)
     }
 

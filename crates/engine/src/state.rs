@@ -79,6 +79,11 @@ pub enum Event {
     Wake,
     /// An operator makes it ready before its instant.
     Kick,
+    /// An operator gives it another instant.
+    Reschedule {
+        /// When it becomes ready.
+        until: UnixMillis,
+    },
     /// A consumer takes it.
     Lease {
         /// Names the delivery.
@@ -127,6 +132,15 @@ impl State {
         }
     }
 
+    /// When a delayed job becomes ready.
+    #[must_use]
+    pub fn until(self) -> Option<UnixMillis> {
+        match self {
+            Self::Delayed { until } => Some(until),
+            _ => None,
+        }
+    }
+
     /// The only list of legal moves; a pair that is absent here is none. `now` is the queue's
     /// clock.
     #[must_use]
@@ -135,6 +149,7 @@ impl State {
         use State::{Dead, Delayed, Leased, Ready};
         match (self, event) {
             (Delayed { .. }, E::Wake | E::Kick) => Some(Ready { since: now }),
+            (Delayed { .. } | Ready { .. }, E::Reschedule { until }) => Some(Delayed { until }),
             (Delayed { .. } | Ready { .. }, E::Bury) => Some(Dead { since: now }),
             (Ready { .. }, E::Lease { token, deadline, holder }) => {
                 Some(Leased { token, deadline, holder })

@@ -78,7 +78,12 @@ impl<'a, 'v> Args<'a, 'v> {
             return Err(self.syntax("at least one id is needed"));
         }
         self.rest = rest;
-        ids.iter().map(|id| JobRef::parse(id).ok_or_else(|| bad_receipt(id))).collect()
+        ids.iter().map(|id| job_ref(id)).collect()
+    }
+
+    /// Takes the next argument as a job reference, be it a word or not.
+    pub fn id(&mut self) -> Result<JobRef<'a>, BadArguments> {
+        job_ref(self.value("id")?)
     }
 
     /// Tells whether the next argument is one of the command's words.
@@ -124,12 +129,15 @@ impl<'a, 'v> Args<'a, 'v> {
     }
 }
 
-fn bad_receipt(text: &[u8]) -> BadArguments {
-    let message = format!(
-        "an id is 1 to 64 letters, digits or . _ : -, and a receipt is an id and @token, not {}",
-        shown(text)
-    );
-    BadArguments { word: ErrorWord::Range, message }
+fn job_ref(text: &[u8]) -> Result<JobRef<'_>, BadArguments> {
+    JobRef::parse(text).ok_or_else(|| {
+        let message = format!(
+            "an id is 1 to 64 letters, digits or . _ : -, and a receipt is an id and @token, not \
+             {}",
+            shown(text)
+        );
+        BadArguments { word: ErrorWord::Range, message }
+    })
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! except where there can be several.
 
 use jobq_engine::{
-    Consume, Holder, JobRef, Millis, Publish, Revival, Setting, StateKind, UnixMillis, Verdict,
-    Which,
+    Change, Consume, Holder, JobRef, Millis, Publish, Revival, Setting, Side, StateKind,
+    UnixMillis, Verdict, Which,
 };
 
 use crate::settings::SettingSpec;
@@ -39,6 +39,13 @@ pub enum Call<'a> {
         /// The new lease, if not as long as the old one.
         ttr: Option<Millis>,
     },
+    /// `JQ.UPDATE`, of at least one thing beside the version.
+    Update {
+        /// Which job.
+        job: JobRef<'a>,
+        /// What is to be another.
+        change: Change<'a>,
+    },
     /// `JQ.KICK`.
     Kick(Which<'a>),
     /// `JQ.RESPAWN`; all dead jobs are the first `u64::MAX` of them.
@@ -50,6 +57,24 @@ pub enum Call<'a> {
     },
     /// `JQ.DELETE`, of at least one job.
     Delete(Vec<JobRef<'a>>),
+    /// `JQ.PURGE`; all jobs of a state are the first `u64::MAX` of them.
+    Purge {
+        /// In which state the jobs are.
+        state: StateKind,
+        /// At most so many.
+        count: u64,
+    },
+    /// `JQ.PAUSE`.
+    Pause {
+        /// Which way is closed.
+        side: Side,
+        /// For how long; zero until it is resumed.
+        span: Millis,
+    },
+    /// `JQ.RESUME`.
+    Resume,
+    /// `JQ.JOB`.
+    Job(JobRef<'a>),
     /// `JQ.LEN`, in one state or in all.
     Len(Option<StateKind>),
     /// `JQ.STATS`.

@@ -26,12 +26,22 @@ pub enum CommandId {
     Bury,
     /// `JQ.TOUCH`
     Touch,
+    /// `JQ.UPDATE`
+    Update,
     /// `JQ.KICK`
     Kick,
     /// `JQ.RESPAWN`
     Respawn,
     /// `JQ.DELETE`
     Delete,
+    /// `JQ.PURGE`
+    Purge,
+    /// `JQ.PAUSE`
+    Pause,
+    /// `JQ.RESUME`
+    Resume,
+    /// `JQ.JOB`
+    Job,
     /// `JQ.LEN`
     Len,
     /// `JQ.STATS`

@@ -1,7 +1,8 @@
 //! `docs/commands.md`, printed from the tables. A test compares the two.
 
 use crate::{
-    command::Command, error::ErrorWord, settings::SETTINGS, stats, syntax::Arg, table::COMMANDS,
+    command::Command, error::ErrorWord, job_fields::JOB_FIELDS, settings::SETTINGS, stats,
+    syntax::Arg, table::COMMANDS,
 };
 
 const INTRO: &str = include_str!("docs/intro.md");
@@ -16,6 +17,7 @@ pub fn commands_md() -> String {
     page.extend(public.into_iter().map(section));
     page.push_str(&settings());
     page.push_str(&statistics());
+    page.push_str(&job_fields());
     page.push_str(&errors());
     page.push_str(
         "\n## Internal commands\n\nThese are what a primary tells its replicas and its log. They \
@@ -92,14 +94,23 @@ fn settings() -> String {
 }
 
 fn statistics() -> String {
-    let mut text = String::from(
+    let text = String::from(
         "\n## Statistics\n\nThe fields of `JQ.STATS`. What is not said to be now is counted since \
          the queue was made.\n\n| field | meaning |\n|---|---|\n",
     );
-    for (name, meaning) in stats::FIELDS {
-        text += &format!("| `{name}` | {meaning} |\n");
-    }
-    text
+    text + &rows(stats::FIELDS)
+}
+
+fn job_fields() -> String {
+    let text = String::from(
+        "\n## Job fields\n\nThe fields of `JQ.JOB`. Instants are in milliseconds since the epoch.\
+         \n\n| field | meaning |\n|---|---|\n",
+    );
+    text + &rows(JOB_FIELDS)
+}
+
+fn rows(fields: &[(&str, &str)]) -> String {
+    fields.iter().map(|(name, meaning)| format!("| `{name}` | {meaning} |\n")).collect()
 }
 
 fn errors() -> String {

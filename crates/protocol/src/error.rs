@@ -21,6 +21,12 @@ pub enum ErrorWord {
     TooBig,
     /// The queue holds all that it may.
     Full,
+    /// The queue takes no jobs for now.
+    Paused,
+    /// There is no such job.
+    NoSuchJob,
+    /// The job is not in a state for this.
+    WrongState,
     /// The key is no queue.
     WrongType,
     /// The command is not for this client.
@@ -37,12 +43,15 @@ pub enum ErrorWord {
 
 impl ErrorWord {
     /// All of them, in the order in which a client is likely to meet them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Syntax,
         Self::Range,
         Self::Duplicate,
         Self::TooBig,
         Self::Full,
+        Self::Paused,
+        Self::NoSuchJob,
+        Self::WrongState,
         Self::WrongType,
         Self::NoPerm,
         Self::ReadOnly,
@@ -60,6 +69,9 @@ impl ErrorWord {
             Self::Duplicate => "DUPLICATE",
             Self::TooBig => "TOOBIG",
             Self::Full => "FULL",
+            Self::Paused => "PAUSED",
+            Self::NoSuchJob => "NOSUCHJOB",
+            Self::WrongState => "WRONGSTATE",
             Self::WrongType => "WRONGTYPE",
             Self::NoPerm => "NOPERM",
             Self::Corrupt => "CORRUPT",
@@ -85,6 +97,11 @@ impl ErrorWord {
             }
             Self::TooBig => "A body is longer than the queue's `maxbody`.",
             Self::Full => "The queue would hold more jobs than its `maxlen`.",
+            Self::Paused => "Publishing to the queue is paused.",
+            Self::NoSuchJob => "No job has the id, or the lease that the receipt names has ended.",
+            Self::WrongState => {
+                "The job is in a state in which this cannot be done to it. The state follows."
+            }
             Self::WrongType => "The key holds something that is not a queue.",
             Self::NoPerm => {
                 "The command is internal, or for tests only, or the server's access control list \
@@ -92,8 +109,8 @@ impl ErrorWord {
             }
             Self::ReadOnly => "A write was sent to a replica.",
             Self::Oom => {
-                "The server is at its `maxmemory` and refuses commands that add jobs; the server's \
-                 own error."
+                "The server is at its `maxmemory` and refuses commands that add jobs or may \
+                 make them larger; the server's own error."
             }
             Self::Internal => {
                 "A defect of JobQ was caught, now or earlier in this queue, which takes no writes \
@@ -118,9 +135,12 @@ impl ErrorWord {
     pub fn of(refusal: &Refusal) -> (Self, String) {
         let word = match refusal {
             Refusal::Duplicate(_) => Self::Duplicate,
-            Refusal::ExpiresBeforeDue => Self::Range,
+            Refusal::ExpiresBeforeDue | Refusal::TooFewTries { .. } => Self::Range,
             Refusal::TooBig { .. } => Self::TooBig,
             Refusal::Full { .. } => Self::Full,
+            Refusal::Paused => Self::Paused,
+            Refusal::NoSuchJob => Self::NoSuchJob,
+            Refusal::WrongState(_) => Self::WrongState,
             Refusal::Diverged(_) => Self::Corrupt,
         };
         (word, refusal.to_string())

@@ -16,6 +16,7 @@
 //! | `parse.rs` | from the one to the other, by family |
 //! | `settings.rs` | what a queue can be configured to do |
 //! | `stats.rs` | what a queue tells of itself |
+//! | `job_fields.rs` | what it tells of a job |
 //! | `error.rs` | the error words, the only place that spells them |
 //! | `docs.rs` | `docs/commands.md` |
 
@@ -24,6 +25,7 @@ mod call;
 mod command;
 pub mod docs;
 pub mod error;
+pub mod job_fields;
 mod parse;
 pub mod range;
 pub mod settings;
@@ -34,6 +36,7 @@ mod table;
 pub use call::{Call, ConsumeCall, DebugCall};
 pub use command::{Access, Command, CommandId, Example, Keys};
 pub use error::{BadArguments, ErrorWord};
+pub use job_fields::JOB_FIELDS;
 pub use parse::parse;
 pub use range::Range;
 pub use settings::{SettingSpec, SETTINGS};

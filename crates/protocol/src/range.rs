@@ -45,6 +45,10 @@ pub const BLOCK: Range = Range::millis("BLOCK", 0);
 pub const COUNT: Range = Range::count("COUNT", 1, 10_000, "jobs");
 /// How many jobs an operator may move at once.
 pub const MOVED: Range = Range::count("COUNT", 1, i64::MAX as i128, "jobs");
+/// How long a pause lasts.
+pub const PAUSE: Range = Range::millis("FOR", 1);
+/// How often a job was changed, and once more.
+pub const VERSION: Range = Range::count("IFVERSION", 1, i64::MAX as i128, "");
 /// The share of a queue among several.
 pub const WEIGHT: Range = Range::count("WEIGHTS", 1, 1_000, "");
 /// How many bodies follow; the server takes no more arguments than this anyway.

@@ -1,9 +1,9 @@
 //! What a queue can be configured to do: each setting's name, values, default and meaning.
 
-use jobq_engine::{Config, Millis, Setting};
+use jobq_engine::{Config, Millis, Setting, WhenExpired, WhenLapsed};
 
 use crate::{
-    error::BadArguments,
+    error::{shown, BadArguments, ErrorWord},
     parse::backoff,
     range::{self, Range},
 };
@@ -43,6 +43,27 @@ impl SettingSpec {
         // Settings that are not integers have no range and do not come here.
         self.range.unwrap_or(range::COUNT).called(self.name).read(text)
     }
+
+    fn choice<T: Copy>(&self, text: &[u8], of: &Choice<T>) -> Result<T, BadArguments> {
+        let chosen = of.iter().find(|(word, _)| word.as_bytes().eq_ignore_ascii_case(text));
+        chosen.map(|&(_, value)| value).ok_or_else(|| {
+            let [(one, _), (other, _)] = of;
+            let message = format!("{} is {one} or {other}, not {}", self.name, shown(text));
+            BadArguments { word: ErrorWord::Range, message }
+        })
+    }
+}
+
+/// The words of a setting that knows two values.
+type Choice<T> = [(&'static str, T); 2];
+
+const EXPIRED: Choice<WhenExpired> = [("drop", WhenExpired::Drop), ("dead", WhenExpired::Bury)];
+const LAPSE: Choice<WhenLapsed> = [("ready", WhenLapsed::Ready), ("backoff", WhenLapsed::Backoff)];
+
+/// The word for a value, which is one of the two.
+fn word_for<T: PartialEq>(value: T, [one, other]: &Choice<T>) -> String {
+    let (word, _) = if other.1 == value { other } else { one };
+    word.to_string()
 }
 
 const LIMIT_MAX: i128 = i64::MAX as i128;
@@ -119,6 +140,47 @@ pub static SETTINGS: &[SettingSpec] = &[
         meaning: "Bytes of the longest body; a longer one is refused with `TOOBIG`.",
         parse: |spec, text| spec.integer(text).map(Setting::MaxBody),
         read: |config| config.max_body.to_string(),
+    },
+    SettingSpec {
+        name: "dead-max",
+        value: "jobs",
+        range: Some(Range::count("dead-max", 0, LIMIT_MAX, "jobs")),
+        zero: Some("no limit"),
+        default: "0",
+        meaning: "Dead jobs the queue keeps; where there are more, the longest dead are removed.",
+        parse: |spec, text| spec.integer(text).map(Setting::DeadMax),
+        read: |config| config.dead_max.to_string(),
+    },
+    SettingSpec {
+        name: "dead-age",
+        value: "ms",
+        range: Some(Range::millis("dead-age", 0)),
+        zero: Some("for ever"),
+        default: "0",
+        meaning: "How long a dead job is kept before it is removed.",
+        parse: |spec, text| spec.integer(text).map(Millis).map(Setting::DeadAge),
+        read: |config| config.dead_age.to_string(),
+    },
+    SettingSpec {
+        name: "expired",
+        value: "drop|dead",
+        range: None,
+        zero: None,
+        default: "drop",
+        meaning: "Whether a job that expires is removed or becomes dead.",
+        parse: |spec, text| spec.choice(text, &EXPIRED).map(Setting::Expired),
+        read: |config| word_for(config.expired, &EXPIRED),
+    },
+    SettingSpec {
+        name: "lapse",
+        value: "ready|backoff",
+        range: None,
+        zero: None,
+        default: "ready",
+        meaning:
+            "Whether a job whose lease runs out is ready at once or waits like one that is nacked.",
+        parse: |spec, text| spec.choice(text, &LAPSE).map(Setting::Lapse),
+        read: |config| word_for(config.lapse, &LAPSE),
     },
 ];
 

@@ -16,13 +16,19 @@ pub static FIELDS: &[(&str, &str)] = &[
     ("buried", "jobs that a client sent to the dead"),
     ("touched", "leases extended"),
     ("lapsed", "leases that ran out"),
-    ("expired", "jobs removed at the end of their TTL"),
+    ("expired", "jobs that came to the end of their TTL"),
     ("kicked", "delayed jobs made ready early"),
     ("respawned", "dead jobs brought back"),
-    ("deleted", "jobs removed by request"),
+    ("deleted", "jobs removed by their ids"),
     ("died", "jobs that became dead, buried ones included"),
+    ("updated", "jobs changed in place"),
+    ("purged", "jobs removed by their state"),
+    ("pruned", "dead jobs removed because they were too many or too old"),
     ("clock", "the queue's own time, that of its last tick, in milliseconds since the epoch"),
     ("next-due", "when the queue next has something to do by itself, by the same clock; or null"),
+    ("paused-in", "until when publishing is paused; -1 until it is resumed, null if it is not"),
+    ("paused-out", "until when no job is handed out; -1 until it is resumed, null if jobs are"),
+    ("oldest-ready", "since when the job that is served next is ready; null if none is"),
 ];
 
 #[cfg(test)]

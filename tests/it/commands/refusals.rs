@@ -27,6 +27,11 @@ const LINES: &[&str] = &[
     "JQ.CONFIG mail GET",
     "JQ.CONFIG mail SET tries 3",
     "JQ.DIGEST mail",
+    "JQ.JOB mail a",
+    "JQ.UPDATE mail a BODY y",
+    "JQ.PURGE mail dead",
+    "JQ.PAUSE mail OUT",
+    "JQ.RESUME mail",
 ];
 
 /// One line for each internal command.
@@ -347,7 +352,7 @@ fn a_replica_refuses_writes_and_answers_reads() {
         client.run(&format!("CONFIG SET replica-read-only {read_only}"));
         for line in LINES {
             let name = line.split(' ').next().unwrap_or_default();
-            let reads = ["JQ.PEEK", "JQ.LEN", "JQ.STATS", "JQ.DIGEST"].contains(&name);
+            let reads = ["JQ.PEEK", "JQ.JOB", "JQ.LEN", "JQ.STATS", "JQ.DIGEST"].contains(&name);
             if reads {
                 assert!(!matches!(client.run(line), Reply::Error(_)), "{line}");
             } else if read_only == "no" && line.ends_with(" GET") {

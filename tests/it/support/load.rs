@@ -159,7 +159,8 @@ impl Load {
         let words = [b"EVAL".to_vec(), SCRIPT.into(), b"1".to_vec(), queue.into_bytes()];
         let words: Vec<_> = words.into_iter().chain([body, ttr.into_bytes()]).collect();
         let reply = self.say(&words);
-        assert!(matches!(reply, Reply::Bulk(_)), "{reply:?} ({self})");
+        let paused = matches!(&reply, Reply::Error(line) if line.starts_with("PAUSED "));
+        assert!(paused || matches!(reply, Reply::Bulk(_)), "{reply:?} ({self})");
     }
 
     /// What happens to keys of any type. Copies are left to their timers.
@@ -193,9 +194,12 @@ impl Load {
             78..82 => self.touch(),
             82..85 => self.kick(),
             85..89 => self.respawn(),
-            89..91 => self.settle("JQ.DELETE"),
-            91..93 => self.configure(),
-            93..97 => self.look(),
+            89..90 => self.settle("JQ.DELETE"),
+            90..92 => self.update(),
+            92..93 => self.purge(),
+            93..94 => self.pause(),
+            94..95 => self.configure(),
+            95..97 => self.look(),
             _ => self.refused(),
         }
     }
@@ -325,8 +329,55 @@ impl Load {
         }
     }
 
+    fn update(&mut self) -> Line {
+        let (queue, job) = self.job();
+        let line = Line::new("JQ.UPDATE", &queue).with([job]);
+        let line = match self.random.random_range(0..5) {
+            0 => line.with([b"BODY".to_vec(), self.body()]),
+            1 => line.with(["DELAY".into(), self.span().to_string()]),
+            2 => line.with(["PRIORITY", "-1"]),
+            3 => line.with(["TTL".into(), self.span().to_string()]),
+            _ => line.with(["TRIES", "3"]),
+        };
+        if self.random.random_bool(0.3) {
+            line.with(["IFVERSION", "1"])
+        } else {
+            line
+        }
+    }
+
+    fn purge(&mut self) -> Line {
+        let states = ["delayed", "ready", "leased", "dead"];
+        let state = *states.choose(&mut self.random).unwrap_or(&"dead");
+        Line::new("JQ.PURGE", &self.queue()).with([state, "COUNT", "2"])
+    }
+
+    fn pause(&mut self) -> Line {
+        let queue = self.queue();
+        match self.random.random_range(0..4) {
+            0 => Line::new("JQ.PAUSE", &queue).with(["IN", "FOR", "3"]),
+            1 => Line::new("JQ.PAUSE", &queue).with(["FOR", "5"]),
+            2 => Line::new("JQ.PAUSE", &queue).with(["OUT", "FOR", "20"]),
+            _ => Line::new("JQ.RESUME", &queue),
+        }
+    }
+
     fn configure(&mut self) -> Line {
-        let settings = ["tries 3", "ttr 40", "ttl 0", "backoff fixed:5", "priority 1", "tries 25"];
+        let settings = [
+            "tries 3",
+            "ttr 40",
+            "ttl 0",
+            "backoff fixed:5",
+            "priority 1",
+            "tries 25",
+            "dead-max 5",
+            "dead-max 0",
+            "dead-age 30",
+            "expired dead",
+            "expired drop",
+            "lapse backoff",
+            "lapse ready",
+        ];
         let setting = settings.choose(&mut self.random).unwrap_or(&"tries 3");
         Line::new("JQ.CONFIG", &self.queue()).with(["SET"]).with(setting.split(' '))
     }
@@ -381,7 +432,10 @@ impl Load {
         match reply {
             Reply::Error(error) => {
                 let word = error.split(' ').next().unwrap_or_default();
-                let expected = matches!(word, "DUPLICATE" | "RANGE" | "SYNTAX");
+                let expected = matches!(
+                    word,
+                    "DUPLICATE" | "RANGE" | "SYNTAX" | "PAUSED" | "NOSUCHJOB" | "WRONGSTATE"
+                );
                 assert!(expected, "{error} to {:?} ({self})", String::from_utf8_lossy(line.name()));
             }
             Reply::Bulk(_) if line.name() == b"JQ.PUBLISH" => {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Corrupt;
 use crate::{
-    config::Config,
+    config::{Config, WhenExpired, WhenLapsed},
     counters::Counters,
     generator::Generator,
     id::{self, Token, Ulid},
@@ -15,6 +15,7 @@ use crate::{
     job::{Extra, Job},
     list::Links,
     operation::{Holder, Revival},
+    pause::Pauses,
     queue::Task,
     state::{State, StateKind},
     terms::{Terms, PRIORITIES},
@@ -38,7 +39,13 @@ struct QueueV1 {
     defaults: TermsV1,
     max_len: u64,
     max_body: u64,
-    counters: [u64; 13],
+    dead_max: u64,
+    dead_age: u64,
+    buries_expired: bool,
+    backs_off_lapsed: bool,
+    publishing_paused: Option<u64>,
+    consuming_paused: Option<u64>,
+    counters: [u64; 16],
     tasks: Vec<TaskV1>,
     lengths: Lengths,
 }
@@ -64,6 +71,8 @@ enum BackoffV1 {
 enum TaskV1 {
     Kick { left: u64 },
     Respawn { left: u64, tries: Option<u32>, ttl: Option<u64>, delay: u64 },
+    Purge { state: u8, left: u64 },
+    Prune,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,6 +87,7 @@ struct JobV1<'a> {
     failures: u32,
     given: Option<&'a str>,
     expires_at: Option<u64>,
+    updates: u64,
     #[serde(with = "serde_bytes")]
     error: Option<&'a [u8]>,
     #[serde(with = "serde_bytes")]
@@ -140,6 +150,12 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
         defaults: TermsV1::from(&queue.config.defaults),
         max_len: queue.config.max_len,
         max_body: queue.config.max_body,
+        dead_max: queue.config.dead_max,
+        dead_age: queue.config.dead_age.0,
+        buries_expired: queue.config.expired == WhenExpired::Bury,
+        backs_off_lapsed: queue.config.lapse == WhenLapsed::Backoff,
+        publishing_paused: queue.pauses.publishing.map(|until| until.0),
+        consuming_paused: queue.pauses.consuming.map(|until| until.0),
         counters,
         tasks: queue.tasks.iter().map(TaskV1::from).collect(),
         lengths: StateKind::ALL.map(|state| queue.len_of(state) as u64),
@@ -165,6 +181,14 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths), Corrupt> {
         defaults: record.defaults.check()?,
         max_len: record.max_len,
         max_body: record.max_body,
+        dead_max: record.dead_max,
+        dead_age: span(record.dead_age)?,
+        expired: if record.buries_expired { WhenExpired::Bury } else { WhenExpired::Drop },
+        lapse: if record.backs_off_lapsed { WhenLapsed::Backoff } else { WhenLapsed::Ready },
+    };
+    queue.pauses = Pauses {
+        publishing: record.publishing_paused.map(pause).transpose()?,
+        consuming: record.consuming_paused.map(pause).transpose()?,
     };
     let defaults = queue.intern_terms(queue.config.defaults);
     queue.terms.release(std::mem::replace(&mut queue.default_terms, defaults));
@@ -212,6 +236,7 @@ impl JobWriter {
             failures: job.failures,
             given: job.given(),
             expires_at: job.extra.as_ref().and_then(|extra| extra.expires_at).map(|at| at.0),
+            updates: job.version() - 1,
             error: job.error(),
             body: &job.body,
         };
@@ -278,6 +303,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms, queue: &mut Queue) -> Result<(), C
         given: record.given.map(Into::into),
         expires_at,
         error: record.error.map(Into::into),
+        updates: small(record.updates)?,
     };
     let terms = queue.intern_terms(terms);
     let job = Job {
@@ -291,7 +317,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms, queue: &mut Queue) -> Result<(), C
         failures: record.failures,
         extra: (extra != Extra::default()).then(|| Box::new(extra)),
     };
-    if !queue.has_fitting_tries(&job) {
+    if !queue.fits(&job, queue.terms_of(&job).tries) {
         return Err(Corrupt::Value("number of deliveries"));
     }
     queue.admit(job);
@@ -353,6 +379,8 @@ impl From<&Task> for TaskV1 {
                 ttl: revival.ttl.map(|ttl| ttl.0),
                 delay: revival.delay.0,
             },
+            Task::Purge { state, left } => Self::Purge { state: number_of(state), left },
+            Task::Prune => Self::Prune,
         }
     }
 }
@@ -360,9 +388,16 @@ impl From<&Task> for TaskV1 {
 impl TaskV1 {
     fn check(self) -> Result<Task, Corrupt> {
         match self {
-            Self::Kick { left: 0 } | Self::Respawn { left: 0, .. } => Err(Corrupt::Value("task")),
+            Self::Kick { left: 0 }
+            | Self::Respawn { left: 0, .. }
+            | Self::Purge { left: 0, .. } => Err(Corrupt::Value("task")),
             Self::Respawn { tries: Some(0), .. } => Err(Corrupt::Value("task")),
             Self::Kick { left } => Ok(Task::Kick { left }),
+            Self::Purge { state, left } => {
+                let state = StateKind::ALL.get(usize::from(state)).copied();
+                Ok(Task::Purge { state: state.ok_or(Corrupt::Value("state"))?, left })
+            }
+            Self::Prune => Ok(Task::Prune),
             Self::Respawn { left, tries, ttl, delay } => {
                 let ttl = ttl.map(span).transpose()?;
                 Ok(Task::Respawn { left, revival: Revival { tries, ttl, delay: span(delay)? } })
@@ -371,8 +406,8 @@ impl TaskV1 {
     }
 }
 
-fn counters(counts: [u64; 13]) -> Counters {
-    let [published, delivered, acked, nacked, released, buried, touched, lapsed, expired, kicked, respawned, deleted, died] =
+fn counters(counts: [u64; 16]) -> Counters {
+    let [published, delivered, acked, nacked, released, buried, touched, lapsed, expired, kicked, respawned, deleted, died, updated, purged, pruned] =
         counts;
     Counters {
         published,
@@ -388,11 +423,27 @@ fn counters(counts: [u64; 13]) -> Counters {
         respawned,
         deleted,
         died,
+        updated,
+        purged,
+        pruned,
     }
 }
 
 fn instant(ms: u64) -> Result<UnixMillis, Corrupt> {
     (ms <= INSTANT_MAX).then_some(UnixMillis(ms)).ok_or(Corrupt::Value("instant"))
+}
+
+/// The end of a pause, which may be never.
+fn pause(ms: u64) -> Result<UnixMillis, Corrupt> {
+    match UnixMillis(ms) {
+        Pauses::FOREVER => Ok(Pauses::FOREVER),
+        _ => instant(ms),
+    }
+}
+
+/// The place of a state in the order of a job's life.
+fn number_of(state: StateKind) -> u8 {
+    StateKind::ALL.iter().position(|&other| other == state).map_or(0, |at| at as u8)
 }
 
 /// An instant that has come.

@@ -6,7 +6,7 @@ use crate::{
     interner::Interner,
     operation::{Bodies, Consume, Due, Holder, Operation, Publish, Request, Verdict},
     time::Millis,
-    JobRef, Queue, Wishes,
+    JobRef, Queue, Setting, Wishes,
 };
 
 const NOW: UnixMillis = UnixMillis(1_000);
@@ -31,8 +31,8 @@ fn an_event_that_a_state_does_not_know_moves_nothing() {
     for state in states() {
         let moves = events().into_iter().filter(|&event| state.after(event, NOW).is_some());
         let expected = match state.kind() {
-            StateKind::Delayed => 3,
-            StateKind::Ready => 2,
+            StateKind::Delayed => 4,
+            StateKind::Ready => 3,
             StateKind::Leased => 6,
             StateKind::Dead => 2,
         };
@@ -64,11 +64,12 @@ fn states() -> [State; 4] {
 }
 
 /// One of each, in the order of a job's life. A new one goes here and into [`arrow`].
-fn events() -> [Event; 11] {
+fn events() -> [Event; 12] {
     let (deadline, until) = (UnixMillis(5_000), UnixMillis(6_000));
     [
         Event::Wake,
         Event::Kick,
+        Event::Reschedule { until },
         Event::Lease { token: Token(2), deadline, holder: key() },
         Event::Touch { deadline },
         Event::Release,
@@ -94,11 +95,17 @@ fn arrow(event: Event) -> (&'static str, &'static str) {
             "`JQ.KICK` makes delayed jobs ready before their time: the soonest ones, or those \
              named. A large kick goes on in slices, and other commands are served between them.",
         ),
+        Event::Reschedule { .. } => (
+            "update with `DELAY` or `AT`",
+            "`JQ.UPDATE` gives a job that waits another instant. If that has come already, a \
+             delayed job is ready at once, at the tail, and a ready one stays where it is.",
+        ),
         Event::Lease { .. } => (
             "consume",
             "`JQ.CONSUME` takes the next jobs: the lowest priority number first, then first come, \
              first served. Each gets a new token and a deadline, one TTR from now: the consumer's \
-             if it names one, else the job's. A job whose TTL is over is passed over.",
+             if it names one, else the job's. A job whose TTL is over is passed over. While the \
+             queue is paused, nothing is taken.",
         ),
         Event::Touch { .. } => (
             "touch",
@@ -116,20 +123,23 @@ fn arrow(event: Event) -> (&'static str, &'static str) {
              all. It joins the tail.",
         ),
         Event::Postpone { .. } => (
-            "nack or release with a wait",
+            "nack, release or lapse with a wait",
             "`JQ.NACK` sends a job with tries left through its backoff, or for as long as `DELAY` \
-             says; `JQ.RELEASE` with `DELAY` does so without blame.",
+             says; `JQ.RELEASE` with `DELAY` does so without blame; a lapse does so where the \
+             queue's setting `lapse` is `backoff`.",
         ),
         Event::Lapse => (
             "lapse",
             "The deadline has passed and nobody touched or settled the job: its holder is taken \
-             for dead. With tries left it is ready at once, at the tail. The backoff is for \
-             failures that were told.",
+             for dead. With tries left it is ready at once, at the tail: the backoff is for \
+             failures that were told. With the setting `lapse backoff`, it waits like one that \
+             was nacked.",
         ),
         Event::Bury => (
             "bury, or the last try failed",
             "`JQ.BURY` says that a job can never work, whoever holds it or nobody. And a nack or \
-             a lapse ends here when the tries are used up.",
+             a lapse ends here when the tries are used up. If the queue then has more dead than \
+             its setting `dead-max`, the longest dead is gone.",
         ),
         Event::Respawn => (
             "respawn",
@@ -149,6 +159,12 @@ enum Exit {
     Ack,
     Expire,
     Delete,
+    Purge,
+    Prune,
+}
+
+impl Exit {
+    const ALL: [Self; 5] = [Self::Ack, Self::Expire, Self::Delete, Self::Purge, Self::Prune];
 }
 
 fn exit(exit: Exit) -> (&'static str, &'static str) {
@@ -157,12 +173,23 @@ fn exit(exit: Exit) -> (&'static str, &'static str) {
         Exit::Expire => (
             "TTL over",
             "The job was not finished in its time. It is removed and counted as expired, also \
-             from under a consumer, who learns so at the next touch or ack.",
+             from under a consumer, who learns so at the next touch or ack. With the setting \
+             `expired bury` it is counted just so, but it is dead and can be respawned.",
         ),
         Exit::Delete => (
             "delete",
             "`JQ.DELETE` removes a job in any state. A consumer who holds it learns so at the \
              next touch or ack.",
+        ),
+        Exit::Purge => (
+            "purge",
+            "`JQ.PURGE` removes the jobs of one state, those first that would leave it first. A \
+             large purge goes on in slices.",
+        ),
+        Exit::Prune => (
+            "dead for `dead-age`, or one too many",
+            "The queue's settings `dead-age` and `dead-max` say how long and how many dead jobs \
+             it keeps. What is beyond is removed, the longest dead first.",
         ),
     }
 }
@@ -194,8 +221,15 @@ fn leaves(state: StateKind, exit: Exit) -> bool {
         Exit::Ack => settle(Verdict::Ack),
         Exit::Expire => tick(NOW.0 + 100),
         Exit::Delete => Operation::Delete(job()),
+        Exit::Purge => Operation::Purge { state, count: u64::MAX },
+        Exit::Prune => Operation::Configure(vec![Setting::DeadAge(Millis(50))]),
     };
     queue.apply(operation).expect("nothing to refuse");
+    match exit {
+        Exit::Purge => drop(queue.apply(tick(NOW.0))),
+        Exit::Prune => drop(queue.apply(tick(NOW.0 + 50))),
+        Exit::Ack | Exit::Expire | Exit::Delete => {}
+    }
     queue.is_empty()
 }
 
@@ -204,8 +238,9 @@ fn meaning(state: StateKind) -> [&'static str; 3] {
     match state {
         StateKind::Delayed => [
             "waits for an instant",
-            "published with a delay, retried after a backoff, released or respawned with a delay",
-            "by itself when it is due; `JQ.KICK`",
+            "published with a delay, retried after a backoff, released, respawned or updated with a \
+             delay",
+            "by itself when it is due; `JQ.KICK`, `JQ.UPDATE`",
         ],
         StateKind::Ready => [
             "may be taken",
@@ -219,8 +254,8 @@ fn meaning(state: StateKind) -> [&'static str; 3] {
         ],
         StateKind::Dead => [
             "given up, and kept for somebody to look at",
-            "the last try failed, or buried",
-            "`JQ.RESPAWN`, `JQ.DELETE`",
+            "the last try failed, or buried; expired, where the queue says so",
+            "`JQ.RESPAWN`, `JQ.DELETE`; by itself beyond `dead-max` and `dead-age`",
         ],
     }
 }
@@ -243,14 +278,14 @@ fn page() -> String {
         });
         row(&mut page, &[arrow(event).0, after[0], after[1], after[2], after[3]]);
     }
-    for way in [Exit::Ack, Exit::Expire, Exit::Delete] {
+    for way in Exit::ALL {
         let after = StateKind::ALL.map(|state| if leaves(state, way) { "gone" } else { "-" });
         row(&mut page, &[exit(way).0, after[0], after[1], after[2], after[3]]);
     }
 
     page.push_str(ARROWS);
     let arrows = events().map(arrow).into_iter();
-    for (name, prose) in arrows.chain([Exit::Ack, Exit::Expire, Exit::Delete].map(exit)) {
+    for (name, prose) in arrows.chain(Exit::ALL.map(exit)) {
         page.push_str(&wrapped(&format!("- **{name}**: {prose}")));
     }
 
@@ -346,7 +381,36 @@ dead. So a job is never delivered more often than it has tries, other than for f
 A TTL runs from the moment of publishing and ends a job in every state but dead, a leased one too. `TTL` must not be
 shorter than the delay. One that is equal is accepted, but ends the job at the instant it is due. Without `TTL` the
 queue's own holds; `TTL 0` means for ever, whatever the queue says. A job whose lease lapses before its TTL is over has
-lapsed first, however late the server comes to it.
+lapsed first, however late the server comes to it. With the setting `expired bury`, a job whose TTL is over is dead and
+not gone; a respawn gives it a new one, or none.
+
+## The dead
+
+The dead are kept until somebody respawns or deletes them, unless the queue's settings say otherwise. `dead-max` is how
+many it keeps: with one more, the longest dead is gone. Exactly so many stay. `dead-age` is for how long it keeps each.
+Whatever is removed so is gone as a whole, its id too, which may be published again. Where `dead-max` is lowered, the
+longest dead go in slices.
+
+## A pause
+
+`JQ.PAUSE` closes the way in, so that publishing is refused; or the way out, so that nothing is handed out and consumers
+wait; or both. It lasts for as long as it says and ends by itself, or until `JQ.RESUME`, which opens both. All else goes
+on: leases are acked, nacked and touched, and lapse; delays end; jobs expire; operators kick, respawn and purge. A pause
+is part of the queue, so it outlives a restart.
+
+## A purge
+
+`JQ.PURGE` takes as many jobs of a state as it tells, beginning with the job that would leave the state first. A large
+one goes on in slices and by number: what comes into the state before the last slice can be among them, in the place of
+what left it by itself. The holder of a purged job learns so at the next touch or ack.
+
+## Changing a job
+
+`JQ.UPDATE` changes a job where it is, in any state, under its id. Only the instant (`DELAY`, `AT`) is for a job that
+waits, delayed or ready. A ready job keeps its place in line, unless its priority changes: then it joins the tail of its
+new one. `TTL` runs from the update; `TTL 0` means for ever. `TRIES` must leave one for a job that waits, and not be
+fewer than a lease has used. Each update raises the job's version, which begins with 1. With `IFVERSION`, a job that has
+another version stays as it is.
 
 ## Receipts
 

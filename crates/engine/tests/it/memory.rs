@@ -1,7 +1,7 @@
 //! What a job costs over its body, and that memory comes back. Counted as the queue counts it:
 //! without what the allocator adds.
 
-use jobq_engine::{Holder, Job, Millis, Queue, StateKind};
+use jobq_engine::{Holder, Job, Millis, Queue, Setting, StateKind, WhenExpired};
 
 use crate::support::{job, Driver, ANYONE};
 
@@ -88,7 +88,7 @@ fn a_queue_drained_by_many_workers_forgets_them() {
 
 #[test]
 fn a_queue_gives_memory_back_however_its_jobs_end() {
-    let endings: [fn(&mut Driver); 3] = [
+    let endings: [fn(&mut Driver); 5] = [
         |driver| driver.pass(10_000),
         |driver| {
             let line = driver.queue.peek(usize::MAX);
@@ -97,6 +97,16 @@ fn a_queue_gives_memory_back_however_its_jobs_end() {
             for id in ids.iter().step_by(2).chain(ids.iter().skip(1).step_by(2)) {
                 driver.delete(&[id]);
             }
+        },
+        |driver| {
+            driver.purge(StateKind::Ready, u64::MAX);
+            driver.pass(0);
+        },
+        |driver| {
+            let kept = [Setting::Expired(WhenExpired::Bury), Setting::DeadAge(Millis(1))];
+            driver.configure(&kept);
+            driver.pass(10_000);
+            driver.pass(1);
         },
         |driver| {
             while let Some(taken) = driver.consume_as(ANYONE, 1).pop() {

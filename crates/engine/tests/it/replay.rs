@@ -7,8 +7,9 @@
 use std::{collections::HashSet, ops::Range};
 
 use jobq_engine::{
-    Backoff, Bodies, Consume, Digest, Due, Holder, JobRef, Lease, Millis, Operation, Outcome,
-    Publish, Queue, Refusal, Request, Revival, Setting, UnixMillis, Verdict, Which, Wishes,
+    Backoff, Bodies, Change, Consume, Digest, Due, Holder, JobRef, Lease, Millis, Operation,
+    Outcome, Publish, Queue, Refusal, Request, Revival, Setting, Side, StateKind, UnixMillis,
+    Verdict, WhenExpired, WhenLapsed, Which, Wishes,
 };
 
 use crate::support::{named, reloaded, Dice};
@@ -48,6 +49,36 @@ fn a_history_meets_every_kind_of_event() {
     for (name, count) in history.primary.counters().named() {
         assert!(count > 0, "nothing was {name}");
     }
+    assert!(history.buried > 0, "nothing expired was kept");
+    for word in REFUSALS {
+        assert!(history.refused.contains(word), "nothing was refused as {word}");
+    }
+}
+
+/// All but the one of a log that is not of the queue's history.
+const REFUSALS: [&str; 8] = [
+    "duplicate",
+    "expires before due",
+    "too big",
+    "full",
+    "paused",
+    "no such job",
+    "wrong state",
+    "too few tries",
+];
+
+fn kind(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Duplicate(_) => REFUSALS[0],
+        Refusal::ExpiresBeforeDue => REFUSALS[1],
+        Refusal::TooBig { .. } => REFUSALS[2],
+        Refusal::Full { .. } => REFUSALS[3],
+        Refusal::Paused => REFUSALS[4],
+        Refusal::NoSuchJob => REFUSALS[5],
+        Refusal::WrongState(_) => REFUSALS[6],
+        Refusal::TooFewTries { .. } => REFUSALS[7],
+        Refusal::Diverged(why) => panic!("{why}, though it was chosen"),
+    }
 }
 
 fn seeds() -> Range<u64> {
@@ -73,6 +104,10 @@ enum Command {
     Kick(Chosen),
     Respawn { chosen: Chosen, revival: Revival },
     Delete(Vec<String>),
+    Purge { state: StateKind, count: u64 },
+    Update { job: String, change: Change<'static> },
+    Pause { side: Side, span: Millis },
+    Resume,
     Configure(Vec<Setting>),
 }
 
@@ -125,6 +160,12 @@ impl Command {
                 Request::Respawn { which: chosen.which(), revival: *revival }
             }
             Self::Delete(jobs) => Request::Delete(refs(jobs)),
+            Self::Purge { state, count } => Request::Purge { state: *state, count: *count },
+            Self::Update { job, change } => {
+                Request::Update { job: named(job), change: change.clone() }
+            }
+            Self::Pause { side, span } => Request::Pause { side: *side, span: *span },
+            Self::Resume => Request::Resume,
             Self::Configure(settings) => Request::Configure(settings.clone()),
         })
     }
@@ -202,6 +243,9 @@ struct History {
     receipts: Vec<String>,
     spent: HashSet<String>,
     last_token: u64,
+    // Of the expired, those that the queue kept.
+    buried: u64,
+    refused: HashSet<&'static str>,
 }
 
 impl Drop for History {
@@ -226,6 +270,8 @@ impl History {
             receipts: Vec::new(),
             spent: HashSet::new(),
             last_token: 0,
+            buried: 0,
+            refused: HashSet::new(),
         }
     }
 
@@ -244,6 +290,7 @@ impl History {
     fn step(&mut self) {
         let command = self.any_command();
         let before = self.digest;
+        let expired = self.primary.counters().expired;
         match perform(&mut self.primary, &command) {
             Ok((told, Some(logged))) => {
                 let operation = logged.operation(&self.replica).expect("from the log");
@@ -258,7 +305,11 @@ impl History {
             }
             Err(refusal) => {
                 assert_eq!(self.primary.digest(), before, "{command:?}: {refusal}");
+                self.refused.insert(kind(&refusal));
             }
+        }
+        if self.primary.config().expired == WhenExpired::Bury {
+            self.buried += self.primary.counters().expired - expired;
         }
         self.check(&command);
         if self.dice.one_in(30) {
@@ -274,8 +325,13 @@ impl History {
                 panic!("{broken}, after {command:?}");
             }
             let counters = queue.counters();
-            let ended = counters.acked + counters.expired + counters.deleted;
+            let removed = counters.deleted + counters.purged + counters.pruned;
+            let ended = counters.acked + counters.expired - self.buried + removed;
             assert_eq!(counters.published - ended, queue.len() as u64, "none is lost");
+            if let Some(job) = queue.peek(1).pop() {
+                assert_eq!(queue.pauses().consuming, None, "nothing is handed out");
+                assert_eq!(queue.job(job).state.kind(), StateKind::Ready);
+            }
         }
         self.digest = self.primary.digest();
         assert_eq!(self.digest, self.replica.digest(), "after {command:?}");
@@ -285,7 +341,10 @@ impl History {
     /// Remembers as a client does, and checks what a client may rely on.
     fn remember(&mut self, command: &Command, told: &Answer) {
         match (command, told) {
-            (_, Answer::Ids(ids)) => self.ids.extend_from_slice(ids),
+            (_, Answer::Ids(ids)) => {
+                assert_eq!(self.primary.pauses().publishing, None, "nothing is taken in");
+                self.ids.extend_from_slice(ids);
+            }
             (_, Answer::Deliveries(deliveries)) => {
                 for (id, token) in deliveries {
                     assert!(*token > self.last_token, "tokens grow");
@@ -300,6 +359,17 @@ impl History {
                 if *done == Outcome::Done(jobs.len() as u64) {
                     let receipts = jobs.iter().filter(|name| name.contains('@'));
                     self.spent.extend(receipts.cloned());
+                }
+            }
+            (Command::Update { job, change }, Answer::Other(Outcome::Updated(told))) => {
+                let slot = self.primary.find(&named(job)).expect("an update removes nothing");
+                let version = self.primary.job(slot).version();
+                match (told, change.if_version) {
+                    (Some(told), None) => assert_eq!(*told, version),
+                    (Some(told), Some(expected)) => {
+                        assert_eq!((*told, version), (version, expected + 1))
+                    }
+                    (None, expected) => assert!(expected.is_some_and(|other| other != version)),
                 }
             }
             _ => {}
@@ -323,12 +393,12 @@ impl History {
                 let (jobs, verdict) = (self.any_names(), any_verdict(&mut self.dice));
                 Command::Settle { jobs, verdict }
             }
-            82..86 => {
+            82..85 => {
                 let ttr = self.dice.maybe(50, |dice| Millis(1 + dice.below(500)));
                 Command::Touch { jobs: self.any_names(), ttr }
             }
-            86..89 => Command::Kick(self.any_choice()),
-            89..94 => {
+            85..87 => Command::Kick(self.any_choice()),
+            87..91 => {
                 let chosen = self.any_choice();
                 let dice = &mut self.dice;
                 let revival = Revival {
@@ -338,8 +408,44 @@ impl History {
                 };
                 Command::Respawn { chosen, revival }
             }
-            94..98 => Command::Delete(self.any_names()),
+            91..93 => Command::Delete(self.any_names()),
+            93..95 => self.any_intervention(),
+            95..98 => Command::Update { job: self.any_living(), change: self.any_change() },
             _ => Command::Configure(any_settings(&mut self.dice)),
+        }
+    }
+
+    /// What an operator does to the queue as a whole.
+    fn any_intervention(&mut self) -> Command {
+        let dice = &mut self.dice;
+        match dice.below(5) {
+            0 => {
+                let state = dice.pick(&StateKind::ALL);
+                Command::Purge { state, count: dice.pick(&[0, 1, 2, 5, u64::MAX]) }
+            }
+            1..3 => {
+                let side = dice.pick(&[Side::In, Side::Out, Side::Both]);
+                Command::Pause { side, span: any_span(dice) }
+            }
+            _ => Command::Resume,
+        }
+    }
+
+    fn any_change(&mut self) -> Change<'static> {
+        let now = self.now;
+        let dice = &mut self.dice;
+        let bodies = [b"".as_slice(), b"new", b"a body that is longer"];
+        Change {
+            body: dice.maybe(40, |dice| dice.pick(&bodies)),
+            due: dice.maybe(20, |dice| match dice.below(3) {
+                0 => Due::In(any_span(dice)),
+                1 => Due::At(UnixMillis(now + 100 - dice.below(200))),
+                _ => Due::Now,
+            }),
+            priority: dice.maybe(30, |dice| dice.below(41) as i8 - 20),
+            ttl: dice.maybe(30, any_span),
+            tries: dice.maybe(40, |dice| 1 + dice.below(4) as u32),
+            if_version: dice.maybe(30, |dice| 1 + dice.below(3)),
         }
     }
 
@@ -420,6 +526,16 @@ impl History {
         }
     }
 
+    /// Mostly the id of a job that is there.
+    fn any_living(&mut self) -> String {
+        let is_there = |id: &&String| self.primary.find_id(id).is_some();
+        let living: Vec<_> = self.ids.iter().filter(is_there).cloned().collect();
+        if living.is_empty() || self.dice.one_in(4) {
+            return self.any_name();
+        }
+        self.dice.pick(&living)
+    }
+
     fn any_choice(&mut self) -> Chosen {
         if self.dice.one_in(2) {
             Chosen::First(self.dice.pick(&[0, 1, 2, 5, u64::MAX]))
@@ -465,13 +581,17 @@ fn any_verdict(dice: &mut Dice) -> Verdict<'static> {
 }
 
 fn any_settings(dice: &mut Dice) -> Vec<Setting> {
-    let one = |dice: &mut Dice| match dice.below(7) {
+    let one = |dice: &mut Dice| match dice.below(11) {
         0 => Setting::Tries(1 + dice.below(4) as u32),
         1 => Setting::Ttr(Millis(1 + dice.below(500))),
         2 => Setting::Ttl(any_span(dice)),
         3 => Setting::Backoff(any_backoff(dice)),
         4 => Setting::Priority(dice.below(41) as i8 - 20),
         5 => Setting::MaxLen(dice.pick(&[0, 0, 10, 40])),
+        6 => Setting::DeadMax(dice.pick(&[0, 0, 1, 3, 10])),
+        7 => Setting::DeadAge(dice.pick(&[Millis(0), Millis(0), Millis(1), Millis(5_000)])),
+        8 => Setting::Expired(dice.pick(&[WhenExpired::Drop, WhenExpired::Bury])),
+        9 => Setting::Lapse(dice.pick(&[WhenLapsed::Ready, WhenLapsed::Backoff])),
         _ => Setting::MaxBody(dice.pick(&[0, 0, 10, 1_000])),
     };
     (0..1 + dice.below(3)).map(|_| one(dice)).collect()

@@ -2,7 +2,8 @@
 
 use jobq_engine::{
     snapshot::{FRAME_BYTES, SNAPSHOT_VERSION},
-    Backoff, Corrupt, Holder, Millis, Queue, Revival, Setting, StateKind, Verdict,
+    Backoff, Change, Corrupt, Holder, Millis, Queue, Revival, Setting, Side, StateKind, Verdict,
+    WhenExpired, WhenLapsed,
 };
 
 use crate::support::{job, load, reloaded, Dice, Driver, ANYONE, FREE};
@@ -16,6 +17,8 @@ fn golden() -> Vec<Vec<u8>> {
 fn fixed() -> Queue {
     let mut driver = Driver::new();
     driver.configure(&[Setting::MaxLen(1_000), Setting::Ttl(Millis(86_400_000))]);
+    driver.configure(&[Setting::DeadMax(5), Setting::DeadAge(Millis(3_600_000))]);
+    driver.configure(&[Setting::Expired(WhenExpired::Bury), Setting::Lapse(WhenLapsed::Backoff)]);
     driver.publish(job("dead").id("dead:1").tries(1).priority(-20));
     let dead = driver.consume();
     let nack = Verdict::Nack { delay: None, error: Some(b"no route") };
@@ -31,11 +34,19 @@ fn fixed() -> Queue {
     driver.pass(7);
     driver.publish(job("ready").ttl(0));
     let exponential = Backoff::Exponential { base: Millis(100), max: Millis(900) };
-    driver.publish(job("delayed").delay(2_000).backoff(exponential));
+    driver.publish(job("delayed").delay(2_000).backoff(exponential).id("delayed:1"));
+    let change = Change { ttl: Some(Millis(9_000)), body: Some(b"updated"), ..Change::default() };
+    driver.update("delayed:1", change).expect("nothing to refuse");
     driver.publish(job("later").delay(3_000).backoff(Backoff::Fixed(Millis(5))));
     driver.kick_first(1);
     driver.bury("respawned:1");
     driver.respawn_first(1, Revival { delay: Millis(60), ..revival });
+    driver.publish_into(StateKind::Dead, "pruned:1");
+    driver.publish_into(StateKind::Dead, "purged:1");
+    driver.configure(&[Setting::DeadMax(3)]);
+    driver.purge(StateKind::Dead, 1);
+    driver.pause(Side::In, 0);
+    driver.pause(Side::Out, 600_000);
     driver.queue
 }
 
@@ -81,8 +92,10 @@ fn an_empty_queue_is_one_frame() {
 
 #[test]
 fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
-    let original = fixed();
-    let changes: [fn(&mut Driver); 9] = [
+    let mut original = Driver { queue: fixed() };
+    original.resume();
+    let original = original.queue;
+    let changes: [fn(&mut Driver); 19] = [
         |driver| driver.pass(1),
         |driver| drop(driver.publish(job(""))),
         |driver| drop(driver.consume()),
@@ -95,6 +108,16 @@ fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
             let taken = driver.consume();
             driver.release(&taken.receipt);
         },
+        |driver| driver.pause(Side::In, 0),
+        |driver| driver.pause(Side::Out, 0),
+        |driver| driver.pause(Side::Both, 0),
+        |driver| driver.pause(Side::In, 5),
+        |driver| assert_eq!(driver.purge(StateKind::Ready, 1), 1),
+        |driver| assert_eq!(driver.purge(StateKind::Delayed, 1), 1),
+        |driver| assert!(driver.update("dead:1", Change::default()).is_ok()),
+        |driver| driver.configure(&[Setting::DeadMax(9), Setting::DeadAge(Millis(1))]),
+        |driver| driver.configure(&[Setting::Expired(WhenExpired::Drop)]),
+        |driver| driver.configure(&[Setting::Lapse(WhenLapsed::Ready)]),
     ];
     let mut seen = vec![original.digest()];
     for change in changes {
@@ -222,6 +245,10 @@ fn assert_sound(queue: &Queue, context: &impl Fn() -> String) {
 fn work_off(queue: Queue) {
     let mut driver = Driver { queue };
     driver.tick_to(driver.now() + 3_000, 5);
+    driver.purge(StateKind::Leased, 1);
+    driver.pause(Side::Both, 1_000);
+    driver.pass(1_000);
+    driver.resume();
     driver.respawn_first(u64::MAX, Revival { tries: Some(2), ..Revival::default() });
     driver.kick_first(u64::MAX);
     for _ in 0..4 {
@@ -253,8 +280,8 @@ fn a_huge_declared_length_is_refused_without_making_room_for_it() {
         assert_refused(&hostile, "a record");
     }
     // How many tasks there are, the first of them being to kick one job.
-    let tasks = [&2u64.to_le_bytes()[..], &0u32.to_le_bytes(), &1u64.to_le_bytes()].concat();
-    let tasks = place_of(&frames[0], &tasks).expect("two tasks");
+    let tasks = [&4u64.to_le_bytes()[..], &0u32.to_le_bytes(), &1u64.to_le_bytes()].concat();
+    let tasks = place_of(&frames[0], &tasks).expect("four tasks");
     for len in huge {
         let mut hostile = frames.clone();
         hostile[0][tasks..tasks + 8].copy_from_slice(&len.to_le_bytes());
@@ -309,6 +336,121 @@ fn what_no_queue_can_hold_is_refused() {
     }
 }
 
+/// The description of [`fixed`], field by field from its beginning.
+mod description {
+    pub const DEAD_AGE: usize = 97;
+    pub const EXPIRED: usize = 105;
+    pub const LAPSE: usize = 106;
+    pub const PAUSED_IN: usize = 107;
+    pub const PAUSED_IN_UNTIL: usize = 108;
+    pub const PAUSED_OUT: usize = 116;
+    pub const PAUSED_OUT_UNTIL: usize = 117;
+    pub const UPDATED: usize = 229;
+    pub const PURGED: usize = 237;
+    pub const PRUNED: usize = 245;
+    /// Before it come the number of tasks, a kick, a respawn, and the pruning of the dead.
+    pub const PURGE: usize = 253 + 8 + 12 + 34 + 4;
+    pub const PURGE_STATE: usize = PURGE + 4;
+    pub const PURGE_LEFT: usize = PURGE_STATE + 1;
+}
+
+#[test]
+fn a_description_that_no_queue_can_have_is_refused() {
+    use description as at;
+    let long = Millis::MAX.0.to_le_bytes();
+    let too_long = (Millis::MAX.0 + 1).to_le_bytes();
+    let never = u64::MAX.to_le_bytes();
+    let almost_never = (u64::MAX - 1).to_le_bytes();
+    let many = (1u64 << 47).to_le_bytes();
+    let taken: [(&str, usize, &[u8]); 10] = [
+        ("the longest age of the dead", at::DEAD_AGE, &long),
+        ("no age of the dead", at::DEAD_AGE, &[0; 8]),
+        ("the expired dropped", at::EXPIRED, &[0]),
+        ("the lapsed ready", at::LAPSE, &[0]),
+        ("a pause for ever", at::PAUSED_OUT_UNTIL, &never),
+        ("a pause that is over", at::PAUSED_OUT_UNTIL, &[0; 8]),
+        ("many updates", at::UPDATED, &(1u64 << 46).to_le_bytes()),
+        ("a purge of the delayed", at::PURGE_STATE, &[0]),
+        ("a purge of the dead", at::PURGE_STATE, &[3]),
+        ("a purge of all there will be", at::PURGE_LEFT, &never),
+    ];
+    let refused: [(&str, usize, &[u8]); 15] = [
+        ("an age of the dead beyond a lifetime", at::DEAD_AGE, &too_long),
+        ("something else for the expired", at::EXPIRED, &[2]),
+        ("something else for the lapsed", at::LAPSE, &[2]),
+        ("half a pause of publishing", at::PAUSED_IN, &[2]),
+        ("half a pause of consuming", at::PAUSED_OUT, &[2]),
+        ("a pause of publishing beyond all time", at::PAUSED_IN_UNTIL, &almost_never),
+        ("a pause of consuming beyond all time", at::PAUSED_OUT_UNTIL, &almost_never),
+        ("more updates than can be", at::UPDATED, &many),
+        ("more purged than can be", at::PURGED, &many),
+        ("more pruned than can be", at::PRUNED, &many),
+        ("a task that is none", at::PURGE, &[4]),
+        ("a purge of a state that is none", at::PURGE_STATE, &[4]),
+        ("a purge of a state far from any", at::PURGE_STATE, &[255]),
+        ("a purge of nothing", at::PURGE_LEFT, &[0; 8]),
+        ("a task that became another", at::PURGE, &[3]),
+    ];
+    let frames = frames_of(&fixed());
+    let with = |at: usize, value: &[u8]| {
+        let mut frames = frames.clone();
+        frames[0][HEADER_BYTES + 4 + at..][..value.len()].copy_from_slice(value);
+        frames
+    };
+    assert_eq!(frames[0][HEADER_BYTES + 4 + at::PURGE..][..5], [2, 0, 0, 0, 3], "a purge");
+    for (what, at, value) in taken {
+        let queue = load(&with(at, value)).unwrap_or_else(|no| panic!("{what}: {no}"));
+        assert_sound(&queue, &|| what.to_owned());
+        work_off(queue);
+    }
+    for (what, at, value) in refused {
+        assert_refused(&with(at, value), what);
+    }
+}
+
+#[test]
+fn more_dead_jobs_than_are_kept_are_refused_unless_somebody_will_remove_them() {
+    let filled = |settings: &[Setting]| {
+        let mut driver = Driver::new();
+        for id in ["a", "b", "c"] {
+            driver.publish_into(StateKind::Dead, id);
+        }
+        driver.configure(settings);
+        driver.queue
+    };
+    let told = frames_of(&filled(&[Setting::DeadMax(2)]));
+    let mut driver = Driver { queue: load(&told).expect("a task removes one") };
+    driver.pass(0);
+    assert_eq!(driver.queue.len_of(StateKind::Dead), 2);
+
+    let untold = frames_of(&filled(&[]));
+    for (max, is_taken) in [(0u64, true), (1, false), (2, false), (3, true), (u64::MAX, true)] {
+        let mut frames = untold.clone();
+        frames[0][HEADER_BYTES + 4 + 89..][..8].copy_from_slice(&max.to_le_bytes());
+        assert_eq!(load(&frames).is_ok(), is_taken, "{max}");
+    }
+}
+
+#[test]
+fn a_version_that_could_not_be_counted_is_refused() {
+    const UPDATES: usize = 72;
+    let mut driver = Driver::new();
+    driver.publish(job("a"));
+    let frames = frames_of(&driver.queue);
+    let at = HEADER_BYTES + 4 + UPDATES;
+    for (updates, is_taken) in [(0u64, true), (7, true), (1 << 47, false), (u64::MAX, false)] {
+        let mut frames = frames.clone();
+        frames[1][at..at + 8].copy_from_slice(&updates.to_le_bytes());
+        let loaded = load(&frames);
+        assert_eq!(loaded.is_ok(), is_taken, "{updates}");
+        if let Ok(queue) = loaded {
+            let slot = queue.peek(1)[0];
+            assert_eq!(queue.job(slot).version(), 1 + updates);
+            assert_sound(&queue, &|| format!("{updates} updates"));
+        }
+    }
+}
+
 #[test]
 fn a_job_delivered_more_often_than_it_has_tries_is_refused() {
     const TRIES: u32 = 0x0A0B_0C0D;
@@ -335,9 +477,13 @@ fn a_job_delivered_more_often_than_it_has_tries_is_refused() {
             frames[1][at..at + 4].copy_from_slice(&tries.to_le_bytes());
             load(&frames).is_ok()
         };
-        // What can be taken has a try left.
-        let waits = matches!(state, StateKind::Delayed | StateKind::Ready);
-        let least = deliveries + u32::from(waits);
+        let least = match state {
+            // What can be taken has a try left.
+            StateKind::Delayed | StateKind::Ready => deliveries + 1,
+            StateKind::Leased => deliveries,
+            // Who comes back starts anew.
+            StateKind::Dead => 1,
+        };
         assert!(may_be(least), "{state:?}");
         assert!(!may_be(least - 1), "{state:?}");
         assert!(!may_be(0), "{state:?}");
@@ -426,6 +572,13 @@ fn of_little_in_common() -> Queue {
         }
     }
     driver.respawn_first(2, Revival { ttl: Some(Millis(70_000)), ..Revival::default() });
+    for state in StateKind::ALL {
+        let change = Change { ttl: Some(Millis(80_000)), priority: Some(3), ..Change::default() };
+        let _ = driver.update(&format!("{}-{}", state.name(), state as u8), change);
+    }
+    driver.purge(StateKind::Ready, 2);
+    driver.configure(&[Setting::DeadAge(Millis(90_000)), Setting::Expired(WhenExpired::Bury)]);
+    driver.pause(Side::Out, 500);
     driver.queue
 }
 

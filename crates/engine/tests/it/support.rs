@@ -1,8 +1,8 @@
 //! Drives a queue as clients do: with requests, ids and receipts.
 
 use jobq_engine::{
-    Backoff, Bodies, Consume, Corrupt, Due, Holder, Job, JobRef, Loader, Millis, Operation,
-    Outcome, Publish, Queue, Refusal, Request, Revival, Setting, Slot, StateKind, Token,
+    Backoff, Bodies, Change, Consume, Corrupt, Due, Holder, Job, JobRef, Loader, Millis, Operation,
+    Outcome, Publish, Queue, Refusal, Request, Revival, Setting, Side, Slot, StateKind, Token,
     UnixMillis, Verdict, Which, Wishes,
 };
 
@@ -235,6 +235,28 @@ impl Driver {
 
     pub fn delete(&mut self, names: &[&str]) -> u64 {
         self.count(Request::Delete(all_named(names)))
+    }
+
+    pub fn purge(&mut self, state: StateKind, count: u64) -> u64 {
+        self.count(Request::Purge { state, count })
+    }
+
+    /// The version that the job has now, `None` if it has another than was expected.
+    pub fn update(&mut self, name: &str, change: Change<'_>) -> Result<Option<u64>, Refusal> {
+        match self.ask(Request::Update { job: named(name), change })? {
+            Some(Outcome::Updated(version)) => Ok(version),
+            other => panic!("{other:?} is no update"),
+        }
+    }
+
+    /// Pauses for so many milliseconds, or with zero until it is resumed.
+    pub fn pause(&mut self, side: Side, ms: u64) {
+        let answer = self.ask(Request::Pause { side, span: Millis(ms) });
+        assert_eq!(answer, Ok(Some(Outcome::Configured)));
+    }
+
+    pub fn resume(&mut self) {
+        assert_eq!(self.ask(Request::Resume), Ok(Some(Outcome::Configured)));
     }
 
     /// Lets time pass, and everything happen that it brings.

@@ -27,6 +27,9 @@ fn integers_are_strict_decimals_within_their_range() {
         (range::MOVED, "9223372036854775808"),
         (range::TRIES, "4294967296"),
         (range::WEIGHT, "1001"),
+        (range::PAUSE, "0"),
+        (range::VERSION, "0"),
+        (range::VERSION, "9223372036854775808"),
     ] {
         assert!(read::<i128>(&range, outside).is_err(), "{} {outside}", range.name);
     }
@@ -57,6 +60,17 @@ fn ids_run_until_the_first_word_of_the_command() {
     assert_eq!(ids.iter().map(|job| job.id).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(ids[1].token.map(|token| token.0), Some(7));
     assert_eq!(args.word().unwrap(), Some("DELAY"));
+}
+
+#[test]
+fn a_single_id_may_be_a_word_of_the_command() {
+    let update = find(b"JQ.UPDATE").unwrap();
+    let argv: [&[u8]; 4] = [b"JQ.UPDATE", b"ttl", b"TTL", b"5"];
+    let mut args = Args::new(update, &argv);
+    assert_eq!(args.id().unwrap().id, "ttl");
+    assert_eq!(args.word().unwrap(), Some("TTL"));
+    assert!(args.id().is_ok());
+    assert!(args.id().unwrap_err().to_string().starts_with("SYNTAX no value for id; usage: "));
 }
 
 #[test]

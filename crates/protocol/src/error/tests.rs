@@ -1,5 +1,7 @@
 use std::collections::HashSet;
 
+use jobq_engine::StateKind;
+
 use super::*;
 
 #[test]
@@ -40,5 +42,12 @@ fn every_refusal_of_the_engine_has_its_word() {
     assert!(line(Refusal::ExpiresBeforeDue).starts_with("RANGE TTL "));
     assert!(line(Refusal::TooBig { body: 9, max: 8 }).starts_with("TOOBIG "));
     assert!(line(Refusal::Full { max: 3 }).starts_with("FULL "));
+    assert!(line(Refusal::Paused).starts_with("PAUSED "));
+    assert!(line(Refusal::NoSuchJob).starts_with("NOSUCHJOB "));
+    for state in StateKind::ALL {
+        let line = line(Refusal::WrongState(state));
+        assert!(line.starts_with("WRONGSTATE ") && line.ends_with(state.name()), "{line}");
+    }
+    assert!(line(Refusal::TooFewTries { deliveries: 3 }).starts_with("RANGE TRIES "));
     assert!(line(Refusal::Diverged("no such queue")).starts_with("CORRUPT no such queue"));
 }

@@ -1,6 +1,6 @@
-//! Moving, removing and counting jobs, and the queue's configuration.
+//! Changing, moving, removing and counting jobs, and the queue's pauses and configuration.
 
-use jobq_engine::{Revival, StateKind, Which};
+use jobq_engine::{Change, Due, Millis, Revival, Side, StateKind, UnixMillis, Which};
 
 use crate::{
     args::Args,
@@ -9,6 +9,31 @@ use crate::{
     range,
     settings::{self, SettingSpec},
 };
+
+/// `JQ.UPDATE queue id [option ...]`
+pub fn update<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let job = args.id()?;
+    let mut change = Change::default();
+    while let Some(word) = args.word()? {
+        match word {
+            "BODY" => change.body = Some(args.value(word)?),
+            "DELAY" | "AT" if change.due.is_some() => {
+                return Err(args.syntax("DELAY and AT exclude each other"));
+            }
+            "DELAY" => change.due = Some(Due::In(args.span(&range::DELAY)?)),
+            "AT" => change.due = Some(Due::At(args.integer(&range::AT).map(UnixMillis)?)),
+            "PRIORITY" => change.priority = Some(args.integer(&range::PRIORITY)?),
+            "TTL" => change.ttl = Some(args.span(&range::TTL)?),
+            "TRIES" => change.tries = Some(args.integer(&range::TRIES)?),
+            "IFVERSION" => change.if_version = Some(args.integer(&range::VERSION)?),
+            _ => return Err(args.misplaced(word)),
+        }
+    }
+    if (Change { if_version: None, ..change }) == Change::default() {
+        return Err(args.syntax("nothing says what to change"));
+    }
+    Ok(Call::Update { job, change })
+}
 
 /// `JQ.KICK queue (COUNT n | ID id [id ...])`
 pub fn kick<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
@@ -38,11 +63,42 @@ pub fn delete<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     args.ids().map(Call::Delete)
 }
 
+/// `JQ.PURGE queue (delayed|ready|leased|dead) [COUNT n]`
+pub fn purge<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let state = match args.word()? {
+        Some(word) => state(word).ok_or_else(|| args.misplaced(word))?,
+        None => return Err(args.syntax("nothing says which jobs")),
+    };
+    let count = match args.word()? {
+        Some("COUNT") => args.integer(&range::MOVED)?,
+        Some(word) => return Err(args.misplaced(word)),
+        None => u64::MAX,
+    };
+    Ok(Call::Purge { state, count })
+}
+
+/// `JQ.PAUSE queue [IN|OUT|BOTH] [FOR ms]`
+pub fn pause<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let mut side = None;
+    let mut span = Millis::ZERO;
+    while let Some(word) = args.word()? {
+        match word {
+            "IN" | "OUT" | "BOTH" if side.is_some() => {
+                return Err(args.syntax("IN, OUT and BOTH exclude each other"));
+            }
+            "IN" => side = Some(Side::In),
+            "OUT" => side = Some(Side::Out),
+            "BOTH" => side = Some(Side::Both),
+            "FOR" => span = args.span(&range::PAUSE)?,
+            _ => return Err(args.misplaced(word)),
+        }
+    }
+    Ok(Call::Pause { side: side.unwrap_or(Side::Both), span })
+}
+
 /// `JQ.LEN queue [delayed|ready|leased|dead]`
 pub fn len<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    let word = args.word()?;
-    let state = word.and_then(|word| StateKind::ALL.into_iter().find(|s| s.name() == word));
-    Ok(Call::Len(state))
+    Ok(Call::Len(args.word()?.and_then(state)))
 }
 
 /// `JQ.CONFIG queue (GET [name] | SET name value [name value ...])`
@@ -78,6 +134,10 @@ fn setting(args: &Args<'_, '_>, name: &[u8]) -> Result<&'static SettingSpec, Bad
         let names: Vec<&str> = settings::SETTINGS.iter().map(|spec| spec.name).collect();
         args.syntax(&format!("{} is no setting, these are: {}", shown(name), names.join(" ")))
     })
+}
+
+fn state(word: &str) -> Option<StateKind> {
+    StateKind::ALL.into_iter().find(|state| state.name() == word)
 }
 
 /// Reads which jobs are meant. Whether they can be all is in the table.

@@ -5,7 +5,8 @@ mod fuzz;
 mod refusals;
 
 use jobq_engine::{
-    Backoff, Bodies, Due, JobRef, Millis, Setting, StateKind, Token, UnixMillis, Verdict, Which,
+    Backoff, Bodies, Change, Due, JobRef, Millis, Setting, Side, StateKind, Token, UnixMillis,
+    Verdict, WhenExpired, WhenLapsed, Which,
 };
 
 use super::*;
@@ -168,6 +169,44 @@ fn a_touch_extends_by_the_old_ttr_or_a_new_one() {
 }
 
 #[test]
+fn an_update_changes_what_is_named_and_nothing_else() {
+    let updated = |line| match understood(line) {
+        Call::Update { job, change } => (job, change),
+        other => panic!("{line}: {other:?}"),
+    };
+    let alone = Change::default();
+    for (line, change) in [
+        ("JQ.UPDATE q a BODY hello", Change { body: Some(b"hello"), ..alone }),
+        ("JQ.UPDATE q a delay 0", Change { due: Some(Due::In(Millis(0))), ..alone }),
+        ("JQ.UPDATE q a AT 7", Change { due: Some(Due::At(UnixMillis(7))), ..alone }),
+        ("JQ.UPDATE q a PRIORITY -20", Change { priority: Some(-20), ..alone }),
+        ("JQ.UPDATE q a TTL 0", Change { ttl: Some(Millis(0)), ..alone }),
+        ("JQ.UPDATE q a TRIES 1", Change { tries: Some(1), ..alone }),
+    ] {
+        assert_eq!(updated(line), (job("a"), change), "{line}");
+    }
+    let line = "JQ.UPDATE q a@7 ifversion 3 TRIES 5 TTL 6 PRIORITY 2 AT 9 BODY x";
+    let change = Change {
+        body: Some(b"x"),
+        due: Some(Due::At(UnixMillis(9))),
+        priority: Some(2),
+        ttl: Some(Millis(6)),
+        tries: Some(5),
+        if_version: Some(3),
+    };
+    assert_eq!(updated(line), (receipt("a", 7), change));
+}
+
+#[test]
+fn neither_the_job_nor_the_new_body_of_an_update_is_taken_for_a_word() {
+    let Call::Update { job: named, change } = understood("JQ.UPDATE q BODY BODY TTL") else {
+        panic!()
+    };
+    assert_eq!(named, job("BODY"));
+    assert_eq!(change, Change { body: Some(b"TTL"), ..Change::default() });
+}
+
+#[test]
 fn a_kick_names_a_number_or_jobs() {
     let kicked = |line| match understood(line) {
         Call::Kick(which) => which,
@@ -200,6 +239,45 @@ fn a_delete_takes_ids_and_receipts() {
 }
 
 #[test]
+fn a_purge_is_of_one_state_and_of_all_its_jobs_unless_counted() {
+    for state in StateKind::ALL {
+        let line = format!("JQ.PURGE q {}", state.name().to_uppercase());
+        let Call::Purge { state: found, count } = understood(&line) else { panic!("{line}") };
+        assert_eq!((found, count), (state, u64::MAX), "{line}");
+    }
+    let Call::Purge { state, count } = understood("JQ.PURGE q dead count 3") else { panic!() };
+    assert_eq!((state, count), (StateKind::Dead, 3));
+}
+
+#[test]
+fn a_pause_is_of_both_sides_until_it_is_resumed_unless_told_otherwise() {
+    for (line, paused) in [
+        ("JQ.PAUSE q", (Side::Both, Millis::ZERO)),
+        ("JQ.PAUSE q both", (Side::Both, Millis::ZERO)),
+        ("JQ.PAUSE q in", (Side::In, Millis::ZERO)),
+        ("JQ.PAUSE q OUT FOR 1", (Side::Out, Millis(1))),
+        ("JQ.PAUSE q FOR 3155760000000", (Side::Both, Millis::MAX)),
+        ("JQ.PAUSE q for 5 Out", (Side::Out, Millis(5))),
+    ] {
+        let Call::Pause { side, span } = understood(line) else { panic!("{line}") };
+        assert_eq!((side, span), paused, "{line}");
+    }
+    assert!(matches!(understood("JQ.RESUME q"), Call::Resume));
+}
+
+#[test]
+fn one_job_is_told_of_by_its_id_or_a_receipt() {
+    for (line, named) in [
+        ("JQ.JOB q a", job("a")),
+        ("JQ.JOB q a@2", receipt("a", 2)),
+        ("JQ.JOB q COUNT", job("COUNT")),
+    ] {
+        let Call::Job(found) = understood(line) else { panic!("{line}") };
+        assert_eq!(found, named, "{line}");
+    }
+}
+
+#[test]
 fn a_length_is_of_one_state_or_of_all() {
     assert!(matches!(understood("JQ.LEN q"), Call::Len(None)));
     for state in StateKind::ALL {
@@ -220,6 +298,16 @@ fn several_settings_are_set_at_once_in_their_order() {
     let line = "JQ.CONFIG q SET maxlen 10 Tries 3 backoff none";
     let Call::ConfigSet(settings) = understood(line) else { panic!() };
     let expected = [Setting::MaxLen(10), Setting::Tries(3), Setting::Backoff(Backoff::None)];
+    assert_eq!(settings, expected);
+
+    let line = "JQ.CONFIG q SET lapse Backoff expired dead dead-max 5 Dead-Age 0";
+    let Call::ConfigSet(settings) = understood(line) else { panic!() };
+    let expected = [
+        Setting::Lapse(WhenLapsed::Backoff),
+        Setting::Expired(WhenExpired::Bury),
+        Setting::DeadMax(5),
+        Setting::DeadAge(Millis(0)),
+    ];
     assert_eq!(settings, expected);
 }
 

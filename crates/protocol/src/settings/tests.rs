@@ -11,7 +11,20 @@ fn the_documented_defaults_are_those_of_a_new_queue() {
 
 #[test]
 fn every_setting_is_read_back_as_it_was_set() {
-    let values = ["7", "250", "90000", "exp:100:5000", "-3", "1000", "65536"];
+    let values = [
+        "7",
+        "250",
+        "90000",
+        "exp:100:5000",
+        "-3",
+        "1000",
+        "65536",
+        "500",
+        "604800000",
+        "dead",
+        "backoff",
+    ];
+    assert_eq!(values.len(), SETTINGS.len());
     let mut config = Config::default();
     for (spec, value) in SETTINGS.iter().zip(values) {
         config.set(spec.parse(value.as_bytes()).unwrap());
@@ -37,6 +50,36 @@ fn an_error_calls_a_setting_by_its_name() {
     assert_eq!(line, "RANGE maxlen is 0 to 9223372036854775807 jobs, not '-1'");
     let line = refused(b"backoff", b"linear").to_string();
     assert!(line.starts_with("RANGE backoff is none, "), "{line}");
+    let line = refused(b"dead-age", b"1d").to_string();
+    assert_eq!(line, "RANGE dead-age is 0 to 3155760000000 milliseconds, not '1d'");
+    let line = refused(b"expired", b"bury").to_string();
+    assert_eq!(line, "RANGE expired is drop or dead, not 'bury'");
+    let line = refused(b"lapse", b"").to_string();
+    assert_eq!(line, "RANGE lapse is ready or backoff, not ''");
+}
+
+#[test]
+fn a_word_is_a_value_in_either_case_and_read_back_in_lower() {
+    let mut config = Config::default();
+    for (name, value, read) in [
+        ("expired", "DEAD", "dead"),
+        ("expired", "Drop", "drop"),
+        ("lapse", "BackOff", "backoff"),
+        ("lapse", "READY", "ready"),
+    ] {
+        let spec = find(name.as_bytes()).unwrap();
+        config.set(spec.parse(value.as_bytes()).unwrap());
+        assert_eq!(spec.read(&config), read, "{name} {value}");
+    }
+}
+
+#[test]
+fn a_setting_of_words_permits_those_that_its_value_shows() {
+    for (spec, words) in
+        [("expired", EXPIRED.map(|(word, _)| word)), ("lapse", LAPSE.map(|(word, _)| word))]
+    {
+        assert_eq!(find(spec.as_bytes()).unwrap().value, words.join("|"));
+    }
 }
 
 #[test]

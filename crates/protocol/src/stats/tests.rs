@@ -8,5 +8,6 @@ fn every_counter_of_the_engine_is_explained_under_its_name() {
     let states = StateKind::ALL.map(StateKind::name);
     let names = states.into_iter().chain(["jobs", "bytes"]);
     let names = names.chain(counters.map(|(name, _)| name)).chain(["clock", "next-due"]);
+    let names = names.chain(["paused-in", "paused-out", "oldest-ready"]);
     assert!(names.eq(FIELDS.iter().map(|(name, _)| *name)));
 }

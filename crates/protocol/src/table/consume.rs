@@ -54,7 +54,8 @@ pub const CONSUME: Command = Command {
     keys: Keys::FirstAndAfter("ALSO"),
     args: &[QUEUE, COUNT, TTR, BLOCK, WORKER, FREE, WEIGHTS, ALSO],
     reply: "Array of jobs, each an array of three bulk strings: the queue, the receipt, the body. \
-            Null if there is no job, or none came in time (a null array in RESP2).",
+            Null if there is no job, or none came in time (a null array in RESP2). A queue that \
+            is paused is as one without ready jobs.",
     errors: &[],
     examples: &[
         Example { command: "JQ.PUBLISH mail hello ID welcome-7", reply: "\"welcome-7\"" },
@@ -69,7 +70,8 @@ pub const CONSUME: Command = Command {
          jobs of several queues.",
         "The receipt names this very delivery. Settle the job with it before the lease lapses, or \
          extend the lease with `JQ.TOUCH`. A lapse is a failed attempt: the job is ready again at \
-         once, at the tail, or dead if that was its last try.",
+         once, at the tail, or after its backoff if the queue's `lapse` says so, or dead if that was \
+         its last try.",
         "Inside a transaction or a script it does not wait.",
     ],
 };

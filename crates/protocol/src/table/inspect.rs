@@ -1,10 +1,7 @@
 //! Looking without changing.
 
-use super::options::{COUNT, QUEUE};
-use crate::{
-    command::{Access, Command, CommandId, Example, Keys},
-    syntax::Arg,
-};
+use super::options::{COUNT, JOB_ID, QUEUE, STATE};
+use crate::command::{Access, Command, CommandId, Example, Keys};
 
 const PUBLISHED: Example =
     Example { command: "JQ.PUBLISH mail hello ID welcome-7", reply: "\"welcome-7\"" };
@@ -41,7 +38,7 @@ pub const PEEK: Command = Command {
     fast: false,
     args: &[QUEUE, COUNT],
     reply: "Array of jobs, each an array of three bulk strings: the queue, the bare id, the body. \
-            Null if no job is ready (a null array in RESP2).",
+            Null if no job is ready, or none is handed out for now (a null array in RESP2).",
     examples: &[
         PUBLISHED,
         Example {
@@ -52,23 +49,32 @@ pub const PEEK: Command = Command {
     ..INSPECT
 };
 
+pub const JOB: Command = Command {
+    id: CommandId::Job,
+    name: "JQ.JOB",
+    summary: "Tells everything that is known of a job.",
+    arity: -3,
+    args: &[QUEUE, JOB_ID],
+    reply: "Map from field names to bulk strings, integers or nulls (a flat array in RESP2). Null \
+            if there is no such job, or the lease that the receipt names has ended.",
+    examples: &[
+        PUBLISHED,
+        Example {
+            command: "JQ.JOB mail welcome-7",
+            reply:
+                " 1) \"id\"\n 2) \"welcome-7\"\n 3) \"state\"\n 4) \"ready\"\n 5) \"body\"\n 6) \
+                    \"hello\"\n...",
+        },
+    ],
+    notes: &["The fields are in the table of job fields below.", AS_OF],
+    ..INSPECT
+};
+
 pub const LEN: Command = Command {
     id: CommandId::Len,
     name: "JQ.LEN",
     summary: "Counts the jobs of a queue, in one state or in all.",
-    args: &[
-        QUEUE,
-        Arg::one_of(
-            "state",
-            &[
-                Arg::word("delayed", "delayed").about("Those that wait for an instant."),
-                Arg::word("ready", "ready").about("Those that may be taken."),
-                Arg::word("leased", "leased").about("Those that a consumer holds."),
-                Arg::word("dead", "dead").about("Those that were given up."),
-            ],
-        )
-        .optional(),
-    ],
+    args: &[QUEUE, STATE.optional()],
     reply: "Integer: how many jobs; 0 if there is no queue.",
     examples: &[
         PUBLISHED,
@@ -82,7 +88,9 @@ pub const STATS: Command = Command {
     id: CommandId::Stats,
     name: "JQ.STATS",
     summary: "Tells how many jobs a queue holds and what has happened to them.",
-    reply: "Map from field names to integers (a flat array in RESP2). Null if there is no queue.",
+    reply:
+        "Map from field names to integers or nulls (a flat array in RESP2). Null if there is no \
+            queue.",
     examples: &[
         PUBLISHED,
         Example {

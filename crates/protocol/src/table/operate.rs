@@ -1,8 +1,10 @@
-//! Moving and removing jobs whoever holds them, and the queue's configuration.
+//! Changing, moving and removing jobs whoever holds them, and the queue's pauses and
+//! configuration.
 
-use super::options::{COUNT_MOVED, DELAY, IDS, ID_IDS, QUEUE};
+use super::options::{BODY, COUNT_MOVED, DELAY, DUE, IDS, ID_IDS, JOB_ID, PRIORITY, QUEUE, STATE};
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
+    error::ErrorWord,
     range,
     syntax::Arg,
 };
@@ -11,6 +13,10 @@ const PUBLISHED: Example =
     Example { command: "JQ.PUBLISH mail hello ID welcome-7 DELAY 3600000", reply: "\"welcome-7\"" };
 
 const ONE: &str = "(integer) 1";
+
+const PAUSED: &str = "(error) PAUSED publishing to the queue is paused";
+
+const NO_SUCH_JOB: &str = "(error) NOSUCHJOB there is no such job, or its lease has ended";
 
 const WORDS: &str = "The words of this command are not taken for ids, so a job whose given id is \
                      such a word cannot be named here.";
@@ -37,6 +43,65 @@ const OPERATE: Command = Command {
     errors: &[],
     examples: &[],
     notes: &[],
+};
+
+pub const UPDATE: Command = Command {
+    id: CommandId::Update,
+    name: "JQ.UPDATE",
+    summary: "Changes a job where it is, whatever state it is in.",
+    complexity: "O(log n) with n jobs in the queue",
+    access: Access::WriteGrowing,
+    fast: true,
+    args: &[
+        QUEUE,
+        JOB_ID,
+        BODY.after("BODY").optional(),
+        DUE,
+        PRIORITY,
+        Arg::integer("ttl", range::TTL)
+            .after("TTL")
+            .shown("ms")
+            .optional()
+            .about("The time to live from now on; 0 for ever."),
+        Arg::integer("tries", range::TRIES)
+            .after("TRIES")
+            .shown("n")
+            .optional()
+            .about("Deliveries before the job is dead when it fails, those so far included."),
+        Arg::integer("version", range::VERSION)
+            .after("IFVERSION")
+            .shown("v")
+            .optional()
+            .about("Only if the job has this version; a new job has version 1."),
+    ],
+    reply: "Integer: the job's new version. Null if it has another version than `IFVERSION`; \
+            nothing is changed then.",
+    errors: &[
+        (ErrorWord::NoSuchJob, "there is no such job, or the lease that the receipt names is over"),
+        (ErrorWord::WrongState, "`DELAY` or `AT` is named and the job is leased or dead"),
+        (ErrorWord::TooBig, "the body is longer than `maxbody`"),
+        (
+            ErrorWord::Range,
+            "the TTL ends before the job is due, or `TRIES` is too few for a delivery that is \
+             under way or yet to come",
+        ),
+        (ErrorWord::Oom, "the server is at its `maxmemory`"),
+    ],
+    examples: &[
+        PUBLISHED,
+        Example { command: "JQ.UPDATE mail welcome-7 BODY goodbye", reply: "(integer) 2" },
+        Example { command: "JQ.UPDATE mail welcome-7 PRIORITY -5 IFVERSION 1", reply: "(nil)" },
+        Example { command: "JQ.UPDATE mail welcome-8 TTL 0", reply: NO_SUCH_JOB },
+    ],
+    notes: &[
+        "At least one change has to be named, and what is not named stays. Each update makes the \
+         version one higher, and nothing else does.",
+        "A ready job keeps its place in line unless its priority changes; then it is the last of \
+         its new priority. With a `DELAY` or an `AT` yet to come a ready job is delayed, and \
+         without a wait a delayed one is ready. A consumer that holds the job keeps the body that \
+         it was given.",
+    ],
+    ..OPERATE
 };
 
 pub const KICK: Command = Command {
@@ -104,6 +169,85 @@ pub const DELETE: Command = Command {
     reply: "Integer: how many jobs were removed. A receipt whose lease is over removes nothing.",
     examples: &[PUBLISHED, Example { command: "JQ.DELETE mail welcome-7 welcome-8", reply: ONE }],
     notes: &["The holder of a leased job that is deleted settles nothing any more."],
+    ..OPERATE
+};
+
+pub const PURGE: Command = Command {
+    id: CommandId::Purge,
+    name: "JQ.PURGE",
+    summary: "Removes the jobs of one state.",
+    args: &[
+        QUEUE,
+        STATE,
+        COUNT_MOVED
+            .optional()
+            .about("At most so many, those first that would leave the state first."),
+    ],
+    reply: "Integer: how many jobs were meant.",
+    examples: &[
+        PUBLISHED,
+        Example { command: "JQ.PURGE mail delayed", reply: ONE },
+        Example { command: "JQ.LEN mail", reply: "(integer) 0" },
+    ],
+    notes: &[SLICES, "The holder of a leased job that is purged settles nothing any more."],
+    ..OPERATE
+};
+
+pub const PAUSE: Command = Command {
+    id: CommandId::Pause,
+    name: "JQ.PAUSE",
+    summary: "Closes a queue to publishers, to consumers or to both.",
+    complexity: "O(1)",
+    fast: true,
+    arity: -2,
+    args: &[
+        QUEUE,
+        Arg::one_of(
+            "side",
+            &[
+                Arg::word("in", "IN").about("Publishing is refused with `PAUSED`."),
+                Arg::word("out", "OUT")
+                    .about("No job is handed out; consumers find none, or wait."),
+                Arg::word("both", "BOTH").about("Both, as if not named."),
+            ],
+        )
+        .optional(),
+        Arg::integer("span", range::PAUSE)
+            .after("FOR")
+            .shown("ms")
+            .optional()
+            .about("How long; until it is resumed if not named."),
+    ],
+    reply: "`OK`.",
+    examples: &[
+        Example { command: "JQ.PAUSE mail IN FOR 60000", reply: "OK" },
+        Example { command: "JQ.PUBLISH mail hello", reply: PAUSED },
+        Example { command: "JQ.RESUME mail", reply: "OK" },
+    ],
+    notes: &[
+        "Makes the queue if there is none. A pause of a side that is paused replaces the one \
+         before; the other side stays as it is. Jobs that are leased can be settled, and time \
+         passes for all jobs, as if there were no pause. `JQ.STATS` tells until when each side is \
+         paused.",
+    ],
+    ..OPERATE
+};
+
+pub const RESUME: Command = Command {
+    id: CommandId::Resume,
+    name: "JQ.RESUME",
+    summary: "Opens a paused queue, both to publishers and to consumers.",
+    complexity: "O(1)",
+    fast: true,
+    arity: -2,
+    args: &[QUEUE],
+    reply: "`OK`, also if nothing was paused or there is no queue.",
+    examples: &[
+        Example { command: "JQ.PAUSE mail", reply: "OK" },
+        Example { command: "JQ.RESUME mail", reply: "OK" },
+        Example { command: "JQ.PUBLISH mail hello", reply: "\"01KAJ9Q4X2M8T0V6R3B5N7C1DE\"" },
+    ],
+    notes: &["Consumers that wait are served at once."],
     ..OPERATE
 };
 

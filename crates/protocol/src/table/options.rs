@@ -13,11 +13,25 @@ pub const BODY: Arg =
 pub const IDS: Arg =
     Arg::string("id").multiple().about("Which jobs: each by its bare id or by a receipt.");
 
-/// The same behind a word.
+/// One id or receipt.
+pub const JOB_ID: Arg = Arg::string("id").about("Which job: by its bare id or by a receipt.");
+
+/// The same as [`IDS`], behind a word.
 pub const ID_IDS: Arg = Arg::string("id").after("ID").multiple().about("These jobs.");
 
 /// So many jobs, chosen by an operator.
 pub const COUNT_MOVED: Arg = Arg::integer("count", range::MOVED).after("COUNT").shown("n");
+
+/// A state of jobs.
+pub const STATE: Arg = Arg::one_of(
+    "state",
+    &[
+        Arg::word("delayed", "delayed").about("Those that wait for an instant."),
+        Arg::word("ready", "ready").about("Those that may be taken."),
+        Arg::word("leased", "leased").about("Those that a consumer holds."),
+        Arg::word("dead", "dead").about("Those that were given up."),
+    ],
+);
 
 /// How many jobs a reply carries.
 pub const COUNT: Arg = Arg::integer("count", range::COUNT)
@@ -41,7 +55,7 @@ pub const GIVEN_ID: Arg = Arg::string("id")
     .optional()
     .about("An id of your own instead of a made one: 1 to 64 letters, digits or `.` `_` `:` `-`.");
 
-/// When a new job may first be taken.
+/// When a job may first be taken.
 pub const DUE: Arg = Arg::one_of(
     "due",
     &[
@@ -59,7 +73,7 @@ pub const DUE: Arg = Arg::one_of(
 
 /// The time to live of a new job.
 pub const TTL: Arg = Arg::integer("ttl", range::TTL).after("TTL").shown("ms").optional().about(
-    "The time to live: an unfinished job is removed so long after it was published; 0 for never.",
+    "The time to live: an unfinished job expires so long after it was published; 0 for never.",
 );
 
 /// The time to run of a new job.

@@ -11,6 +11,7 @@ use crate::{
 const EXPIRES: (ErrorWord, &str) = (ErrorWord::Range, "the TTL ends before the job is due");
 const TOO_BIG: (ErrorWord, &str) = (ErrorWord::TooBig, "a body is longer than `maxbody`");
 const FULL: (ErrorWord, &str) = (ErrorWord::Full, "the queue would hold more jobs than `maxlen`");
+const PAUSED: (ErrorWord, &str) = (ErrorWord::Paused, "publishing to the queue is paused");
 const OOM: (ErrorWord, &str) = (ErrorWord::Oom, "the server is at its `maxmemory`");
 
 pub const PUBLISH: Command = Command {
@@ -33,6 +34,7 @@ pub const PUBLISH: Command = Command {
         EXPIRES,
         TOO_BIG,
         FULL,
+        PAUSED,
         OOM,
     ],
     examples: &[
@@ -74,7 +76,7 @@ pub const MPUBLISH: Command = Command {
         PRIORITY,
     ],
     reply: "Array of bulk strings: the ids of the jobs, in the order of the bodies.",
-    errors: &[EXPIRES, TOO_BIG, FULL, OOM],
+    errors: &[EXPIRES, TOO_BIG, FULL, PAUSED, OOM],
     examples: &[Example {
         command: "JQ.MPUBLISH mail 2 hello goodbye TTL 86400000",
         reply: "1) \"01KAJ9Q4X2M8T0V6R3B5N7C1DE\"\n2) \"01KAJ9Q4X2M8T0V6R3C92K4HJ0\"",

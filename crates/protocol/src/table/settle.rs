@@ -107,7 +107,11 @@ pub const BURY: Command = Command {
         },
         Example { command: "JQ.LEN mail dead", reply: "(integer) 1" },
     ],
-    notes: &["A dead job stays until it is respawned or deleted; it does not expire.", WORDS],
+    notes: &[
+        "A dead job stays until it is respawned or removed; it does not expire. `dead-max` and \
+         `dead-age` limit how many are kept, and how long.",
+        WORDS,
+    ],
     ..SETTLE
 };
 

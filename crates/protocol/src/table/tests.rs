@@ -22,10 +22,16 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.RELEASE queue id [id ...] [DELAY ms]",
         "JQ.BURY queue id [id ...] [ERROR text]",
         "JQ.TOUCH queue [TTR ms] id [id ...]",
+        "JQ.UPDATE queue id [BODY body] [DELAY ms | AT unix-ms] [PRIORITY p] [TTL ms] [TRIES n] \
+         [IFVERSION v]",
         "JQ.KICK queue (COUNT n | ID id [id ...])",
         "JQ.RESPAWN queue (COUNT n | ID id [id ...] | ALL) [TRIES n] [TTL ms] [DELAY ms]",
         "JQ.DELETE queue id [id ...]",
+        "JQ.PURGE queue (delayed|ready|leased|dead) [COUNT n]",
+        "JQ.PAUSE queue [IN|OUT|BOTH] [FOR ms]",
+        "JQ.RESUME queue",
         "JQ.PEEK queue [COUNT n]",
+        "JQ.JOB queue id",
         "JQ.LEN queue [delayed|ready|leased|dead]",
         "JQ.STATS queue",
         "JQ.CONFIG queue (GET [name] | SET name value [name value ...])",
@@ -142,12 +148,21 @@ fn the_words_of_a_command_are_distinct_and_fit_the_cursor() {
 }
 
 #[test]
-fn only_what_adds_jobs_is_refused_for_want_of_memory() {
+fn only_what_adds_jobs_or_bodies_is_refused_for_want_of_memory() {
     for command in COMMANDS {
         let grows = command.access == Access::WriteGrowing;
-        assert_eq!(grows, command.name.ends_with("PUBLISH"), "{}", command.name);
+        let takes_body = command.args.iter().any(|arg| arg.name == "body") && !command.internal;
+        assert_eq!(grows, takes_body, "{}", command.name);
         let says_so = command.errors.iter().any(|(word, _)| *word == ErrorWord::Oom);
         assert_eq!(grows, says_so, "{}", command.name);
+    }
+}
+
+#[test]
+fn only_what_adds_jobs_is_refused_while_a_queue_is_paused() {
+    for command in COMMANDS {
+        let says_so = command.errors.iter().any(|(word, _)| *word == ErrorWord::Paused);
+        assert_eq!(says_so, command.name.ends_with("PUBLISH"), "{}", command.name);
     }
 }
 
@@ -166,6 +181,9 @@ fn categories_keep_clients_from_what_is_not_for_them() {
     assert_eq!(of(b"JQ.PUBLISH"), "write fast jobqueue");
     assert_eq!(of(b"JQ.CONSUME"), "write blocking jobqueue");
     assert_eq!(of(b"JQ.LEN"), "read fast jobqueue");
+    assert_eq!(of(b"JQ.JOB"), "read fast jobqueue");
+    assert_eq!(of(b"JQ.PAUSE"), "write fast jobqueue");
+    assert_eq!(of(b"JQ.PURGE"), "write jobqueue");
     assert_eq!(of(b"JQ.DIGEST"), "read jobqueue");
     for command in COMMANDS.iter().filter(|command| command.internal || command.dangerous) {
         assert_eq!(command.categories(), "dangerous", "{}", command.name);

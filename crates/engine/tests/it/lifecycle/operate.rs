@@ -1,6 +1,8 @@
 //! What an operator does to jobs: kick, respawn, delete, and what is counted.
 
-use jobq_engine::{Millis, Refusal, Request, Revival, State, StateKind, UnixMillis, Which};
+use jobq_engine::{
+    Millis, Refusal, Request, Revival, Setting, State, StateKind, UnixMillis, Which,
+};
 
 use crate::support::{job, Driver, ANYONE, START};
 
@@ -239,6 +241,7 @@ fn what_is_due_goes_before_what_operators_asked_for() {
 #[test]
 fn the_counters_account_for_every_job() {
     let mut driver = Driver::new();
+    driver.configure(&[Setting::DeadMax(3)]);
     for n in 0..60 {
         let ttl = if n % 5 == 0 { 40 } else { 0 };
         driver.publish(job("a").ttl(ttl).tries(2).ttr(25).delay(n % 7 * 5 % 40));
@@ -250,12 +253,17 @@ fn the_counters_account_for_every_job() {
                 _ => 0,
             };
         }
+        driver.purge(StateKind::Delayed, u64::from(n % 9 == 0));
+        if n % 6 == 0 {
+            driver.publish_into(StateKind::Dead, &n.to_string());
+        }
         driver.pass(10);
         let counters = driver.queue.counters();
-        let left = counters.published - counters.acked - counters.expired - counters.deleted;
+        let removed = counters.deleted + counters.purged + counters.pruned;
+        let left = counters.published - counters.acked - counters.expired - removed;
         assert_eq!(left, driver.queue.len() as u64);
     }
-    for ending in ["acked", "nacked", "lapsed", "expired", "deleted"] {
+    for ending in ["acked", "nacked", "lapsed", "expired", "deleted", "purged", "pruned"] {
         let named = driver.queue.counters().named();
         assert!(named.iter().any(|&(name, count)| name == ending && count > 0), "{named:?}");
     }

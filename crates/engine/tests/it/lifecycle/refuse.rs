@@ -3,11 +3,11 @@
 //! The driver of these tests compares digests at each refusal; here each kind is met once.
 
 use jobq_engine::{
-    Bodies, Due, Lease, Millis, Operation, Outcome, Publish, Refusal, Request, Revival, Setting,
-    StateKind, Verdict, Which, Wishes,
+    Bodies, Change, Due, Lease, Millis, Operation, Outcome, Publish, Refusal, Request, Revival,
+    Setting, Side, StateKind, Verdict, Which, Wishes,
 };
 
-use crate::support::{all_named, job, Driver, ANYONE, BURY, NACK, RELEASE};
+use crate::support::{all_named, job, named, Driver, ANYONE, BURY, NACK, RELEASE};
 
 /// A queue with a job in every state, named after it.
 fn one_in_each_state() -> Driver {
@@ -16,6 +16,10 @@ fn one_in_each_state() -> Driver {
         driver.publish_into(state, state.name());
     }
     driver
+}
+
+fn update<'a>(job: &'a str, change: Change<'a>) -> Request<'a> {
+    Request::Update { job: named(job), change }
 }
 
 #[test]
@@ -38,11 +42,23 @@ fn every_refusal_changes_nothing_and_says_why() {
             Request::Respawn { which: Which::First(1), revival: late },
             "TTL ends before the job is due",
         ),
+        (update("unknown", Change::default()), "there is no such job, or its lease has ended"),
+        (
+            update("leased", Change { due: Some(Due::Now), ..Change::default() }),
+            "the job is leased",
+        ),
+        (
+            update("leased", Change { tries: Some(0), ..Change::default() }),
+            "TRIES leaves none: the job was delivered 1 times",
+        ),
     ];
     for (request, why) in cases {
         let refusal = driver.ask(request).expect_err(why);
         assert_eq!(refusal.to_string(), why);
     }
+    driver.pause(Side::In, 0);
+    let refusal = driver.ask(job("a").request()).expect_err("paused");
+    assert_eq!(refusal.to_string(), "publishing to the queue is paused");
 }
 
 #[test]
@@ -99,6 +115,7 @@ fn a_request_that_finds_nothing_is_no_change() {
         Request::Respawn { which: Which::Ids(all_named(&["ready", "leased"])), revival },
         Request::Respawn { which: Which::First(0), revival },
         Request::Delete(nobody()),
+        Request::Purge { state: StateKind::Ready, count: 0 },
     ];
     for verdict in [Verdict::Ack, NACK, RELEASE, BURY] {
         requests.push(Request::Settle { jobs: nobody(), verdict });

@@ -67,12 +67,15 @@ fn draw_value(arg: &Arg, n: usize, dice: &mut Dice, argv: &mut Vec<Vec<u8>>) {
 }
 
 /// Makes what could not be drawn independently agree.
-fn reconcile(argv: &mut [Vec<u8>]) {
+fn reconcile(argv: &mut Vec<Vec<u8>>) {
     let at = |argv: &[Vec<u8>], word: &str| argv.iter().position(|arg| arg == word.as_bytes());
     if argv[0] == b"JQ.MPUBLISH" {
         // The number of bodies: up to the first word.
         let bodies = argv[3..].iter().take_while(|body| body.starts_with(b"any")).count();
         argv[2] = bodies.to_string().into();
+    }
+    if argv[0] == b"JQ.UPDATE" && (argv.len() == 3 || argv[3] == b"IFVERSION") {
+        argv.extend([b"TTL".into(), b"0".into()]);
     }
     if let Some(weights) = at(argv, "WEIGHTS") {
         let queues = at(argv, "ALSO").map_or(1, |also| argv.len() - also);
@@ -152,7 +155,7 @@ fn damage(argv: &mut Vec<Vec<u8>>, dice: &mut Dice) {
 }
 
 fn anything(dice: &mut Dice) -> Vec<u8> {
-    let words: [&[u8]; 16] = [
+    let words: [&[u8]; 20] = [
         b"DELAY",
         b"at",
         b"TTR",
@@ -164,6 +167,10 @@ fn anything(dice: &mut Dice) -> Vec<u8> {
         b"WEIGHTS",
         b"GET",
         b"SET",
+        b"BODY",
+        b"FOR",
+        b"IN",
+        b"dead",
         b"-1",
         b"0",
         b"1",

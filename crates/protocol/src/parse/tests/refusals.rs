@@ -34,6 +34,13 @@ fn what_the_table_does_not_know_is_refused() {
         ("JQ.RELEASE q a DELAY 5 b", "SYNTAX unexpected 'b'"),
         ("JQ.KICK q ALL", "SYNTAX unexpected 'ALL'"),
         ("JQ.LEN q asleep", "SYNTAX unexpected 'asleep'"),
+        ("JQ.UPDATE q a TTR 5", "SYNTAX unexpected 'TTR'"),
+        ("JQ.UPDATE q a b TTL 5", "SYNTAX unexpected 'b'"),
+        ("JQ.PURGE q asleep", "SYNTAX unexpected 'asleep'"),
+        ("JQ.PURGE q ALL", "SYNTAX unexpected 'ALL'"),
+        ("JQ.PAUSE q 5", "SYNTAX unexpected '5'"),
+        ("JQ.RESUME q IN", "SYNTAX unexpected 'IN'"),
+        ("JQ.JOB q a b", "SYNTAX unexpected 'b'"),
         ("JQ.STATS q all", "SYNTAX unexpected 'all'"),
         ("JQ.DIGEST q x", "SYNTAX unexpected 'x'"),
         ("JQ.CONFIG q GET ttr ttl", "SYNTAX unexpected 'ttl'"),
@@ -54,6 +61,10 @@ fn a_word_without_its_value_is_refused() {
         ("JQ.CONSUME q WORKER", "SYNTAX no value for WORKER"),
         ("JQ.NACK q a ERROR", "SYNTAX no value for ERROR"),
         ("JQ.KICK q COUNT", "SYNTAX no value for COUNT"),
+        ("JQ.UPDATE q a BODY", "SYNTAX no value for BODY"),
+        ("JQ.UPDATE q a IFVERSION", "SYNTAX no value for IFVERSION"),
+        ("JQ.PURGE q dead COUNT", "SYNTAX no value for COUNT"),
+        ("JQ.PAUSE q FOR", "SYNTAX no value for FOR"),
         ("JQ.CONFIG q SET", "SYNTAX no value for SET"),
         ("JQ.CONFIG q SET ttr 5 ttl", "SYNTAX no value for ttl"),
     ]);
@@ -67,6 +78,9 @@ fn too_few_arguments_are_an_error_even_if_the_server_lets_them_pass() {
         ("JQ.MPUBLISH q", "SYNTAX no value for n"),
         ("JQ.KICK q", "SYNTAX nothing says which jobs"),
         ("JQ.RESPAWN q", "SYNTAX nothing says which jobs"),
+        ("JQ.UPDATE q", "SYNTAX no value for id"),
+        ("JQ.PURGE q", "SYNTAX nothing says which jobs"),
+        ("JQ.JOB q", "SYNTAX no value for id"),
         ("JQ.CONFIG q", "SYNTAX GET or SET is needed"),
         ("JQ.DEBUG q", "SYNTAX nothing to do"),
         ("JQ.TICK q 1", "SYNTAX no value for n"),
@@ -85,7 +99,11 @@ fn a_word_given_twice_is_refused_wherever_it_is() {
         ("JQ.PEEK q COUNT 1 COUNT 1", "SYNTAX COUNT is given twice"),
         ("JQ.NACK q a ERROR x ERROR y", "SYNTAX ERROR is given twice"),
         ("JQ.TOUCH q TTR 1 a TTR 1", "SYNTAX TTR is given twice"),
+        ("JQ.UPDATE q a BODY x BODY y", "SYNTAX BODY is given twice"),
+        ("JQ.UPDATE q a AT 1 AT 2", "SYNTAX AT is given twice"),
         ("JQ.KICK q ID a ID b", "SYNTAX ID is given twice"),
+        ("JQ.PURGE q dead dead", "SYNTAX dead is given twice"),
+        ("JQ.PAUSE q IN FOR 1 in", "SYNTAX IN is given twice"),
         ("JQ.RESPAWN q ALL ALL", "SYNTAX ALL is given twice"),
         ("JQ.CONFIG q SET ttr 5 TTR 6", "SYNTAX ttr is given twice"),
     ]);
@@ -98,6 +116,11 @@ fn what_excludes_each_other_is_refused() {
         ("JQ.PUBLISH q hello AT 5 TTL 1 DELAY 5", "SYNTAX DELAY and AT exclude each other"),
         ("JQ.RESPAWN q ALL COUNT 5", "SYNTAX COUNT, ID and ALL exclude each other"),
         ("JQ.RESPAWN q ID a ALL", "SYNTAX COUNT, ID and ALL exclude each other"),
+        ("JQ.UPDATE q a DELAY 5 AT 5", "SYNTAX DELAY and AT exclude each other"),
+        ("JQ.PAUSE q IN OUT", "SYNTAX IN, OUT and BOTH exclude each other"),
+        ("JQ.PAUSE q BOTH FOR 5 IN", "SYNTAX IN, OUT and BOTH exclude each other"),
+        ("JQ.PURGE q ready dead", "SYNTAX dead cannot stand there"),
+        ("JQ.PURGE q ready COUNT 5 dead", "SYNTAX dead cannot stand there"),
         ("JQ.KICK q COUNT 5 ID a", "SYNTAX ID cannot stand there"),
         ("JQ.LEN q ready dead", "SYNTAX dead cannot stand there"),
     ]);
@@ -108,6 +131,15 @@ fn a_word_out_of_its_place_is_refused_and_not_taken_for_an_id() {
     assert_refused(&[
         ("JQ.TOUCH q a TTR 5", "SYNTAX TTR comes before the ids"),
         ("JQ.RESPAWN q TRIES 5 ALL", "SYNTAX TRIES cannot stand there"),
+        ("JQ.PURGE q COUNT 5 dead", "SYNTAX COUNT cannot stand there"),
+    ]);
+}
+
+#[test]
+fn an_update_names_at_least_one_change() {
+    assert_refused(&[
+        ("JQ.UPDATE q a", "SYNTAX nothing says what to change"),
+        ("JQ.UPDATE q a IFVERSION 1", "SYNTAX nothing says what to change"),
     ]);
 }
 
@@ -179,6 +211,11 @@ fn a_value_out_of_its_range_is_refused_with_the_range() {
         ("JQ.CONSUME q COUNT 10001", "RANGE COUNT is 1 to 10000 jobs, not '10001'"),
         ("JQ.PEEK q COUNT 0", "RANGE COUNT is 1 to 10000 jobs, not '0'"),
         ("JQ.KICK q COUNT 0", "RANGE COUNT is 1 to 9223372036854775807 jobs, not '0'"),
+        ("JQ.UPDATE q a IFVERSION 0", "RANGE IFVERSION is 1 to 9223372036854775807, not '0'"),
+        ("JQ.UPDATE q a PRIORITY low", "RANGE PRIORITY is -20 to 20, not 'low'"),
+        ("JQ.PURGE q dead COUNT 0", "RANGE COUNT is 1 to 9223372036854775807 jobs, not '0'"),
+        ("JQ.PAUSE q FOR 0", "RANGE FOR is 1 to 3155760000000 milliseconds, not '0'"),
+        ("JQ.CONFIG q SET lapse dead", "RANGE lapse is ready or backoff, not 'dead'"),
         ("JQ.RESPAWN q ALL TRIES 0", "RANGE TRIES is 1 to 4294967295, not '0'"),
         ("JQ.CONFIG q SET ttr 0", "RANGE ttr is 1 to 3155760000000 milliseconds, not '0'"),
         (
@@ -193,7 +230,12 @@ fn a_value_out_of_its_range_is_refused_with_the_range() {
 fn an_id_that_cannot_be_one_is_refused() {
     let long = "x".repeat(65);
     for id in ["a/b", "a@", "a@-1", "a@b", "@1", "a@1@2", "a@18446744073709551616", &long] {
-        for line in [format!("JQ.ACK q ok {id}"), format!("JQ.KICK q ID {id}")] {
+        for line in [
+            format!("JQ.ACK q ok {id}"),
+            format!("JQ.KICK q ID {id}"),
+            format!("JQ.JOB q {id}"),
+            format!("JQ.UPDATE q {id} TTL 0"),
+        ] {
             assert!(refused(&line).starts_with("RANGE an id is 1 to 64 letters"), "{line}");
         }
     }
@@ -211,7 +253,8 @@ fn a_worker_has_a_name_of_a_bearable_length() {
 
 #[test]
 fn an_unknown_setting_is_answered_with_the_known_ones() {
-    let known = "these are: tries ttr ttl backoff priority maxlen maxbody";
+    let known = "these are: tries ttr ttl backoff priority maxlen maxbody \
+                 dead-max dead-age expired lapse";
     let error = format!("SYNTAX 'color' is no setting, {known}");
     assert_refused(&[("JQ.CONFIG q GET color", &error), ("JQ.CONFIG q SET ttr 1 color 2", &error)]);
 }

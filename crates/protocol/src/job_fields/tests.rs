@@ -1,0 +1,32 @@
+use std::collections::HashSet;
+
+use jobq_engine::StateKind;
+
+use super::*;
+
+#[test]
+fn fields_have_names_of_their_own_and_are_all_explained() {
+    let names: HashSet<_> = JOB_FIELDS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names.len(), JOB_FIELDS.len());
+    for (name, meaning) in JOB_FIELDS {
+        assert!(name.bytes().all(|c| c.is_ascii_lowercase() || c == b'-'), "{name}");
+        assert!(!meaning.is_empty() && !meaning.ends_with('.'), "{name}");
+    }
+}
+
+#[test]
+fn the_fields_are_those_of_the_wire_in_their_order() {
+    let names: Vec<_> = JOB_FIELDS.iter().map(|(name, _)| *name).collect();
+    let wire = "id state body priority tries tries-left deliveries failures ttr backoff \
+                published-at elapsed due ready-since deadline worker dead-since expires-at error \
+                version why";
+    assert_eq!(names.join(" "), wire);
+}
+
+#[test]
+fn every_state_is_named() {
+    let (_, meaning) = JOB_FIELDS[1];
+    for state in StateKind::ALL {
+        assert!(meaning.contains(&format!("`{}`", state.name())), "{meaning}");
+    }
+}
