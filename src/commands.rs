@@ -8,7 +8,7 @@ mod register;
 
 use std::ffi::c_int;
 
-use jobq_engine::{Request, Which};
+use jobq_engine::{Action, Which};
 use jobq_protocol::{Call, Command, DebugCall, ErrorWord, COMMANDS};
 use redis_module::raw::{RedisModuleCtx, RedisModuleString, REDISMODULE_OK};
 use smallvec::SmallVec;
@@ -74,23 +74,23 @@ fn run(context: Context, command: &Command, arguments: &Arguments<'_>) {
 
 fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
     let queue = arguments.queue();
-    let request = |request, many| perform(context, queue, request, many, NoQueue::Zero);
+    let answer = |action, many| perform(context, queue, action, many, NoQueue::Zero);
     match call {
-        Call::Publish { publish, many } => request(Request::Publish(publish), many),
-        Call::Settle { jobs, verdict } => request(Request::Settle { jobs, verdict }, false),
+        Call::Publish { publish, many } => answer(Action::Publish(publish), many),
+        Call::Settle { jobs, verdict } => answer(Action::Settle { jobs, verdict }, false),
         Call::Touch { jobs, ttr } => {
             let nulls = NoQueue::Nulls(jobs.len());
-            perform(context, queue, Request::Touch { jobs, ttr }, false, nulls);
+            perform(context, queue, Action::Touch { jobs, ttr }, false, nulls);
         }
-        Call::Kick(which) => request(Request::Kick(which), false),
-        Call::Respawn { which, revival } => request(Request::Respawn { which, revival }, false),
-        Call::Delete(jobs) => request(Request::Delete(jobs), false),
-        Call::ConfigSet(settings) => request(Request::Configure(settings), false),
-        Call::Purge { state, count } => request(Request::Purge { state, count }, false),
-        Call::Pause { side, span } => request(Request::Pause { side, span }, false),
-        Call::Resume => perform(context, queue, Request::Resume, false, NoQueue::Ok),
+        Call::Kick(which) => answer(Action::Kick(which), false),
+        Call::Respawn { which, revival } => answer(Action::Respawn { which, revival }, false),
+        Call::Delete(jobs) => answer(Action::Delete(jobs), false),
+        Call::ConfigSet(settings) => answer(Action::Configure(settings), false),
+        Call::Purge { state, count } => answer(Action::Purge { state, count }, false),
+        Call::Pause { side, span } => answer(Action::Pause { side, span }, false),
+        Call::Resume => perform(context, queue, Action::Resume, false, NoQueue::Ok),
         Call::Update { job, change } => {
-            perform(context, queue, Request::Update { job, change }, false, NoQueue::NoSuchJob);
+            perform(context, queue, Action::Update { job, change }, false, NoQueue::NoSuchJob);
         }
         Call::Job(job) => inspect::job(context, queue, &job),
         Call::Consume(call) => consume::consume(context, arguments, call),
@@ -109,11 +109,11 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
 fn perform(
     context: Context,
     queue: *mut RedisModuleString,
-    request: Request<'_>,
+    action: Action<'_>,
     many: bool,
     otherwise: NoQueue,
 ) {
-    let done = visit::perform(context, queue, request, |queue, outcome| {
+    let done = visit::perform(context, queue, action, |queue, outcome| {
         reply::outcome(context, queue, outcome, many);
     });
     match done {
@@ -129,8 +129,8 @@ fn debug_panic(context: Context, queue: *mut RedisModuleString) {
         let prose = "JQ.DEBUG answers only where the module was loaded with the argument 'debug'";
         return reply::error(context, ErrorWord::NoPerm, prose);
     }
-    let request = Request::Kick(Which::Ids(Vec::new()));
-    let done = visit::perform(context, queue, request, |_, _| panic!("JQ.DEBUG PANIC"));
+    let nothing = Action::Kick(Which::Ids(Vec::new()));
+    let done = visit::perform(context, queue, nothing, |_, _| panic!("JQ.DEBUG PANIC"));
     match done {
         Ok(_) => reply::no_queue(context, NoQueue::Zero),
         Err(denied) => reply::denied(context, &denied),

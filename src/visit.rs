@@ -4,8 +4,8 @@
 use std::{cell::Cell, ffi::CStr, ptr::NonNull};
 
 use jobq_engine::{
-    Consume, Holder, JobRef, Lease, Millis, Name, Operation, Outcome, Queue, Refusal, Request,
-    Slot, Token, UnixMillis, Verdict,
+    Action, Consume, Holder, JobRef, Lease, Millis, Name, Operation, Outcome, Queue, Refusal,
+    Request, Slot, Token, UnixMillis, Verdict,
 };
 use redis_module::raw::RedisModuleString;
 use smallvec::SmallVec;
@@ -53,31 +53,32 @@ struct Visit<'a> {
     now: UnixMillis,
 }
 
-/// Asks something of a queue that may change it, and lets `reply` say what came of it. `None` if
-/// there is no queue and the request makes none.
+/// Has something done to a queue, and lets `reply` say what came of it. `None` if there is no queue
+/// and the action makes none.
 pub fn perform(
     context: Context,
     name: *mut RedisModuleString,
-    request: Request<'_>,
+    action: Action<'_>,
     reply: impl FnOnce(&Queue, &Outcome),
 ) -> Result<Option<()>, Denied> {
     let creates =
-        matches!(request, Request::Publish(_) | Request::Configure(_) | Request::Pause { .. });
+        matches!(action, Action::Publish(_) | Action::Configure(_) | Action::Pause { .. });
     let flags = context.flags();
     if flags.is_decided() {
-        let Some(operation) = request.into_operation() else { return Err(Denied::ReadOnly) };
-        return repeat(context, name, operation, reply).map(Some);
+        return repeat(context, name, action, reply).map(Some);
     }
     let site = Site::open(context, name, flags)?;
     let now = clock::now();
     match site.found() {
         Found::Other => Err(Denied::WrongType),
         Found::Nothing if !creates => Ok(None),
-        Found::Nothing => site.create(now, request, reply).map(Some),
+        Found::Nothing => site.create(now, action, reply).map(Some),
         Found::Queue(stored) => site
             .visit(stored, now, |visit| {
                 visit.catch_up();
-                let Some(operation) = visit.stored.queue.choose(request)? else { return Ok(()) };
+                let Some(operation) = visit.stored.queue.choose(action)? else {
+                    return Ok(());
+                };
                 let outcome = visit.stored.queue.apply(operation)?;
                 reply(&visit.stored.queue, &outcome);
                 visit.record(&outcome);
@@ -120,10 +121,10 @@ pub fn consume(
 }
 
 /// Repeats what the primary did, or the log says was done.
-pub fn repeat(
+pub fn repeat<'a>(
     context: Context,
     name: *mut RedisModuleString,
-    operation: Operation<'_>,
+    operation: impl Into<Operation<'a>>,
     reply: impl FnOnce(&Queue, &Outcome),
 ) -> Result<(), Denied> {
     let site = Site::open_decided(context, name);
@@ -212,8 +213,8 @@ pub fn give_back(context: Context, name: &Text, receipt: &Name) {
     let done = site.visit(stored, clock::now(), |visit| {
         visit.catch_up();
         let verdict = Verdict::Release { delay: Millis::ZERO };
-        let operation = Operation::Settle { jobs: vec![job], verdict };
-        if visit.stored.queue.apply(operation)?.is_change() {
+        let release = Action::Settle { jobs: vec![job], verdict };
+        if visit.stored.queue.apply(release)?.is_change() {
             visit.site.replicate(c"JQ.RELEASE", &[Text::new(receipt.as_bytes())]);
             registry::with(|registry| registry.stats.undelivered += 1);
         }
@@ -272,13 +273,13 @@ impl Site {
     fn create(
         self,
         now: UnixMillis,
-        request: Request<'_>,
+        action: Action<'_>,
         reply: impl FnOnce(&Queue, &Outcome),
     ) -> Result<(), Denied> {
         let seed = rand::random();
         let mut queue = Queue::new(seed);
         queue.apply(Operation::Tick { now, budget: 0 })?;
-        let Some(operation) = queue.choose(request)? else { return Ok(()) };
+        let Some(operation) = queue.choose(action)? else { return Ok(()) };
         let outcome = queue.apply(operation)?;
         let stored = keyspace::create(&self.key, Stored::new(queue));
         self.visit(stored, now, |visit| {

@@ -6,7 +6,7 @@ use crate::{
     id::{JobRef, Ulid},
     interner::Key,
     job::{Extra, Job},
-    operation::{Change, Lease, Operation, Outcome, Publish, Revival, Verdict, Which},
+    operation::{Action, Change, Lease, Operation, Outcome, Publish, Revival, Verdict, Which},
     pause::Pauses,
     queue::Task,
     refusal::Refusal,
@@ -25,29 +25,33 @@ impl Queue {
     /// # Errors
     /// A [`Refusal`], and nothing is changed. After a [`choose`](Self::choose) on the same state
     /// there is none; a log that is not of this state's history can meet one.
-    pub fn apply(&mut self, operation: Operation<'_>) -> Result<Outcome, Refusal> {
-        match operation {
+    pub fn apply<'a>(&mut self, operation: impl Into<Operation<'a>>) -> Result<Outcome, Refusal> {
+        match operation.into() {
             Operation::Tick { now, budget } => Ok(Outcome::Ticked(self.tick(now, budget))),
-            Operation::Publish(publish) => self.publish(&publish),
             Operation::Lease(lease) => self.lease(&lease),
-            Operation::Settle { jobs, verdict } => Ok(Outcome::Done(self.settle(&jobs, verdict))),
-            Operation::Touch { jobs, ttr } => Ok(Outcome::Touched(self.touch(&jobs, ttr))),
-            Operation::Kick(which) => Ok(Outcome::Done(self.kick(which))),
-            Operation::Respawn { which, revival } => {
-                Ok(Outcome::Done(self.respawn(which, revival)))
-            }
-            Operation::Delete(jobs) => Ok(Outcome::Done(self.delete(&jobs))),
-            Operation::Purge { state, count } => Ok(Outcome::Done(self.purge(state, count))),
-            Operation::Update { job, change } => self.update(&job, &change),
-            Operation::Pause { side, span } => {
+            Operation::Act(action) => self.act(action),
+        }
+    }
+
+    fn act(&mut self, action: Action<'_>) -> Result<Outcome, Refusal> {
+        match action {
+            Action::Publish(publish) => self.publish(&publish),
+            Action::Settle { jobs, verdict } => Ok(Outcome::Done(self.settle(&jobs, verdict))),
+            Action::Touch { jobs, ttr } => Ok(Outcome::Touched(self.touch(&jobs, ttr))),
+            Action::Kick(which) => Ok(Outcome::Done(self.kick(which))),
+            Action::Respawn { which, revival } => Ok(Outcome::Done(self.respawn(which, revival))),
+            Action::Delete(jobs) => Ok(Outcome::Done(self.delete(&jobs))),
+            Action::Purge { state, count } => Ok(Outcome::Done(self.purge(state, count))),
+            Action::Update { job, change } => self.update(&job, &change),
+            Action::Pause { side, span } => {
                 self.pauses.close(side, self.clock, span);
                 Ok(Outcome::Configured)
             }
-            Operation::Resume => {
+            Action::Resume => {
                 self.pauses = Pauses::default();
                 Ok(Outcome::Configured)
             }
-            Operation::Configure(settings) => {
+            Action::Configure(settings) => {
                 settings.into_iter().for_each(|setting| self.config.set(setting));
                 let prunes = self.has_too_many_dead() && !self.prunes();
                 self.begin(prunes.then_some(Task::Prune));

@@ -2,7 +2,7 @@
 
 use crate::{
     id::JobRef,
-    operation::{Change, Consume, Due, Lease, Operation, Publish, Request, Revival},
+    operation::{Action, Change, Consume, Due, Lease, Operation, Publish, Request, Revival},
     refusal::Refusal,
     slab::Slot,
     state::State,
@@ -17,17 +17,23 @@ impl Queue {
     ///
     /// # Errors
     /// A [`Refusal`] where the request cannot be granted.
-    pub fn choose<'a>(&self, request: Request<'a>) -> Result<Option<Operation<'a>>, Refusal> {
-        match &request {
+    pub fn choose<'a>(
+        &self,
+        request: impl Into<Request<'a>>,
+    ) -> Result<Option<Operation<'a>>, Refusal> {
+        let action = match request.into() {
             Request::Consume(consume) => {
-                return Ok(self.choose_lease(consume).map(Operation::Lease))
+                return Ok(self.choose_lease(&consume).map(Operation::Lease));
             }
-            Request::Publish(publish) => self.check_publish(publish)?,
-            Request::Respawn { revival, .. } => check_revival(revival)?,
-            Request::Update { job, change } => self.check_change(job, change)?,
+            Request::Act(action) => action,
+        };
+        match &action {
+            Action::Publish(publish) => self.check_publish(publish)?,
+            Action::Respawn { revival, .. } => check_revival(revival)?,
+            Action::Update { job, change } => self.check_change(job, change)?,
             _ => {}
         }
-        Ok(request.into_operation())
+        Ok(Some(Operation::Act(action)))
     }
 
     /// The jobs that the next consume of this size would take, in order. O(count).

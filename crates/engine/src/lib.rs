@@ -45,8 +45,8 @@ pub use counters::Counters;
 pub use id::{JobId, JobRef, Name, Token, Ulid};
 pub use job::{Extra, Job};
 pub use operation::{
-    Bodies, Change, Consume, Due, Holder, Lease, Operation, Outcome, Publish, Request, Revival,
-    Side, Verdict, Which,
+    Action, Bodies, Change, Consume, Due, Holder, Lease, Operation, Outcome, Publish, Request,
+    Revival, Side, Verdict, Which,
 };
 pub use pause::Pauses;
 pub use queue::Queue;

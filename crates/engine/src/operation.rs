@@ -2,7 +2,8 @@
 //!
 //! A [`Request`] is what a client wants. [`Queue::choose`](crate::Queue::choose) decides what comes
 //! of it: an [`Operation`], which is what the log records and every replica applies. Only a consume
-//! and the amount of work of a tick are decisions; every other request is its own operation.
+//! and the amount of work of a tick are decisions; every other request is an [`Action`], and that is
+//! its own operation.
 
 use crate::{
     config::Setting,
@@ -170,13 +171,12 @@ pub struct Change<'a> {
     pub if_version: Option<u64>,
 }
 
-/// What a client asks of a queue.
+/// What a client has done to a queue without a decision being needed: given the state, it always
+/// comes out the same, so the log records it as the client sent it.
 #[derive(Clone, Debug)]
-pub enum Request<'a> {
+pub enum Action<'a> {
     /// Add jobs.
     Publish(Publish<'a>),
-    /// Take jobs.
-    Consume(Consume<'a>),
     /// End leases.
     Settle { jobs: Vec<JobRef<'a>>, verdict: Verdict<'a> },
     /// Extend leases by a fresh TTR, or by the one named.
@@ -199,25 +199,13 @@ pub enum Request<'a> {
     Configure(Vec<Setting>),
 }
 
-impl<'a> Request<'a> {
-    /// The operation that this request is by itself; `None` for a consume, which takes a decision.
-    #[must_use]
-    pub fn into_operation(self) -> Option<Operation<'a>> {
-        Some(match self {
-            Self::Consume(_) => return None,
-            Self::Publish(publish) => Operation::Publish(publish),
-            Self::Settle { jobs, verdict } => Operation::Settle { jobs, verdict },
-            Self::Touch { jobs, ttr } => Operation::Touch { jobs, ttr },
-            Self::Kick(which) => Operation::Kick(which),
-            Self::Respawn { which, revival } => Operation::Respawn { which, revival },
-            Self::Delete(jobs) => Operation::Delete(jobs),
-            Self::Purge { state, count } => Operation::Purge { state, count },
-            Self::Update { job, change } => Operation::Update { job, change },
-            Self::Pause { side, span } => Operation::Pause { side, span },
-            Self::Resume => Operation::Resume,
-            Self::Configure(settings) => Operation::Configure(settings),
-        })
-    }
+/// What a client asks of a queue.
+#[derive(Clone, Debug)]
+pub enum Request<'a> {
+    /// Take jobs: which, has to be decided.
+    Consume(Consume<'a>),
+    /// Do this.
+    Act(Action<'a>),
 }
 
 /// A step of a queue's history, as the log records it.
@@ -225,30 +213,22 @@ impl<'a> Request<'a> {
 pub enum Operation<'a> {
     /// Sets the clock, never back, and works through up to `budget` due transitions.
     Tick { now: UnixMillis, budget: u32 },
-    /// See [`Request::Publish`].
-    Publish(Publish<'a>),
     /// Leases exactly these jobs.
     Lease(Lease<'a>),
-    /// See [`Request::Settle`].
-    Settle { jobs: Vec<JobRef<'a>>, verdict: Verdict<'a> },
-    /// See [`Request::Touch`].
-    Touch { jobs: Vec<JobRef<'a>>, ttr: Option<Millis> },
-    /// See [`Request::Kick`].
-    Kick(Which<'a>),
-    /// See [`Request::Respawn`].
-    Respawn { which: Which<'a>, revival: Revival },
-    /// See [`Request::Delete`].
-    Delete(Vec<JobRef<'a>>),
-    /// See [`Request::Purge`].
-    Purge { state: StateKind, count: u64 },
-    /// See [`Request::Update`].
-    Update { job: JobRef<'a>, change: Change<'a> },
-    /// See [`Request::Pause`].
-    Pause { side: Side, span: Millis },
-    /// See [`Request::Resume`].
-    Resume,
-    /// See [`Request::Configure`].
-    Configure(Vec<Setting>),
+    /// Does this.
+    Act(Action<'a>),
+}
+
+impl<'a> From<Action<'a>> for Request<'a> {
+    fn from(action: Action<'a>) -> Self {
+        Self::Act(action)
+    }
+}
+
+impl<'a> From<Action<'a>> for Operation<'a> {
+    fn from(action: Action<'a>) -> Self {
+        Self::Act(action)
+    }
 }
 
 /// What an operation did.

@@ -4,7 +4,7 @@
 use super::*;
 use crate::{
     interner::Interner,
-    operation::{Bodies, Consume, Due, Holder, Operation, Publish, Request, Verdict},
+    operation::{Action, Bodies, Consume, Due, Holder, Operation, Publish, Request, Verdict},
     time::Millis,
     JobRef, Queue, Setting, Wishes,
 };
@@ -202,10 +202,9 @@ fn leaves(state: StateKind, exit: Exit) -> bool {
     let wishes = Wishes { ttl: Some(Millis(100)), ..Wishes::default() };
     let publish = Publish { bodies: Bodies::One(b""), id: Some("job"), due, wishes };
     let job = || vec![JobRef { id: "job", token: None }];
-    let settle = |verdict| Operation::Settle { jobs: job(), verdict };
-    let mut apply = |operation| queue.apply(operation).expect("nothing to refuse");
-    apply(tick(NOW.0));
-    apply(Operation::Publish(publish));
+    let settle = |verdict| Action::Settle { jobs: job(), verdict };
+    queue.apply(tick(NOW.0)).expect("nothing to refuse");
+    queue.apply(Action::Publish(publish)).expect("nothing to refuse");
     match state {
         StateKind::Delayed | StateKind::Ready => {}
         StateKind::Leased => {
@@ -214,15 +213,15 @@ fn leaves(state: StateKind, exit: Exit) -> bool {
             let lease = queue.choose(consume).expect("nothing to refuse").expect("a job is ready");
             queue.apply(lease).expect("as chosen");
         }
-        StateKind::Dead => drop(apply(settle(Verdict::Bury { error: None }))),
+        StateKind::Dead => drop(queue.apply(settle(Verdict::Bury { error: None }))),
     }
     assert_eq!(queue.len_of(state), 1);
-    let operation = match exit {
-        Exit::Ack => settle(Verdict::Ack),
+    let operation: Operation<'_> = match exit {
+        Exit::Ack => settle(Verdict::Ack).into(),
         Exit::Expire => tick(NOW.0 + 100),
-        Exit::Delete => Operation::Delete(job()),
-        Exit::Purge => Operation::Purge { state, count: u64::MAX },
-        Exit::Prune => Operation::Configure(vec![Setting::DeadAge(Millis(50))]),
+        Exit::Delete => Action::Delete(job()).into(),
+        Exit::Purge => Action::Purge { state, count: u64::MAX }.into(),
+        Exit::Prune => Action::Configure(vec![Setting::DeadAge(Millis(50))]).into(),
     };
     queue.apply(operation).expect("nothing to refuse");
     match exit {

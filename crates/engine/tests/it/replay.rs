@@ -7,9 +7,9 @@
 use std::{collections::HashSet, ops::Range};
 
 use jobq_engine::{
-    Backoff, Bodies, Change, Consume, Digest, Due, Holder, JobRef, Lease, Millis, Operation,
-    Outcome, Publish, Queue, Refusal, Request, Revival, Setting, Side, StateKind, UnixMillis,
-    Verdict, WhenExpired, WhenLapsed, Which, Wishes,
+    Action, Backoff, Bodies, Change, Consume, Digest, Due, Holder, JobRef, Lease, Millis,
+    Operation, Outcome, Publish, Queue, Refusal, Request, Revival, Setting, Side, StateKind,
+    UnixMillis, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
 };
 
 use crate::support::{named, reloaded, Dice};
@@ -137,9 +137,13 @@ fn borrowed(holder: &Holder) -> Holder<&[u8]> {
 impl Command {
     /// What a client asks with it; `None` for what only the log has.
     fn request(&self) -> Option<Request<'_>> {
-        Some(match self {
+        Some(Request::Act(match self {
             Self::Tick { .. } | Self::Lease { .. } => return None,
-            Self::Publish { bodies, id, due, wishes } => Request::Publish(Publish {
+            Self::Consume { count, holder } => {
+                let consume = Consume { count: *count, holder: borrowed(holder) };
+                return Some(Request::Consume(consume));
+            }
+            Self::Publish { bodies, id, due, wishes } => Action::Publish(Publish {
                 bodies: match &bodies[..] {
                     [body] => Bodies::One(body),
                     bodies => Bodies::Many(bodies.iter().map(|body| &**body).collect()),
@@ -148,26 +152,23 @@ impl Command {
                 due: *due,
                 wishes: *wishes,
             }),
-            Self::Consume { count, holder } => {
-                Request::Consume(Consume { count: *count, holder: borrowed(holder) })
-            }
             Self::Settle { jobs, verdict } => {
-                Request::Settle { jobs: refs(jobs), verdict: *verdict }
+                Action::Settle { jobs: refs(jobs), verdict: *verdict }
             }
-            Self::Touch { jobs, ttr } => Request::Touch { jobs: refs(jobs), ttr: *ttr },
-            Self::Kick(chosen) => Request::Kick(chosen.which()),
+            Self::Touch { jobs, ttr } => Action::Touch { jobs: refs(jobs), ttr: *ttr },
+            Self::Kick(chosen) => Action::Kick(chosen.which()),
             Self::Respawn { chosen, revival } => {
-                Request::Respawn { which: chosen.which(), revival: *revival }
+                Action::Respawn { which: chosen.which(), revival: *revival }
             }
-            Self::Delete(jobs) => Request::Delete(refs(jobs)),
-            Self::Purge { state, count } => Request::Purge { state: *state, count: *count },
+            Self::Delete(jobs) => Action::Delete(refs(jobs)),
+            Self::Purge { state, count } => Action::Purge { state: *state, count: *count },
             Self::Update { job, change } => {
-                Request::Update { job: named(job), change: change.clone() }
+                Action::Update { job: named(job), change: change.clone() }
             }
-            Self::Pause { side, span } => Request::Pause { side: *side, span: *span },
-            Self::Resume => Request::Resume,
-            Self::Configure(settings) => Request::Configure(settings.clone()),
-        })
+            Self::Pause { side, span } => Action::Pause { side: *side, span: *span },
+            Self::Resume => Action::Resume,
+            Self::Configure(settings) => Action::Configure(settings.clone()),
+        }))
     }
 
     /// The operation that it is on this queue; `None` for what only clients send.
@@ -181,7 +182,10 @@ impl Command {
                 let jobs = ids.iter().map(slot).collect();
                 Some(Operation::Lease(Lease { holder: borrowed(holder), jobs }))
             }
-            _ => self.request()?.into_operation(),
+            _ => match self.request()? {
+                Request::Act(action) => Some(action.into()),
+                Request::Consume(_) => None,
+            },
         }
     }
 }
@@ -496,7 +500,7 @@ impl History {
                     due: Due::Now,
                     wishes: Wishes::default(),
                 };
-                let made = foresight.apply(Operation::Publish(once)).expect("no id, no refusal");
+                let made = foresight.apply(Action::Publish(once)).expect("no id, no refusal");
                 let Answer::Ids(ids) = answer(&foresight, made) else { panic!("no ids") };
                 ids[1].to_lowercase()
             }

@@ -1,9 +1,9 @@
 //! Drives a queue as clients do: with requests, ids and receipts.
 
 use jobq_engine::{
-    Backoff, Bodies, Change, Consume, Corrupt, Due, Holder, Job, JobRef, Loader, Millis, Operation,
-    Outcome, Publish, Queue, Refusal, Request, Revival, Setting, Side, Slot, StateKind, Token,
-    UnixMillis, Verdict, Which, Wishes,
+    Action, Backoff, Bodies, Change, Consume, Corrupt, Due, Holder, Job, JobRef, Loader, Millis,
+    Operation, Outcome, Publish, Queue, Refusal, Request, Revival, Setting, Side, Slot, StateKind,
+    Token, UnixMillis, Verdict, Which, Wishes,
 };
 
 /// When every story begins.
@@ -76,8 +76,8 @@ impl<'a> Draft<'a> {
         self
     }
 
-    pub fn request(self) -> Request<'a> {
-        Request::Publish(Publish {
+    pub fn action(self) -> Action<'a> {
+        Action::Publish(Publish {
             bodies: Bodies::One(self.body.as_bytes()),
             id: self.id,
             due: self.due,
@@ -119,7 +119,7 @@ impl Driver {
 
     /// Decides and applies. Checks each time that the queue is sound, and that nothing is changed
     /// by a refusal or by what the log leaves out.
-    pub fn ask(&mut self, request: Request<'_>) -> Result<Option<Outcome>, Refusal> {
+    pub fn ask<'a>(&mut self, request: impl Into<Request<'a>>) -> Result<Option<Outcome>, Refusal> {
         let checked = self.queue.len() <= CHECKED_JOBS_MAX;
         let before = checked.then(|| self.queue.digest());
         let answer = match self.queue.choose(request) {
@@ -140,15 +140,15 @@ impl Driver {
         self.queue.check_invariants().unwrap_or_else(|broken| panic!("{broken}"));
     }
 
-    fn count(&mut self, request: Request<'_>) -> u64 {
-        match self.ask(request) {
+    fn count(&mut self, action: Action<'_>) -> u64 {
+        match self.ask(action) {
             Ok(Some(Outcome::Done(count))) => count,
             other => panic!("{other:?} is no count"),
         }
     }
 
     pub fn configure(&mut self, settings: &[Setting]) {
-        let answer = self.ask(Request::Configure(settings.to_vec()));
+        let answer = self.ask(Action::Configure(settings.to_vec()));
         assert_eq!(answer, Ok(Some(Outcome::Configured)));
     }
 
@@ -158,7 +158,7 @@ impl Driver {
     }
 
     pub fn try_publish(&mut self, draft: Draft<'_>) -> Result<String, Refusal> {
-        match self.ask(draft.request())? {
+        match self.ask(draft.action())? {
             Some(Outcome::Published(slots)) => Ok(self.queue.job(slots[0]).id().to_string()),
             other => panic!("{other:?} is no publish"),
         }
@@ -189,7 +189,7 @@ impl Driver {
     }
 
     pub fn settle(&mut self, names: &[&str], verdict: Verdict<'_>) -> u64 {
-        self.count(Request::Settle { jobs: all_named(names), verdict })
+        self.count(Action::Settle { jobs: all_named(names), verdict })
     }
 
     pub fn ack(&mut self, name: &str) -> u64 {
@@ -211,39 +211,39 @@ impl Driver {
     /// The new deadline, if the lease still holds.
     pub fn touch(&mut self, name: &str, ttr: Option<u64>) -> Option<u64> {
         let jobs = vec![named(name)];
-        match self.ask(Request::Touch { jobs, ttr: ttr.map(Millis) }) {
+        match self.ask(Action::Touch { jobs, ttr: ttr.map(Millis) }) {
             Ok(Some(Outcome::Touched(deadlines))) => deadlines[0].map(|at| at.0),
             other => panic!("{other:?} is no touch"),
         }
     }
 
     pub fn kick_first(&mut self, count: u64) -> u64 {
-        self.count(Request::Kick(Which::First(count)))
+        self.count(Action::Kick(Which::First(count)))
     }
 
     pub fn kick(&mut self, names: &[&str]) -> u64 {
-        self.count(Request::Kick(Which::Ids(all_named(names))))
+        self.count(Action::Kick(Which::Ids(all_named(names))))
     }
 
     pub fn respawn_first(&mut self, count: u64, revival: Revival) -> u64 {
-        self.count(Request::Respawn { which: Which::First(count), revival })
+        self.count(Action::Respawn { which: Which::First(count), revival })
     }
 
     pub fn respawn(&mut self, names: &[&str], revival: Revival) -> u64 {
-        self.count(Request::Respawn { which: Which::Ids(all_named(names)), revival })
+        self.count(Action::Respawn { which: Which::Ids(all_named(names)), revival })
     }
 
     pub fn delete(&mut self, names: &[&str]) -> u64 {
-        self.count(Request::Delete(all_named(names)))
+        self.count(Action::Delete(all_named(names)))
     }
 
     pub fn purge(&mut self, state: StateKind, count: u64) -> u64 {
-        self.count(Request::Purge { state, count })
+        self.count(Action::Purge { state, count })
     }
 
     /// The version that the job has now, `None` if it has another than was expected.
     pub fn update(&mut self, name: &str, change: Change<'_>) -> Result<Option<u64>, Refusal> {
-        match self.ask(Request::Update { job: named(name), change })? {
+        match self.ask(Action::Update { job: named(name), change })? {
             Some(Outcome::Updated(version)) => Ok(version),
             other => panic!("{other:?} is no update"),
         }
@@ -251,12 +251,12 @@ impl Driver {
 
     /// Pauses for so many milliseconds, or with zero until it is resumed.
     pub fn pause(&mut self, side: Side, ms: u64) {
-        let answer = self.ask(Request::Pause { side, span: Millis(ms) });
+        let answer = self.ask(Action::Pause { side, span: Millis(ms) });
         assert_eq!(answer, Ok(Some(Outcome::Configured)));
     }
 
     pub fn resume(&mut self) {
-        assert_eq!(self.ask(Request::Resume), Ok(Some(Outcome::Configured)));
+        assert_eq!(self.ask(Action::Resume), Ok(Some(Outcome::Configured)));
     }
 
     /// Lets time pass, and everything happen that it brings.

@@ -1,8 +1,6 @@
 //! What an operator does to jobs: kick, respawn, delete, and what is counted.
 
-use jobq_engine::{
-    Millis, Refusal, Request, Revival, Setting, State, StateKind, UnixMillis, Which,
-};
+use jobq_engine::{Action, Millis, Refusal, Revival, Setting, State, StateKind, UnixMillis, Which};
 
 use crate::support::{job, Driver, ANYONE, START};
 
@@ -108,7 +106,7 @@ fn a_respawn_that_would_expire_before_it_is_due_is_refused() {
     driver.publish_into(StateKind::Dead, "a");
     let ask = |driver: &mut Driver, ttl| {
         let revival = Revival { ttl: Some(Millis(ttl)), delay: Millis(100), tries: None };
-        driver.ask(Request::Respawn { which: Which::First(1), revival })
+        driver.ask(Action::Respawn { which: Which::First(1), revival })
     };
     assert_eq!(ask(&mut driver, 99), Err(Refusal::ExpiresBeforeDue));
     assert!(ask(&mut driver, 100).is_ok());

@@ -1,7 +1,7 @@
 //! How a job comes in, under which name and on what terms.
 
 use jobq_engine::{
-    Backoff, Bodies, Due, Millis, Outcome, Publish, Refusal, Request, Setting, StateKind, Terms,
+    Action, Backoff, Bodies, Due, Millis, Outcome, Publish, Refusal, Setting, StateKind, Terms,
     Ulid, UnixMillis, Wishes,
 };
 
@@ -59,7 +59,7 @@ fn jobs_published_together_share_their_terms_and_keep_their_order() {
         due: Due::In(Millis(10)),
         wishes,
     };
-    let answer = driver.ask(Request::Publish(publish));
+    let answer = driver.ask(Action::Publish(publish));
     let Ok(Some(Outcome::Published(slots))) = answer else { panic!("{answer:?}") };
     assert_eq!(slots.len(), 3);
     for slot in slots {
@@ -267,7 +267,7 @@ fn a_full_queue_refuses_jobs_and_counts_those_in_every_state() {
         driver.publish_into(state, state.name());
     }
     driver.configure(&[Setting::MaxLen(5)]);
-    let two = Request::Publish(Publish {
+    let two = Action::Publish(Publish {
         bodies: Bodies::Many(vec![b"a", b"b"]),
         id: None,
         due: Due::Now,

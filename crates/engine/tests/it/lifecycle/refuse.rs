@@ -3,7 +3,7 @@
 //! The driver of these tests compares digests at each refusal; here each kind is met once.
 
 use jobq_engine::{
-    Bodies, Change, Due, Lease, Millis, Operation, Outcome, Publish, Refusal, Request, Revival,
+    Action, Bodies, Change, Due, Lease, Millis, Operation, Outcome, Publish, Refusal, Revival,
     Setting, Side, StateKind, Verdict, Which, Wishes,
 };
 
@@ -18,8 +18,8 @@ fn one_in_each_state() -> Driver {
     driver
 }
 
-fn update<'a>(job: &'a str, change: Change<'a>) -> Request<'a> {
-    Request::Update { job: named(job), change }
+fn update<'a>(job: &'a str, change: Change<'a>) -> Action<'a> {
+    Action::Update { job: named(job), change }
 }
 
 #[test]
@@ -34,12 +34,12 @@ fn every_refusal_changes_nothing_and_says_why() {
         wishes: Wishes::default(),
     };
     let cases = [
-        (job("a").id("dead").request(), "dead"),
-        (job("a").delay(9).ttl(8).request(), "TTL ends before the job is due"),
-        (job("123456789").request(), "the body has 9 bytes, the queue takes 8"),
-        (Request::Publish(two), "the queue holds its 5 jobs"),
+        (job("a").id("dead").action(), "dead"),
+        (job("a").delay(9).ttl(8).action(), "TTL ends before the job is due"),
+        (job("123456789").action(), "the body has 9 bytes, the queue takes 8"),
+        (Action::Publish(two), "the queue holds its 5 jobs"),
         (
-            Request::Respawn { which: Which::First(1), revival: late },
+            Action::Respawn { which: Which::First(1), revival: late },
             "TTL ends before the job is due",
         ),
         (update("unknown", Change::default()), "there is no such job, or its lease has ended"),
@@ -57,7 +57,7 @@ fn every_refusal_changes_nothing_and_says_why() {
         assert_eq!(refusal.to_string(), why);
     }
     driver.pause(Side::In, 0);
-    let refusal = driver.ask(job("a").request()).expect_err("paused");
+    let refusal = driver.ask(job("a").action()).expect_err("paused");
     assert_eq!(refusal.to_string(), "publishing to the queue is paused");
 }
 
@@ -83,7 +83,7 @@ fn an_operation_that_does_not_fit_the_state_is_refused_and_changes_nothing() {
         due: Due::Now,
         wishes: Wishes::default(),
     };
-    let refused = driver.queue.apply(Operation::Publish(publish));
+    let refused = driver.queue.apply(Action::Publish(publish));
     assert_eq!(refused, Err(Refusal::Duplicate("leased".into())));
     assert_eq!(driver.queue.digest(), before);
     driver.check();
@@ -106,25 +106,25 @@ fn a_request_that_finds_nothing_is_no_change() {
     let nobody = || all_named(&["unknown", "ready@1", "leased@999", "dead@1", "delayed@1"]);
     let revival = Revival::default();
     let mut requests = vec![
-        Request::Touch { jobs: nobody(), ttr: None },
-        Request::Touch { jobs: all_named(&["ready", "delayed", "dead"]), ttr: None },
-        Request::Kick(Which::Ids(nobody())),
-        Request::Kick(Which::Ids(all_named(&["ready", "leased", "dead"]))),
-        Request::Kick(Which::First(0)),
-        Request::Respawn { which: Which::Ids(nobody()), revival },
-        Request::Respawn { which: Which::Ids(all_named(&["ready", "leased"])), revival },
-        Request::Respawn { which: Which::First(0), revival },
-        Request::Delete(nobody()),
-        Request::Purge { state: StateKind::Ready, count: 0 },
+        Action::Touch { jobs: nobody(), ttr: None },
+        Action::Touch { jobs: all_named(&["ready", "delayed", "dead"]), ttr: None },
+        Action::Kick(Which::Ids(nobody())),
+        Action::Kick(Which::Ids(all_named(&["ready", "leased", "dead"]))),
+        Action::Kick(Which::First(0)),
+        Action::Respawn { which: Which::Ids(nobody()), revival },
+        Action::Respawn { which: Which::Ids(all_named(&["ready", "leased"])), revival },
+        Action::Respawn { which: Which::First(0), revival },
+        Action::Delete(nobody()),
+        Action::Purge { state: StateKind::Ready, count: 0 },
     ];
     for verdict in [Verdict::Ack, NACK, RELEASE, BURY] {
-        requests.push(Request::Settle { jobs: nobody(), verdict });
+        requests.push(Action::Settle { jobs: nobody(), verdict });
     }
     for verdict in [Verdict::Ack, NACK, RELEASE] {
         let jobs = all_named(&["ready", "delayed", "dead"]);
-        requests.push(Request::Settle { jobs, verdict });
+        requests.push(Action::Settle { jobs, verdict });
     }
-    requests.push(Request::Settle { jobs: all_named(&["dead"]), verdict: BURY });
+    requests.push(Action::Settle { jobs: all_named(&["dead"]), verdict: BURY });
     for request in requests {
         let asked = format!("{request:?}");
         let outcome = driver.ask(request).expect("nothing to refuse").expect("an operation");

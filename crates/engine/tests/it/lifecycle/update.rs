@@ -1,7 +1,7 @@
 //! A job changed where it is.
 
 use jobq_engine::{
-    Backoff, Change, Due, Millis, Operation, Outcome, Refusal, Revival, Setting, State, StateKind,
+    Action, Backoff, Change, Due, Millis, Outcome, Refusal, Revival, Setting, State, StateKind,
     UnixMillis,
 };
 
@@ -411,7 +411,7 @@ fn a_job_that_is_not_there_is_not_updated() {
         assert_eq!(driver.update(name, body("b")), Err(Refusal::NoSuchJob), "{name}");
     }
     let before = driver.queue.digest();
-    let operation = Operation::Update { job: named("unknown"), change: nothing() };
+    let operation = Action::Update { job: named("unknown"), change: nothing() };
     let refused = driver.queue.apply(operation);
     assert!(matches!(refused, Err(Refusal::Diverged(_))), "{refused:?}");
     assert_eq!(driver.queue.digest(), before);
