@@ -78,12 +78,7 @@ pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
         Outcome::Updated(None) => context.reply_null(),
         Outcome::Touched(deadlines) => {
             context.reply_array(deadlines.len());
-            for deadline in deadlines {
-                match deadline {
-                    Some(at) => context.reply_integer(at.0 as i64),
-                    None => context.reply_null(),
-                }
-            }
+            deadlines.iter().for_each(|&deadline| instant_or_null(context, deadline));
         }
         Outcome::Configured | Outcome::Ticked(_) | Outcome::Leased(_) => {
             context.reply_status(c"OK")

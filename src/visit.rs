@@ -440,15 +440,13 @@ impl Visit<'_> {
             return false;
         }
         let waiter = registry::with(|registry| {
-            registry.waiters.first(self.site.db, self.site.name()).cloned()
+            let waiter = registry.waiters.first(self.site.db, self.site.name())?;
+            Some((waiter.handle, waiter.count, waiter.holder.clone()))
         });
-        let Some(waiter) = waiter else { return false };
-        let holder = Holder {
-            worker: &*waiter.holder.worker,
-            ttr: waiter.holder.ttr,
-            counted: waiter.holder.counted,
+        let Some((handle, count, holder)) = waiter else { return false };
+        let Ok(leased) = self.take(&Consume { count, holder: holder.as_ref() }) else {
+            return false;
         };
-        let Ok(leased) = self.take(&Consume { count: waiter.count, holder }) else { return false };
         if leased.is_empty() {
             return false;
         }
@@ -462,10 +460,10 @@ impl Visit<'_> {
         });
         let answer = Answer { db: self.site.db, deliveries: deliveries.collect() };
         registry::with(|registry| {
-            registry.waiters.serve(waiter.handle, answer);
+            registry.waiters.serve(handle, answer);
             registry.stats.woken += 1;
         });
-        blocking::wake(waiter.handle);
+        blocking::wake(handle);
         true
     }
 }

@@ -1,6 +1,6 @@
 //! `JQ.CONSUME`: takes jobs that are there, or waits for one.
 
-use jobq_engine::{Consume, Holder, Millis};
+use jobq_engine::{Consume, Millis};
 use jobq_protocol::ConsumeCall;
 use rand::Rng;
 use redis_module::raw::RedisModuleString;
@@ -109,14 +109,12 @@ fn wait(
     span: Millis,
 ) {
     let db = context.db();
-    let holder = &call.consume.holder;
-    let holder = Holder { worker: holder.worker.into(), ttr: holder.ttr, counted: holder.counted };
     blocking::block(context, keys, |handle| Waiter {
         handle,
         db,
         queues: call.queues.iter().map(|&queue| queue.into()).collect(),
         count: call.consume.count,
-        holder,
+        holder: call.consume.holder.to_owned(),
         deadline: (!span.is_zero()).then(|| clock::now().after(span)),
     });
 }

@@ -177,15 +177,20 @@ fn a_queue_that_goes_elsewhere_keeps_its_digest() {
     }
 }
 
+/// A consumer that waits for a queue of this database.
+fn waits_in(server: &Server, db: u32, name: &str) -> Client {
+    let mut consumer = server.client();
+    consumer.run(&format!("SELECT {db}"));
+    consumer.send(&["JQ.CONSUME", name, "BLOCK", "0"]);
+    server.wait_for_blocked(1);
+    consumer
+}
+
 #[test]
 fn a_queue_that_goes_elsewhere_goes_on_with_its_timers() {
     for (way, go, db) in WAYS {
         let server = Server::plain();
-        let name = name_in(db, way);
-        let mut consumer = server.client();
-        consumer.run(&format!("SELECT {db}"));
-        consumer.send(&["JQ.CONSUME", name, "BLOCK", "0"]);
-        server.wait_for_blocked(1);
+        let mut consumer = waits_in(&server, db, name_in(db, way));
         let mut client = server.client();
         client.run("JQ.PUBLISH from later DELAY 100");
         go(&mut client);
@@ -198,11 +203,7 @@ fn a_queue_that_goes_elsewhere_goes_on_with_its_timers() {
 fn a_ready_queue_that_goes_elsewhere_serves_who_waits_there() {
     for (way, go, db) in WAYS {
         let server = Server::plain();
-        let name = name_in(db, way);
-        let mut consumer = server.client();
-        consumer.run(&format!("SELECT {db}"));
-        consumer.send(&["JQ.CONSUME", name, "BLOCK", "0"]);
-        server.wait_for_blocked(1);
+        let mut consumer = waits_in(&server, db, name_in(db, way));
         let mut client = server.client();
         client.run("JQ.PUBLISH from now");
         go(&mut client);

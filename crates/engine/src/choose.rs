@@ -2,7 +2,7 @@
 
 use crate::{
     id::JobRef,
-    operation::{Action, Change, Consume, Due, Lease, Operation, Publish, Request, Revival},
+    operation::{Action, Change, Consume, Lease, Operation, Publish, Request, Revival},
     refusal::Refusal,
     slab::Slot,
     state::State,
@@ -69,11 +69,7 @@ impl Queue {
             return Err(Refusal::Full { max });
         }
         let ttl = publish.wishes.ttl.unwrap_or(self.config.defaults.ttl);
-        let delay = match publish.due {
-            Due::Now => return self.check_id(publish),
-            Due::In(delay) => delay,
-            Due::At(at) => at.since(self.clock),
-        };
+        let delay = publish.due.after(self.clock).since(self.clock);
         if !ttl.is_zero() && ttl < delay {
             return Err(Refusal::ExpiresBeforeDue);
         }

@@ -81,6 +81,22 @@ pub struct Holder<B = Box<[u8]>> {
     pub counted: bool,
 }
 
+impl Holder {
+    /// The same without a copy of the name.
+    #[must_use]
+    pub fn as_ref(&self) -> Holder<&[u8]> {
+        Holder { worker: &self.worker, ttr: self.ttr, counted: self.counted }
+    }
+}
+
+impl Holder<&[u8]> {
+    /// The same with a name of its own.
+    #[must_use]
+    pub fn to_owned(&self) -> Holder {
+        Holder { worker: self.worker.into(), ttr: self.ttr, counted: self.counted }
+    }
+}
+
 /// A wish to take jobs.
 #[derive(Clone, Debug)]
 pub struct Consume<'a> {

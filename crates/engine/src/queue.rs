@@ -367,15 +367,7 @@ impl Queue {
 
     /// Finds or keeps a holder and counts one use.
     pub(crate) fn intern_holder(&mut self, holder: &Holder<&[u8]>) -> Key {
-        self.holders.intern(
-            holder,
-            |kept, asked| {
-                *kept.worker == *asked.worker
-                    && kept.ttr == asked.ttr
-                    && kept.counted == asked.counted
-            },
-            |asked| Holder { worker: asked.worker.into(), ttr: asked.ttr, counted: asked.counted },
-        )
+        self.holders.intern(holder, |kept, asked| kept.as_ref() == **asked, Holder::to_owned)
     }
 
     /// Names the next delivery.

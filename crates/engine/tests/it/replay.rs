@@ -130,17 +130,13 @@ fn refs(names: &[String]) -> Vec<JobRef<'_>> {
     names.iter().map(|name| named(name)).collect()
 }
 
-fn borrowed(holder: &Holder) -> Holder<&[u8]> {
-    Holder { worker: &holder.worker, ttr: holder.ttr, counted: holder.counted }
-}
-
 impl Command {
     /// What a client asks with it; `None` for what only the log has.
     fn request(&self) -> Option<Request<'_>> {
         Some(Request::Act(match self {
             Self::Tick { .. } | Self::Lease { .. } => return None,
             Self::Consume { count, holder } => {
-                let consume = Consume { count: *count, holder: borrowed(holder) };
+                let consume = Consume { count: *count, holder: holder.as_ref() };
                 return Some(Request::Consume(consume));
             }
             Self::Publish { bodies, id, due, wishes } => Action::Publish(Publish {
@@ -180,7 +176,7 @@ impl Command {
             Self::Lease { ids, holder } => {
                 let slot = |id: &String| queue.find_id(id).expect("a leased job is known");
                 let jobs = ids.iter().map(slot).collect();
-                Some(Operation::Lease(Lease { holder: borrowed(holder), jobs }))
+                Some(Operation::Lease(Lease { holder: holder.as_ref(), jobs }))
             }
             _ => match self.request()? {
                 Request::Act(action) => Some(action.into()),
