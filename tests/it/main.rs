@@ -1,6 +1,7 @@
 //! End to end: real servers with the module loaded. `JOBQ_SERVER` names the server to test;
 //! scripts/test runs everything on Redis and on Valkey.
 
+mod access;
 mod blocking;
 mod cluster;
 mod commands;
