@@ -1,4 +1,4 @@
-//! Consumers that wait, as the server sees them.
+//! Clients that wait, as the server sees them.
 //!
 //! Each is blocked on the keys it waits for, so that the server itself looks after disconnection,
 //! `CLIENT UNBLOCK` and `CLIENT KILL`, demotion and slot migration. It is woken by its handle,
@@ -22,10 +22,10 @@ use redis_module::raw::{
 };
 
 use crate::{
-    registry, reply,
+    commands, registry, reply,
     server::{call, guard, text::bytes_of, Context},
     timer,
-    waiters::{Handle, Ticket, Waiter},
+    waiters::{Answer, Handle, Ticket, Waiter, Wish},
 };
 
 /// Makes the client of this command wait.
@@ -62,7 +62,7 @@ pub fn block(
     timer::arm(context);
 }
 
-/// Wakes one consumer. What it is told is what was assigned to it before, or nothing.
+/// Wakes one client. What it is told is what was assigned to it before, or nothing.
 pub fn wake(handle: Handle) {
     // SAFETY: the handle comes from `block`, and its client has neither been woken nor gone: then
     // it would have left the waiters, from where the caller has it.
@@ -71,12 +71,12 @@ pub fn wake(handle: Handle) {
     };
 }
 
-/// Sends away one consumer that has waited long enough. False if there is none.
+/// Sends away one client that has waited long enough. False if there is none.
 pub fn expire_one(now: UnixMillis) -> bool {
     let expired = registry::with(|registry| registry.waiters.pop_expired(now));
-    let Some(waiter) = expired else { return false };
+    let Some(handle) = expired else { return false };
     registry::with(|registry| registry.stats.timed_out += 1);
-    wake(waiter.handle);
+    wake(handle);
     true
 }
 
@@ -124,13 +124,22 @@ unsafe extern "C" fn on_answer(
                 call!(RedisModule_GetBlockedClientPrivateData(raw)) as Ticket,
             )
         };
-        let answer = registry::with(|registry| {
-            registry.waiters.leave(handle);
-            registry.waiters.take_answer(ticket)
+        let (waiter, answer) = registry::with(|registry| {
+            (registry.waiters.leave(handle), registry.waiters.take_answer(ticket))
         });
-        let Some(answer) = answer else { return context.reply_null_array() };
-        reply::deliveries(context, &answer.deliveries);
-        registry::with(|registry| registry.waiters.keep_answer(ticket, answer));
+        match (answer, waiter.map(|waiter| waiter.wish)) {
+            (Some(Answer::Jobs(deliveries)), _) => {
+                reply::deliveries(context, &deliveries.jobs);
+                let kept = Answer::Jobs(deliveries);
+                registry::with(|registry| registry.waiters.keep_answer(ticket, kept));
+            }
+            (Some(Answer::Ending(ending)), _) => reply::ending(context, &ending),
+            (Some(Answer::NoEnding { queue, id }), _)
+            | (None, Some(Wish::Ending { queue, id })) => {
+                commands::result_now(context, &queue, &id);
+            }
+            (None, Some(Wish::Jobs { .. }) | None) => context.reply_null_array(),
+        }
     });
     REDISMODULE_OK as c_int
 }
@@ -154,9 +163,9 @@ unsafe extern "C" fn on_release(raw: *mut RedisModuleCtx, ticket: *mut c_void) {
         let answer = registry::with(|registry| registry.waiters.take_answer(ticket as Ticket));
         // SAFETY: the server hands over a live context; so below.
         let is_gone = unsafe { call!(RedisModule_BlockedClientDisconnected(raw)) != 0 };
-        let Some(answer) = answer.filter(|_| is_gone) else { return };
+        let Some(Answer::Jobs(deliveries)) = answer.filter(|_| is_gone) else { return };
         registry::with(|registry| {
-            registry.undelivered.push(answer);
+            registry.undelivered.push(deliveries);
             registry.alarm.want(UnixMillis(0));
         });
         // SAFETY: see above.

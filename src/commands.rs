@@ -4,12 +4,13 @@
 mod consume;
 mod inspect;
 mod internal;
+mod queues;
 mod register;
 
-use std::ffi::c_int;
+use std::{ffi::c_int, ptr::null_mut};
 
 use jobq_engine::{Action, Which};
-use jobq_protocol::{Call, Command, DebugCall, ErrorWord, COMMANDS};
+use jobq_protocol::{Call, Command, DebugCall, ErrorWord, Keys, COMMANDS};
 use redis_module::raw::{RedisModuleCtx, RedisModuleString, REDISMODULE_OK};
 use smallvec::SmallVec;
 
@@ -20,6 +21,7 @@ use crate::{
     visit,
 };
 
+pub use inspect::result_now;
 pub use register::register;
 
 /// The arguments of a command, as the server lends them: as its own strings, and as bytes.
@@ -29,9 +31,9 @@ pub struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
-    /// The key of the queue, which is the first argument.
+    /// The key of the queue, which is the first argument; null in a command without.
     fn queue(&self) -> *mut RedisModuleString {
-        self.raw[1]
+        self.raw.get(1).copied().unwrap_or(null_mut())
     }
 }
 
@@ -50,7 +52,7 @@ pub unsafe extern "C" fn entry<const PLACE: usize>(
             Arguments { raw, bytes: raw.iter().map(|&text| bytes_of(text)).collect() }
         };
         let command = &COMMANDS[PLACE];
-        if command.blocking && context.asks_for_keys() {
+        if matches!(command.keys, Keys::FirstAndAfter(_)) && context.asks_for_keys() {
             return register::tell_keys(context, command, &arguments.bytes);
         }
         run(context, command, &arguments);
@@ -86,13 +88,17 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::Respawn { which, revival } => answer(Action::Respawn { which, revival }, false),
         Call::Delete(jobs) => answer(Action::Delete(jobs), false),
         Call::ConfigSet(settings) => answer(Action::Configure(settings), false),
+        Call::BuryAll { state, count } => answer(Action::BuryAll { state, count }, false),
         Call::Purge { state, count } => answer(Action::Purge { state, count }, false),
         Call::Pause { side, span } => answer(Action::Pause { side, span }, false),
         Call::Resume => perform(context, queue, Action::Resume, false, NoQueue::Ok),
         Call::Update { job, change } => {
             perform(context, queue, Action::Update { job, change }, false, NoQueue::NoSuchJob);
         }
+        Call::Queues { pattern, after, count } => queues::queues(context, pattern, after, count),
         Call::Job(job) => inspect::job(context, queue, &job),
+        Call::List(listing) => inspect::list(context, queue, &listing),
+        Call::Result { job, block } => inspect::result(context, queue, &job, block),
         Call::Consume(call) => consume::consume(context, arguments, call),
         Call::Peek { count } => inspect::peek(context, arguments, count),
         Call::Len(state) => inspect::len(context, queue, state),

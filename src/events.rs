@@ -1,6 +1,6 @@
-//! What happens in the server outside our commands, as far as it concerns the schedule and those
-//! who wait. Nothing here changes a queue: what a callback of this kind replicates would land in
-//! the log before the command that caused it.
+//! What happens in the server outside our commands, as far as it concerns the names, the schedule
+//! and those who wait. Nothing here changes a queue: what a callback of this kind replicates would
+//! land in the log before the command that caused it.
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 
@@ -91,7 +91,10 @@ unsafe extern "C" fn on_loading(
         return;
     }
     guard(|| {
-        let unfinished = registry::with(|registry| std::mem::take(&mut registry.loading).len());
+        let unfinished = registry::with(|registry| {
+            registry.look_at_awaited(None);
+            std::mem::take(&mut registry.loading).len()
+        });
         if unfinished > 0 {
             let line = format!("{unfinished} queues are left out: the file ends before they do");
             log(Level::Warning, &line);
@@ -102,7 +105,7 @@ unsafe extern "C" fn on_loading(
 }
 
 unsafe extern "C" fn on_flush(
-    _raw: *mut RedisModuleCtx,
+    raw: *mut RedisModuleCtx,
     _event: RedisModuleEvent,
     kind: u64,
     data: *mut c_void,
@@ -113,7 +116,14 @@ unsafe extern "C" fn on_flush(
     guard(|| {
         // SAFETY: the server hands over this structure with this event.
         let db = unsafe { (*data.cast::<RedisModuleFlushInfo>()).dbnum };
-        registry::with(|registry| registry.schedule.clear((db >= 0).then_some(db)));
+        let db = (db >= 0).then_some(db);
+        registry::with(|registry| {
+            registry.names.clear(db);
+            registry.schedule.clear(db);
+            registry.look_at_awaited(db);
+        });
+        // SAFETY: see `on_role`.
+        timer::arm(unsafe { Context::new(raw) });
     });
 }
 
@@ -128,11 +138,10 @@ unsafe extern "C" fn on_swap(
         let info = unsafe { &*data.cast::<RedisModuleSwapDbInfo>() };
         let (a, b) = (info.dbnum_first, info.dbnum_second);
         registry::with(|registry| {
+            registry.names.swap(a, b);
             registry.schedule.swap(a, b);
-            for db in [a, b] {
-                let awaited = registry.waiters.awaited(db).into_iter().map(|name| (db, name));
-                registry.looks.extend(awaited);
-            }
+            registry.look_at_awaited(Some(a));
+            registry.look_at_awaited(Some(b));
         });
         // SAFETY: see `on_role`.
         timer::restart(unsafe { Context::new(raw) });
@@ -161,11 +170,13 @@ unsafe extern "C" fn on_key(
     guard(|| {
         // SAFETY: the server lends a C string and the key's name for the callback.
         let (event, bytes) = unsafe { (CStr::from_ptr(event).to_bytes(), bytes_of(name)) };
+        // SAFETY: see `on_role`.
+        let context = unsafe { Context::new(raw) };
+        // A queue that lost its name was somebody's to look at, where nothing could be armed.
+        timer::arm(context);
         if !matches!(event, b"rename_to" | b"move_to" | b"restore" | b"copy_to") {
             return;
         }
-        // SAFETY: see `on_role`.
-        let context = unsafe { Context::new(raw) };
         let Some(key) = Key::open(context, name, Mode::Peek) else { return };
         let Found::Queue(mut stored) = keyspace::find(&key) else { return };
         // SAFETY: the key is open, and nothing else refers to its value: no command of ours

@@ -20,6 +20,7 @@ unsafe extern "C" fn on_info(info: *mut RedisModuleInfoCtx, _for_crash_report: c
     guard(|| {
         let fields = registry::with(|registry| {
             [
+                ("queues", registry.names.len() as u64),
                 ("waiters", registry.waiters.len() as u64),
                 ("queues_scheduled", registry.schedule.len() as u64),
                 ("timer_turns", registry.stats.timer_turns),

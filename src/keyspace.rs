@@ -2,12 +2,12 @@
 
 use std::ptr::NonNull;
 
-use jobq_engine::Queue;
+use jobq_engine::{Ending, JobRef, Queue};
 use redis_module::raw::RedisModuleString;
 
 use crate::{
-    registry,
-    server::{Context, Key, Mode},
+    endings, registry,
+    server::{text::bytes_of, Context, Key, Mode},
     stored::Stored,
 };
 
@@ -48,8 +48,38 @@ pub fn read<R>(
     match find(&key) {
         Found::Nothing => Ok(None),
         Found::Other => Err(WrongType),
-        // SAFETY: the key is open, and a look changes nothing.
-        Found::Queue(stored) => Ok(Some(body(unsafe { &stored.as_ref().queue }))),
+        Found::Queue(mut stored) => {
+            // SAFETY: the key is open, and nothing else refers to its value meanwhile; the server
+            // lends the name for the length of the command.
+            let (stored, name) = unsafe { (stored.as_mut(), bytes_of(name)) };
+            stored.list(context.db(), name);
+            Ok(Some(body(&stored.queue)))
+        }
+    }
+}
+
+/// Begins to watch a job, unless it has ended; tells how it has.
+pub fn watch(
+    context: Context,
+    name: *mut RedisModuleString,
+    job: &JobRef<'_>,
+) -> Result<Option<Ending>, WrongType> {
+    let Some(key) = Key::open(context, name, Mode::Read) else {
+        return Ok(Some(endings::gone(job)));
+    };
+    match find(&key) {
+        Found::Nothing => Ok(Some(endings::gone(job))),
+        Found::Other => Err(WrongType),
+        Found::Queue(mut stored) => {
+            // SAFETY: the key is open, and nothing else refers to its value meanwhile. Who watches
+            // is no part of what the queue is.
+            let queue = unsafe { &mut stored.as_mut().queue };
+            let ended = endings::of(queue, job);
+            if ended.is_none() {
+                queue.find(job).into_iter().for_each(|slot| queue.watch(slot));
+            }
+            Ok(ended)
+        }
     }
 }
 

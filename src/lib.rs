@@ -9,11 +9,12 @@
 //! | `commands.rs` | from a command to an answer |
 //! | `visit.rs` | a queue that is open for writing: the only place that changes one |
 //! | `keyspace.rs`, `stored.rs` | queues in keys |
-//! | `blocking.rs`, `waiters.rs` | consumers that wait |
+//! | `blocking.rs`, `waiters.rs`, `endings.rs` | clients that wait, for jobs or for the end of one |
 //! | `timer.rs`, `schedule.rs`, `clock.rs` | when something has to happen without a command |
+//! | `names.rs`, `glob.rs` | which queues there are |
 //! | `events.rs` | what happens in the server outside our commands |
 //! | `persist.rs` | the native type |
-//! | `reply.rs`, `info.rs` | what clients and operators are told |
+//! | `reply.rs`, `details.rs`, `info.rs` | what clients and operators are told |
 //! | `registry.rs` | what the module knows beside the keyspace |
 //! | `surroundings.rs` | the server it is loaded into |
 //! | `server.rs` | the module API behind a small safe layer |
@@ -21,9 +22,13 @@
 mod blocking;
 mod clock;
 mod commands;
+mod details;
+mod endings;
 mod events;
+mod glob;
 mod info;
 mod keyspace;
+mod names;
 mod persist;
 mod registry;
 mod reply;
@@ -114,7 +119,8 @@ fn load<'a>(context: Context, arguments: impl Iterator<Item = &'a [u8]>) -> bool
     let sound_events = surroundings::has_sound_events(context);
     if !sound_events {
         let line = "this Valkey has a defect with keyspace events: after RENAME, MOVE, COPY or \
-                    RESTORE a queue's timers start with the next command on it";
+                    RESTORE a queue's timers start with the next command on it, and after RENAME or \
+                    MOVE only that command puts it into JQ.QUEUES";
         log(Level::Warning, line);
     }
     let registered = persist::register(context)

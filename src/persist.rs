@@ -12,7 +12,7 @@ use redis_module::raw::{
 };
 
 use crate::{
-    registry,
+    endings, registry,
     server::{call, guard, log, text::bytes_of, Context, Level},
     stored::Stored,
 };
@@ -206,7 +206,9 @@ unsafe extern "C" fn unlink(context: *mut RedisModuleKeyOptCtx, value: *const c_
             let name = call!(RedisModule_GetKeyNameFromOptCtx(context));
             let db = call!(RedisModule_GetDbIdFromOptCtx(context));
             if !name.is_null() {
-                (*value.cast_mut().cast::<Stored>()).unfile(db, bytes_of(name));
+                let name = bytes_of(name);
+                (*value.cast_mut().cast::<Stored>()).leave(db, name);
+                endings::key_lost(&(db, name.into()));
             }
         }
     });

@@ -11,9 +11,10 @@ use lazy_static::lazy_static;
 use redis_module::raw::RedisModuleType;
 
 use crate::{
+    names::Names,
     schedule::Schedule,
     timer::Alarm,
-    waiters::{Answer, Waiters},
+    waiters::{Deliveries, Waiters},
 };
 
 /// A queue by database and name.
@@ -25,16 +26,18 @@ pub struct Registry {
     pub kind: *mut RedisModuleType,
     /// Whether `JQ.DEBUG` answers.
     pub debug: bool,
+    /// Which queues there are.
+    pub names: Names,
     /// Which queue has work when.
     pub schedule: Schedule,
-    /// Consumers that wait.
+    /// Clients that wait.
     pub waiters: Waiters,
     /// The one timer.
     pub alarm: Alarm,
     /// Queues at which something may have changed outside our commands.
     pub looks: BTreeSet<Place>,
     /// Jobs whose consumer was gone before it could be written to.
-    pub undelivered: Vec<Answer>,
+    pub undelivered: Vec<Deliveries>,
     /// Queues of which an append-only file has told the beginning.
     pub loading: HashMap<Place, Loader>,
     /// Counters for `INFO`.
@@ -54,6 +57,18 @@ impl Registry {
     }
 }
 
+impl Registry {
+    /// Has the timer look at the queues, of one database or of all, that somebody waits for: they may
+    /// be others now.
+    pub fn look_at_awaited(&mut self, db: Option<i32>) {
+        let places = self.waiters.awaited(db);
+        if !places.is_empty() {
+            self.looks.extend(places);
+            self.alarm.want(UnixMillis(0));
+        }
+    }
+}
+
 /// Counters for `INFO`, since the module was loaded.
 #[derive(Default)]
 pub struct Stats {
@@ -61,9 +76,9 @@ pub struct Stats {
     pub timer_turns: u64,
     /// Ticks that were recorded.
     pub ticks: u64,
-    /// Consumers that were woken with a job.
+    /// Clients that were woken with what they waited for.
     pub woken: u64,
-    /// Consumers that stopped waiting because their time was over.
+    /// Clients that stopped waiting because their time was over.
     pub timed_out: u64,
     /// Jobs that went back because their consumer was gone before it could be written to.
     pub undelivered: u64,
@@ -80,6 +95,7 @@ lazy_static! {
     static ref REGISTRY: MainThread<RefCell<Registry>> = MainThread(RefCell::new(Registry {
         kind: null_mut(),
         debug: false,
+        names: Names::default(),
         schedule: Schedule::default(),
         waiters: Waiters::default(),
         alarm: Alarm::default(),

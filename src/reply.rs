@@ -2,10 +2,15 @@
 
 use std::ffi::CString;
 
-use jobq_engine::{Job, Name, Outcome, Pauses, Queue, Refusal, State, StateKind, UnixMillis};
-use jobq_protocol::{BadArguments, ErrorWord, JOB_FIELDS};
+use jobq_engine::{Ending, Name, Outcome, Queue, Refusal, StateKind, UnixMillis};
+use jobq_protocol::{BadArguments, ErrorWord};
 
-use crate::{server::Context, visit::Denied, waiters::Delivery};
+use crate::{
+    details::{Details, Value},
+    server::Context,
+    visit::Denied,
+    waiters::Delivery,
+};
 
 /// Answers with an error: the word that clients match, then prose.
 pub fn error(context: Context, word: ErrorWord, prose: &str) {
@@ -50,16 +55,27 @@ fn line(context: Context, text: &str) {
 pub fn deliveries(context: Context, deliveries: &[Delivery]) {
     context.reply_array(deliveries.len());
     for delivery in deliveries {
-        job(context, &delivery.queue, &delivery.receipt, &delivery.body);
+        let Delivery { queue, receipt, body, details } = delivery;
+        job(context, queue, receipt, body, details.as_ref());
     }
 }
 
-/// Answers with one job: its queue, how to name it, and its body.
-pub fn job(context: Context, queue: &[u8], name: &Name, body: &[u8]) {
-    context.reply_array(3);
+/// Answers with one job: its queue, how to name it, its body, and what else is asked for. The body is
+/// not told twice.
+pub fn job(
+    context: Context,
+    queue: &[u8],
+    name: &Name,
+    body: &[u8],
+    everything: Option<&Details<'_>>,
+) {
+    context.reply_array(3 + usize::from(everything.is_some()));
     context.reply_bytes(queue);
     context.reply_bytes(name.as_bytes());
     context.reply_bytes(body);
+    if let Some(everything) = everything {
+        details(context, everything);
+    }
 }
 
 /// Answers with what an operation did.
@@ -114,67 +130,48 @@ pub fn no_queue(context: Context, otherwise: NoQueue) {
 
 fn instant_or_null(context: Context, at: Option<UnixMillis>) {
     match at {
-        Some(Pauses::FOREVER) => context.reply_integer(-1),
+        Some(UnixMillis::NEVER) => context.reply_integer(-1),
         Some(at) => context.reply_integer(at.0 as i64),
         None => context.reply_null(),
     }
 }
 
 /// Answers with everything known of a job.
-pub fn details(context: Context, queue: &Queue, job: &Job) {
-    let terms = queue.terms_of(job);
-    let state = job.state;
-    let name = |name: &str| context.reply_bytes(name.as_bytes());
-    let number = |field: &str, n: u64| {
-        name(field);
-        context.reply_integer(n as i64);
-    };
-    let instant = |field: &str, at: Option<UnixMillis>| {
-        name(field);
-        instant_or_null(context, at);
-    };
-    let bytes = |field: &str, bytes: Option<&[u8]>| {
-        name(field);
-        match bytes {
-            Some(bytes) => context.reply_bytes(bytes),
-            None => context.reply_null(),
+pub fn details(context: Context, details: &Details<'_>) {
+    context.reply_map(details.len());
+    for (name, value) in details {
+        context.reply_bytes(name.as_bytes());
+        match value {
+            Value::Null => context.reply_null(),
+            Value::Integer(n) => context.reply_integer(*n),
+            Value::Bytes(bytes) => context.reply_bytes(bytes),
+            Value::Pairs(pairs) => {
+                context.reply_map(pairs.len());
+                for (name, value) in pairs {
+                    context.reply_bytes(name);
+                    context.reply_bytes(value);
+                }
+            }
         }
-    };
-    let why = match state {
-        State::Delayed { .. } => Some("due"),
-        State::Ready { .. } if queue.pauses().consuming.is_some() => Some("pause"),
-        State::Ready { .. } => Some("turn"),
-        State::Leased { .. } | State::Dead { .. } => None,
-    };
-    let worker = queue.holder_of(job).map(|holder| &*holder.worker);
-    let published_at = job.ulid.millis();
-    context.reply_map(JOB_FIELDS.len());
-    bytes("id", Some(job.id().text().as_bytes()));
-    bytes("state", Some(state.kind().name().as_bytes()));
-    bytes("body", Some(&job.body));
-    name("priority");
-    context.reply_integer(i64::from(terms.priority));
-    number("tries", u64::from(terms.tries));
-    number("tries-left", u64::from(terms.tries.saturating_sub(job.deliveries)));
-    number("deliveries", u64::from(job.deliveries));
-    number("failures", u64::from(job.failures));
-    number("ttr", terms.ttr.0);
-    bytes("backoff", Some(terms.backoff.to_string().as_bytes()));
-    number("published-at", published_at.0);
-    number("elapsed", queue.clock().since(published_at).0);
-    instant("due", state.until());
-    instant("ready-since", if let State::Ready { since } = state { Some(since) } else { None });
-    instant(
-        "deadline",
-        if let State::Leased { deadline, .. } = state { Some(deadline) } else { None },
-    );
-    bytes("worker", worker.filter(|worker| !worker.is_empty()));
-    instant("dead-since", if let State::Dead { since } = state { Some(since) } else { None });
-    let is_dead = matches!(state, State::Dead { .. });
-    instant("expires-at", queue.expires_at(job).filter(|_| !is_dead));
-    bytes("error", job.error());
-    number("version", job.version());
-    bytes("why", why.map(str::as_bytes));
+    }
+}
+
+/// Answers with a job's state and its result, as far as there is one.
+pub fn result(context: Context, state: StateKind, result: Option<&[u8]>) {
+    context.reply_array(2);
+    context.reply_bytes(state.name().as_bytes());
+    match result {
+        Some(result) => context.reply_bytes(result),
+        None => context.reply_null(),
+    }
+}
+
+/// Answers how a job has ended.
+pub fn ending(context: Context, ending: &Ending) {
+    match ending.state {
+        Some(state) => result(context, state, ending.result.as_deref()),
+        None => context.reply_null_array(),
+    }
 }
 
 /// Answers with what a queue tells of itself.
@@ -188,14 +185,14 @@ pub fn stats(context: Context, queue: &Queue) {
         ("paused-in", pauses.publishing),
         ("paused-out", pauses.consuming),
         ("oldest-ready", queue.oldest_ready()),
+        ("idle-ends", queue.idle_ends()),
     ];
-    context.reply_map(lengths.len() + sizes.len() + counters.len() + 1 + instants.len());
-    for (name, n) in lengths.into_iter().chain(sizes).chain(counters) {
+    let own = [("clock", queue.clock().0), ("tasks-left", queue.tasks_left())];
+    context.reply_map(lengths.len() + sizes.len() + counters.len() + own.len() + instants.len());
+    for (name, n) in lengths.into_iter().chain(sizes).chain(counters).chain(own) {
         context.reply_bytes(name.as_bytes());
         context.reply_integer(n as i64);
     }
-    context.reply_bytes(b"clock");
-    context.reply_integer(queue.clock().0 as i64);
     for (name, at) in instants {
         context.reply_bytes(name.as_bytes());
         instant_or_null(context, at);

@@ -8,6 +8,8 @@ use crate::registry;
 pub struct Stored {
     /// The queue.
     pub queue: Queue,
+    /// Whether the names have it.
+    pub listed: bool,
     /// The instant under which the schedule has it, if it has.
     pub filed: Option<UnixMillis>,
     /// An internal error happened while it was open for writing: it may be half changed, so it
@@ -16,14 +18,25 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Wraps a queue that the schedule does not know yet.
+    /// Wraps a queue that the registry does not know yet.
     pub fn new(queue: Queue) -> Self {
-        Self { queue, filed: None, poisoned: false }
+        Self { queue, listed: false, filed: None, poisoned: false }
     }
 
-    /// Lets the schedule know when this queue has work next, unless it looks in before anyway.
+    /// Lets the names know this one, unless they do.
+    pub fn list(&mut self, db: i32, name: &[u8]) {
+        if !self.listed {
+            self.listed = true;
+            registry::with(|registry| registry.names.insert(db, name));
+        }
+    }
+
+    /// Lets the registry know the queue by its name, and when it has work next or has been idle
+    /// for too long, unless the timer looks in before anyway.
     pub fn file(&mut self, db: i32, name: &[u8]) {
-        let Some(due) = self.queue.next_due() else { return };
+        self.list(db, name);
+        let instants = [self.queue.next_due(), self.queue.idle_ends()];
+        let Some(due) = instants.into_iter().flatten().min() else { return };
         // What is due by the queue's own clock is due now, also where that is ahead of the
         // server's, which may have been set back.
         let due = if due <= self.queue.clock() { UnixMillis(0) } else { due };
@@ -39,7 +52,15 @@ impl Stored {
         });
     }
 
-    /// Takes this queue out of the schedule: it is about to lose its name.
+    /// Lets the registry forget this queue: it is about to lose its name.
+    pub fn leave(&mut self, db: i32, name: &[u8]) {
+        self.unfile(db, name);
+        if std::mem::take(&mut self.listed) {
+            registry::with(|registry| registry.names.remove(db, name));
+        }
+    }
+
+    /// Takes this queue out of the schedule.
     pub fn unfile(&mut self, db: i32, name: &[u8]) {
         if let Some(filed) = self.filed.take() {
             registry::with(|registry| registry.schedule.remove(filed, db, name));

@@ -9,7 +9,7 @@ use redis_module::raw::{RedisModuleCtx, RedisModuleTimerID};
 use crate::{
     blocking,
     clock::{self, Slice},
-    registry,
+    endings, registry,
     server::{call, guard, Context, Text},
     visit,
 };
@@ -115,9 +115,11 @@ fn take_turn(context: Context) {
 
 /// Gives back the jobs of a consumer that was gone before it could be written to.
 fn return_one(context: Context) -> bool {
-    let Some(answer) = registry::with(|registry| registry.undelivered.pop()) else { return false };
-    context.select_db(answer.db);
-    for delivery in answer.deliveries.iter().rev() {
+    let Some(deliveries) = registry::with(|registry| registry.undelivered.pop()) else {
+        return false;
+    };
+    context.select_db(deliveries.db);
+    for delivery in deliveries.jobs.iter().rev() {
         let name = Text::new(&delivery.queue);
         visit::give_back(context, &name, &delivery.receipt);
     }
@@ -126,9 +128,11 @@ fn return_one(context: Context) -> bool {
 
 /// Looks at a queue that may have changed outside our commands.
 fn look_at_one(context: Context, slice: &Slice) -> bool {
-    let Some((db, name)) = registry::with(|registry| registry.looks.pop_first()) else {
+    let Some(place) = registry::with(|registry| registry.looks.pop_first()) else {
         return false;
     };
+    endings::look_again(context, &place);
+    let (db, name) = place;
     context.select_db(db);
     visit::catch_up(context, &Text::new(&name), None, slice);
     true

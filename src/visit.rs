@@ -7,18 +7,19 @@ use jobq_engine::{
     Action, Consume, Holder, JobRef, Lease, Millis, Name, Operation, Outcome, Queue, Refusal,
     Request, Slot, Token, UnixMillis, Verdict,
 };
-use redis_module::raw::RedisModuleString;
+use redis_module::raw::{self, RedisModuleString};
 use smallvec::SmallVec;
 
 use crate::{
     blocking,
     clock::{self, Slice},
+    details, endings,
     keyspace::{self, Found},
     registry,
     server::{guard, text::bytes_of, Context, Flags, Key, Mode, Text},
     stored::Stored,
     timer,
-    waiters::{Answer, Delivery},
+    waiters::{Answer, Deliveries, Delivery},
 };
 
 /// Due transitions that one tick works through.
@@ -148,11 +149,16 @@ pub fn repeat_tick(
     seed: Option<u64>,
 ) -> Result<(), Denied> {
     let site = Site::open_decided(context, name);
-    if let (Found::Nothing, Some(seed)) = (site.found(), seed) {
+    let seed = seed.filter(|_| matches!(site.found(), Found::Nothing));
+    if let Some(seed) = seed {
         keyspace::create(&site.key, Stored::new(Queue::new(seed)));
     }
     drop(site);
-    repeat(context, name, Operation::Tick { now, budget }, |_, _| {})
+    let done = repeat(context, name, Operation::Tick { now, budget }, |_, _| {});
+    if seed.is_some() {
+        announce(context, name);
+    }
+    done
 }
 
 /// Repeats a lease: the jobs are named by their ids.
@@ -180,12 +186,14 @@ pub fn repeat_lease(
     })
 }
 
-/// Brings a queue up to date and serves its waiting consumers, within a slice. `filed` is the
-/// instant under which the schedule had it, if that is why.
+/// Brings a queue up to date and serves its waiting consumers, within a slice; removes it if it has
+/// been idle for too long. `filed` is the instant under which the schedule had it, if that is why.
 pub fn catch_up(context: Context, name: &Text, filed: Option<UnixMillis>, slice: &Slice) {
     let Ok(site) = Site::open(context, name.raw(), context.flags()) else { return };
-    // Gone, or something else by now: the schedule is a hint.
-    let Found::Queue(mut stored) = site.found() else { return };
+    let Found::Queue(mut stored) = site.found() else {
+        // Gone, or something else by now: the schedule and the names are hints.
+        return registry::with(|registry| registry.names.forget(site.db, site.name()));
+    };
     // SAFETY: the key is open, and nothing else refers to its value meanwhile.
     let known = unsafe { stored.as_mut() };
     if filed.is_some() {
@@ -198,11 +206,13 @@ pub fn catch_up(context: Context, name: &Text, filed: Option<UnixMillis>, slice:
         let busy = visit.tick_if_due();
         visit.serve_waiters();
         if !busy || slice.is_over() {
-            return Ok(());
+            return Ok(!busy && visit.is_idle_for_too_long());
         }
     });
-    // A queue that is refused stays out of the schedule; the cause is in the log.
-    drop(done);
+    // One that is refused stays, and out of the schedule; the cause is in the log.
+    if matches!(done, Ok(true)) {
+        site.remove();
+    }
 }
 
 /// Gives back a job that was leased to a consumer which was gone before it could be told.
@@ -223,6 +233,11 @@ pub fn give_back(context: Context, name: &Text, receipt: &Name) {
     });
     // Where it cannot be given back, its lease lapses.
     drop(done);
+}
+
+/// Tells who listens to keyspace events of a new queue.
+fn announce(context: Context, name: *mut RedisModuleString) {
+    context.notify(raw::REDISMODULE_NOTIFY_MODULE, c"queue-created", name);
 }
 
 /// The place of a queue, while its key is open.
@@ -282,13 +297,27 @@ impl Site {
         let Some(operation) = queue.choose(action)? else { return Ok(()) };
         let outcome = queue.apply(operation)?;
         let stored = keyspace::create(&self.key, Stored::new(queue));
-        self.visit(stored, now, |visit| {
+        let done = self.visit(stored, now, |visit| {
             visit.replicate_tick(0, Some(seed));
             reply(&visit.stored.queue, &outcome);
             visit.record(&outcome);
             visit.follow_up();
             Ok(())
-        })
+        });
+        let (context, name) = (self.context, self.name);
+        drop(self);
+        announce(context, name);
+        done
+    }
+
+    /// Removes a queue as `DEL` does.
+    fn remove(self) {
+        self.key.delete();
+        self.replicate(c"DEL", []);
+        self.context.signal_modified(self.name);
+        let (context, name) = (self.context, self.name);
+        drop(self);
+        context.notify(raw::REDISMODULE_NOTIFY_GENERIC, c"del", name);
     }
 
     /// Lets `body` work on the queue as the primary does.
@@ -322,6 +351,7 @@ impl Site {
                 self.record();
             }
             stored.file(self.db, self.name());
+            endings::tell((self.db, self.name()), stored);
             result
         });
         if self.is_changed.get() {
@@ -329,6 +359,7 @@ impl Site {
         }
         result.unwrap_or_else(|| {
             stored.poisoned = true;
+            stored.list(self.db, self.name());
             stored.unfile(self.db, self.name());
             Err(Denied::Internal)
         })
@@ -365,6 +396,13 @@ impl Visit<'_> {
             self.tick();
         }
         self.stored.queue.is_due(self.now)
+    }
+
+    /// Whether the queue should be removed. One that is not due needs no tick for that: nothing
+    /// will happen in it that makes it less empty.
+    fn is_idle_for_too_long(&self) -> bool {
+        let queue = &self.stored.queue;
+        queue.idle_ends().is_some_and(|ends| ends <= self.now.max(queue.clock()))
     }
 
     fn tick(&mut self) {
@@ -440,25 +478,27 @@ impl Visit<'_> {
             return false;
         }
         let waiter = registry::with(|registry| {
-            let waiter = registry.waiters.first(self.site.db, self.site.name())?;
-            Some((waiter.handle, waiter.count, waiter.holder.clone()))
+            let (handle, take) = registry.waiters.first(self.site.db, self.site.name())?;
+            Some((handle, take.clone()))
         });
-        let Some((handle, count, holder)) = waiter else { return false };
-        let Ok(leased) = self.take(&Consume { count, holder: holder.as_ref() }) else {
-            return false;
-        };
+        let Some((handle, take)) = waiter else { return false };
+        let consume = Consume { count: take.count, holder: take.holder.as_ref() };
+        let Ok(leased) = self.take(&consume) else { return false };
         if leased.is_empty() {
             return false;
         }
         let deliveries = leased.iter().map(|&(slot, token)| {
-            let job = self.stored.queue.job(slot);
+            let queue = &self.stored.queue;
+            let job = queue.job(slot);
             Delivery {
                 queue: self.site.name().into(),
                 receipt: job.id().receipt(token),
                 body: job.body.clone(),
+                details: take.details.then(|| details::owned(details::besides_body(queue, job))),
             }
         });
-        let answer = Answer { db: self.site.db, deliveries: deliveries.collect() };
+        let jobs = deliveries.collect();
+        let answer = Answer::Jobs(Deliveries { db: self.site.db, jobs });
         registry::with(|registry| {
             registry.waiters.serve(handle, answer);
             registry.stats.woken += 1;

@@ -1,39 +1,68 @@
-//! Consumers that wait: who waits for what, in the order in which they came.
+//! Clients that wait: who waits for what, in the order in which they came.
 //!
 //! The server's own lists of blocked clients are walked as a whole at each signal, so a queue with
 //! ten thousand consumers would pay for all of them at each job. These lists are ours, and exactly
-//! one client is woken, by its handle. They name queues, not values: a consumer of a queue that is
-//! deleted goes on waiting for the name.
+//! the client concerned is woken, by its handle. They name queues, not values: a consumer of a queue
+//! that is deleted goes on waiting for the name.
 //!
 //! Nothing here calls the server.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ffi::c_void,
+    rc::Rc,
 };
 
-use jobq_engine::{Holder, Name, UnixMillis};
+use jobq_engine::{Ending, Holder, Name, UnixMillis};
+
+use crate::{details::Details, registry::Place};
 
 /// A blocked client, by the address of the server's handle. Good until the client is answered or
 /// gone.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Handle(pub *mut c_void);
 
-/// A consumer that waits.
+/// A client that waits.
 #[derive(Clone, Debug)]
 pub struct Waiter {
     /// The blocked client.
     pub handle: Handle,
     /// The database it has selected.
     pub db: i32,
-    /// The queues it waits for.
-    pub queues: Vec<Box<[u8]>>,
-    /// How many jobs it takes at most.
+    /// When it stops waiting, if ever.
+    pub deadline: Option<UnixMillis>,
+    /// What it waits for.
+    pub wish: Wish,
+}
+
+/// What a client waits for.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// Jobs to take.
+    Jobs {
+        /// From any of these queues.
+        queues: Vec<Box<[u8]>>,
+        /// On these terms.
+        take: Rc<Take>,
+    },
+    /// The end of a job.
+    Ending {
+        /// Its queue.
+        queue: Box<[u8]>,
+        /// Its id.
+        id: Box<[u8]>,
+    },
+}
+
+/// On what terms a consumer takes jobs.
+#[derive(Debug)]
+pub struct Take {
+    /// How many at most.
     pub count: u32,
     /// In whose name, and for how long.
     pub holder: Holder,
-    /// When it stops waiting, if ever.
-    pub deadline: Option<UnixMillis>,
+    /// Whether it wants to know everything of them.
+    pub details: bool,
 }
 
 /// A job on its way to a consumer.
@@ -45,96 +74,163 @@ pub struct Delivery {
     pub receipt: Name,
     /// A copy, since the job may be gone when the client is written to.
     pub body: Box<[u8]>,
+    /// Everything else, if the consumer wants to know.
+    pub details: Option<Details<'static>>,
 }
 
-/// Jobs leased to a consumer that has been woken, and that the server has not let go yet.
+/// What a client is told that has been woken, and that the server has not let go yet.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub enum Answer {
+    /// Jobs that are leased to it, at least one.
+    Jobs(Deliveries),
+    /// How the job has ended.
+    Ending(Rc<Ending>),
+    /// Its time is over, and the job has not ended.
+    NoEnding {
+        /// The job's queue.
+        queue: Box<[u8]>,
+        /// Its id.
+        id: Box<[u8]>,
+    },
+}
+
+/// Jobs that are leased to one consumer.
+#[derive(Clone, Debug)]
+pub struct Deliveries {
     /// The database of their queues.
     pub db: i32,
-    /// The jobs, at least one.
-    pub deliveries: Vec<Delivery>,
+    /// The jobs.
+    pub jobs: Vec<Delivery>,
 }
 
-/// Names a consumer for as long as the server has anything to do with it; grows as they come.
+/// Names a client for as long as the server has anything to do with it; grows as they come.
 pub type Ticket = u64;
 
-/// All consumers that wait. Invariant: a waiter's ticket is in the line of each of its queues, in
-/// `by_handle`, and in `deadlines` if it has one.
+/// All clients that wait. Invariant: a waiter's ticket is in the line of each of its queues or in
+/// that of its job, in `by_handle`, and in `deadlines` if it has one.
 #[derive(Default)]
 pub struct Waiters {
     by_ticket: HashMap<Ticket, Waiter>,
     by_handle: HashMap<Handle, Ticket>,
     lines: BTreeMap<i32, HashMap<Box<[u8]>, BTreeSet<Ticket>>>,
+    endings: HashMap<Place, HashMap<Box<[u8]>, BTreeSet<Ticket>>>,
     deadlines: BTreeSet<(UnixMillis, Ticket)>,
     tickets_drawn: Ticket,
     answers: HashMap<Ticket, Answer>,
 }
 
 impl Waiters {
-    /// Names the consumer that joins next. Never zero.
+    /// Names the client that joins next. Never zero.
     pub fn draw_ticket(&mut self) -> Ticket {
         self.tickets_drawn += 1;
         self.tickets_drawn
     }
 
-    /// Adds a consumer at the end of its lines. O(log n) a queue.
+    /// Adds a client at the end of its lines. O(log n) a queue.
     pub fn join(&mut self, ticket: Ticket, waiter: Waiter) {
-        let lines = self.lines.entry(waiter.db).or_default();
-        for queue in &waiter.queues {
-            lines.entry(queue.clone()).or_default().insert(ticket);
+        match &waiter.wish {
+            Wish::Jobs { queues, .. } => {
+                let lines = self.lines.entry(waiter.db).or_default();
+                for queue in queues {
+                    lines.entry(queue.clone()).or_default().insert(ticket);
+                }
+            }
+            Wish::Ending { queue, id } => {
+                let jobs = self.endings.entry((waiter.db, queue.clone())).or_default();
+                jobs.entry(id.clone()).or_default().insert(ticket);
+            }
         }
         self.by_handle.insert(waiter.handle, ticket);
         self.deadlines.extend(waiter.deadline.map(|at| (at, ticket)));
         self.by_ticket.insert(ticket, waiter);
     }
 
-    /// How many consumers wait.
+    /// How many clients wait.
     pub fn len(&self) -> usize {
         self.by_ticket.len()
     }
 
     /// The consumer that has waited longest for a queue.
-    pub fn first(&self, db: i32, queue: &[u8]) -> Option<&Waiter> {
+    pub fn first(&self, db: i32, queue: &[u8]) -> Option<(Handle, &Rc<Take>)> {
         let ticket = self.lines.get(&db)?.get(queue)?.first()?;
-        self.by_ticket.get(ticket)
+        let waiter = self.by_ticket.get(ticket)?;
+        match &waiter.wish {
+            Wish::Jobs { take, .. } => Some((waiter.handle, take)),
+            Wish::Ending { .. } => None,
+        }
     }
 
-    /// Takes a consumer out of all lines, if it still waits. O(log n) a queue.
+    /// Whether somebody waits for the end of a job of this queue.
+    pub fn awaits_ending(&self, place: &Place) -> bool {
+        self.endings.contains_key(place)
+    }
+
+    /// The jobs of a queue whose end somebody waits for.
+    pub fn awaited_jobs(&self, place: &Place) -> Vec<Box<[u8]>> {
+        let jobs = self.endings.get(place);
+        jobs.map(|jobs| jobs.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Those who wait for the end of a job.
+    pub fn awaiting(&self, place: &Place, id: &[u8]) -> Vec<Handle> {
+        let tickets = self.endings.get(place).and_then(|jobs| jobs.get(id));
+        let waiter = |ticket: &Ticket| self.by_ticket.get(ticket).map(|waiter| waiter.handle);
+        tickets.map(|tickets| tickets.iter().filter_map(waiter).collect()).unwrap_or_default()
+    }
+
+    /// Takes a client out of all lines, if it still waits. O(log n) a queue.
     pub fn leave(&mut self, handle: Handle) -> Option<Waiter> {
         let ticket = self.by_handle.remove(&handle)?;
         let waiter = self.by_ticket.remove(&ticket)?;
         self.deadlines.remove(&(waiter.deadline.unwrap_or_default(), ticket));
-        if let Some(lines) = self.lines.get_mut(&waiter.db) {
-            for queue in &waiter.queues {
-                let Some(line) = lines.get_mut(queue) else { continue };
-                line.remove(&ticket);
-                if line.is_empty() {
-                    lines.remove(queue);
+        match &waiter.wish {
+            Wish::Jobs { queues, .. } => {
+                if let Some(lines) = self.lines.get_mut(&waiter.db) {
+                    queues.iter().for_each(|queue| drop_out(lines, queue, ticket));
+                }
+            }
+            Wish::Ending { queue, id } => {
+                let place = (waiter.db, queue.clone());
+                if let Some(jobs) = self.endings.get_mut(&place) {
+                    drop_out(jobs, id, ticket);
+                    if jobs.is_empty() {
+                        self.endings.remove(&place);
+                    }
                 }
             }
         }
         Some(waiter)
     }
 
-    /// When the first consumer stops waiting.
+    /// When the first client stops waiting.
     pub fn first_deadline(&self) -> Option<UnixMillis> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Takes out a consumer that has waited long enough.
-    pub fn pop_expired(&mut self, now: UnixMillis) -> Option<Waiter> {
+    /// Takes out a client that has waited long enough, and leaves for it what there is to tell.
+    pub fn pop_expired(&mut self, now: UnixMillis) -> Option<Handle> {
         let &(at, ticket) = self.deadlines.first()?;
+        if at > now {
+            return None;
+        }
         let handle = self.by_ticket.get(&ticket)?.handle;
-        (at <= now).then(|| self.leave(handle)).flatten()
+        if let Wish::Ending { queue, id } = self.leave(handle)?.wish {
+            self.keep_answer(ticket, Answer::NoEnding { queue, id });
+        }
+        Some(handle)
     }
 
-    /// The queues of a database that somebody waits for.
-    pub fn awaited(&self, db: i32) -> Vec<Box<[u8]>> {
-        self.lines.get(&db).map(|lines| lines.keys().cloned().collect()).unwrap_or_default()
+    /// The queues, of one database or of all, that somebody waits for.
+    pub fn awaited(&self, db: Option<i32>) -> Vec<Place> {
+        let consumed = self
+            .lines
+            .iter()
+            .flat_map(|(&db, lines)| lines.keys().map(move |queue| (db, queue.clone())));
+        let places = consumed.chain(self.endings.keys().cloned());
+        places.filter(|(at, _)| db.is_none_or(|db| *at == db)).collect()
     }
 
-    /// Takes a consumer out of all lines and leaves jobs for it: it is about to be woken.
+    /// Takes a client out of all lines and leaves an answer for it: it is about to be woken.
     pub fn serve(&mut self, handle: Handle, answer: Answer) {
         if let Some(&ticket) = self.by_handle.get(&handle) {
             self.leave(handle);
@@ -142,13 +238,22 @@ impl Waiters {
         }
     }
 
-    /// Leaves jobs for a consumer that has been woken.
+    /// Leaves an answer for a client that has been woken.
     pub fn keep_answer(&mut self, ticket: Ticket, answer: Answer) {
         self.answers.insert(ticket, answer);
     }
 
-    /// What was left for a consumer, once.
+    /// What was left for a client, once.
     pub fn take_answer(&mut self, ticket: Ticket) -> Option<Answer> {
         self.answers.remove(&ticket)
+    }
+}
+
+/// Takes a ticket out of one of several lines, and the line with it if it was the last.
+fn drop_out(lines: &mut HashMap<Box<[u8]>, BTreeSet<Ticket>>, name: &[u8], ticket: Ticket) {
+    let Some(line) = lines.get_mut(name) else { return };
+    line.remove(&ticket);
+    if line.is_empty() {
+        lines.remove(name);
     }
 }

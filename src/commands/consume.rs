@@ -1,5 +1,7 @@
 //! `JQ.CONSUME`: takes jobs that are there, or waits for one.
 
+use std::rc::Rc;
+
 use jobq_engine::{Consume, Millis};
 use jobq_protocol::ConsumeCall;
 use rand::Rng;
@@ -8,10 +10,10 @@ use smallvec::SmallVec;
 
 use super::Arguments;
 use crate::{
-    blocking, clock, keyspace, reply,
+    blocking, clock, details, keyspace, reply,
     server::Context,
     visit::{self, Denied},
-    waiters::Waiter,
+    waiters::{Take, Waiter, Wish},
 };
 
 /// Answers with jobs, with nothing, or later.
@@ -68,7 +70,9 @@ fn take(
             }
             for &(slot, token) in leased {
                 let job = queue.job(slot);
-                reply::job(context, call.queues[place], &job.id().receipt(token), &job.body);
+                let details = call.details.then(|| details::besides_body(queue, job));
+                let receipt = job.id().receipt(token);
+                reply::job(context, call.queues[place], &receipt, &job.body, details.as_ref());
             }
             taken += leased.len();
         });
@@ -112,9 +116,14 @@ fn wait(
     blocking::block(context, keys, |handle| Waiter {
         handle,
         db,
-        queues: call.queues.iter().map(|&queue| queue.into()).collect(),
-        count: call.consume.count,
-        holder: call.consume.holder.to_owned(),
         deadline: (!span.is_zero()).then(|| clock::now().after(span)),
+        wish: Wish::Jobs {
+            queues: call.queues.iter().map(|&queue| queue.into()).collect(),
+            take: Rc::new(Take {
+                count: call.consume.count,
+                holder: call.consume.holder.to_owned(),
+                details: call.details,
+            }),
+        },
     });
 }

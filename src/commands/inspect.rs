@@ -1,11 +1,18 @@
 //! Commands that only look. They see a queue as of its last tick, and replicas serve them too.
 
-use jobq_engine::{Config, JobRef, Queue, StateKind};
-use jobq_protocol::{SettingSpec, SETTINGS};
+use jobq_engine::{Config, Cursor, JobRef, Listing, Millis, Queue, StateKind};
+use jobq_protocol::{cursor, SettingSpec, SETTINGS};
 use redis_module::raw::RedisModuleString;
 
 use super::Arguments;
-use crate::{keyspace, reply, server::Context, visit::Denied};
+use crate::{
+    blocking, clock, details,
+    keyspace::{self, WrongType},
+    reply,
+    server::{text::bytes_of, Context, Text},
+    visit::Denied,
+    waiters::{Waiter, Wish},
+};
 
 /// `JQ.PEEK`
 pub fn peek(context: Context, arguments: &Arguments<'_>, count: u32) {
@@ -17,7 +24,7 @@ pub fn peek(context: Context, arguments: &Arguments<'_>, count: u32) {
         context.reply_array(jobs.len());
         for slot in jobs {
             let job = queue.job(slot);
-            reply::job(context, arguments.bytes[1], &job.id().text(), &job.body);
+            reply::job(context, arguments.bytes[1], &job.id().text(), &job.body, None);
         }
     };
     look(context, arguments.queue(), show, || context.reply_null_array());
@@ -26,10 +33,82 @@ pub fn peek(context: Context, arguments: &Arguments<'_>, count: u32) {
 /// `JQ.JOB`
 pub fn job(context: Context, queue: *mut RedisModuleString, job: &JobRef<'_>) {
     let show = |queue: &Queue| match queue.find(job) {
-        Some(slot) => reply::details(context, queue, queue.job(slot)),
+        Some(slot) => reply::details(context, &details::of(queue, queue.job(slot))),
         None => context.reply_null(),
     };
     look(context, queue, show, || context.reply_null());
+}
+
+/// `JQ.LIST`
+pub fn list(context: Context, queue: *mut RedisModuleString, listing: &Listing<'_>) {
+    let begin = |next: Option<Cursor>, jobs| {
+        context.reply_array(2);
+        match next {
+            Some(next) => context.reply_bytes(next.to_string().as_bytes()),
+            None => context.reply_bytes(cursor::EDGE),
+        }
+        context.reply_array(jobs);
+    };
+    let show = |queue: &Queue| {
+        let page = queue.list(listing);
+        begin(page.next, page.jobs.len());
+        for slot in page.jobs {
+            reply::details(context, &details::of(queue, queue.job(slot)));
+        }
+    };
+    look(context, queue, show, || begin(None, 0));
+}
+
+/// `JQ.RESULT`: at once if the job has ended or there is no waiting, and later otherwise.
+pub fn result(
+    context: Context,
+    queue: *mut RedisModuleString,
+    job: &JobRef<'_>,
+    block: Option<Millis>,
+) {
+    let flags = context.flags();
+    // On a replica no timer of ours would end the wait.
+    let Some(span) = block.filter(|_| flags.is_primary() && !flags.denies_blocking()) else {
+        return show_result(context, queue, job);
+    };
+    match keyspace::watch(context, queue, job) {
+        Err(WrongType) => reply::denied(context, &Denied::WrongType),
+        Ok(Some(ending)) => reply::ending(context, &ending),
+        Ok(None) => wait_for_end(context, queue, job, span),
+    }
+}
+
+/// Answers with the state that a job is in now, to a client that has waited in vain for its end.
+pub fn result_now(context: Context, queue: &[u8], id: &[u8]) {
+    match JobRef::parse(id) {
+        Some(job) => show_result(context, Text::new(queue).raw(), &job),
+        None => context.reply_null_array(),
+    }
+}
+
+fn show_result(context: Context, queue: *mut RedisModuleString, job: &JobRef<'_>) {
+    let show = |queue: &Queue| match queue.find(job).map(|slot| queue.job(slot)) {
+        Some(job) => reply::result(context, job.state.kind(), job.result()),
+        None => context.reply_null_array(),
+    };
+    look(context, queue, show, || context.reply_null_array());
+}
+
+fn wait_for_end(context: Context, queue: *mut RedisModuleString, job: &JobRef<'_>, span: Millis) {
+    let db = context.db();
+    // As the queue writes it: a ULID may be named in either case.
+    let id = keyspace::read(context, queue, |queue| {
+        queue.find(job).map(|slot| queue.job(slot).id().text())
+    });
+    let id = id.ok().flatten().flatten().unwrap_or_default();
+    // SAFETY: the name is an argument of the command, which the server lends for its length.
+    let name = unsafe { bytes_of(queue) };
+    blocking::block(context, &mut [queue], |handle| Waiter {
+        handle,
+        db,
+        deadline: (!span.is_zero()).then(|| clock::now().after(span)),
+        wish: Wish::Ending { queue: name.into(), id: id.as_bytes().into() },
+    });
 }
 
 /// `JQ.LEN`

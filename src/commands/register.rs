@@ -23,9 +23,9 @@ macro_rules! entries {
 
 /// One entry point for each command of the table.
 static ENTRIES: [Entry; COMMANDS_LEN] = entries![
-    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24
+    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28
 ];
-const COMMANDS_LEN: usize = 25;
+const COMMANDS_LEN: usize = 29;
 
 /// Our own category, where the server can have one.
 const CATEGORY: &str = "jobqueue";
@@ -53,6 +53,7 @@ pub fn tell_keys(context: Context, command: &Command, arguments: &[&[u8]]) {
 fn register_one(context: Context, command: &Command, entry: Entry, has_category: bool) -> bool {
     let name = CString::new(command.name.to_ascii_lowercase());
     let (Ok(name), Ok(flags)) = (name, CString::new(flags(command))) else { return false };
+    let has_key = c_int::from(command.keys != Keys::None);
     // SAFETY: the context is that of the module's loading; the server copies the strings.
     unsafe {
         let created = call!(RedisModule_CreateCommand(
@@ -60,9 +61,9 @@ fn register_one(context: Context, command: &Command, entry: Entry, has_category:
             name.as_ptr(),
             Some(entry),
             flags.as_ptr(),
-            1,
-            1,
-            1
+            has_key,
+            has_key,
+            has_key
         ));
         if created as isize != raw::REDISMODULE_OK {
             return false;
@@ -201,6 +202,11 @@ unsafe fn describe(handle: *mut RedisModuleCommand, command: &Command) -> bool {
 
 /// The key specifications, and one of zeros that ends them.
 fn key_specs(command: &Command, kept: &mut Kept) -> Vec<RedisModuleCommandKeySpec> {
+    // SAFETY: the structure holds numbers and pointers, for which zero is a value.
+    let none: RedisModuleCommandKeySpec = unsafe { zeroed() };
+    if command.keys == Keys::None {
+        return vec![none];
+    }
     let flags = u64::from(match command.access {
         Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
         Access::WriteGrowing => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_INSERT,
@@ -215,8 +221,7 @@ fn key_specs(command: &Command, kept: &mut Kept) -> Vec<RedisModuleCommandKeySpe
         keystep: 1,
         limit: 0,
     };
-    // SAFETY: the structure holds numbers and pointers, for which zero is a value; so below.
-    let mut first: RedisModuleCommandKeySpec = unsafe { zeroed() };
+    let mut first = none;
     first.flags = flags;
     first.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
     first.bs.index.pos = 1;
@@ -234,7 +239,6 @@ fn key_specs(command: &Command, kept: &mut Kept) -> Vec<RedisModuleCommandKeySpe
         further.fk.range = range(-1);
         specs.push(further);
     }
-    // SAFETY: see above.
-    specs.push(unsafe { zeroed() });
+    specs.push(none);
     specs
 }

@@ -40,6 +40,13 @@ impl Flags {
         )
     }
 
+    /// Keys of other slots than the caller's are not found: within a transaction or a script, newer
+    /// servers in a cluster take any key to be in the slot of the caller's own keys.
+    pub fn sees_one_slot(self) -> bool {
+        self.has(raw::REDISMODULE_CTX_FLAGS_CLUSTER)
+            && self.has(raw::REDISMODULE_CTX_FLAGS_MULTI | raw::REDISMODULE_CTX_FLAGS_LUA)
+    }
+
     fn has(self, flags: u32) -> bool {
         self.0 & flags != 0
     }
@@ -88,6 +95,15 @@ impl Context {
     pub fn signal_modified(self, name: *mut RedisModuleString) {
         // SAFETY: see `flags`; the name is a live string, an argument or a `Text`.
         unsafe { call!(RedisModule_SignalModifiedKey(self.0, name)) };
+    }
+
+    /// Tells those who listen to events of this kind about one. They may do anything, also to the
+    /// key, which must not be open.
+    pub fn notify(self, kind: c_int, event: &CStr, name: *mut RedisModuleString) {
+        // SAFETY: see `flags`; the name is a live string, an argument or a `Text`.
+        unsafe {
+            call!(RedisModule_NotifyKeyspaceEvent(self.0, kind, event.as_ptr(), name));
+        }
     }
 
     /// Propagates the command being run, as the client sent it.

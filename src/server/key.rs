@@ -61,6 +61,12 @@ impl Key {
         }
         value
     }
+
+    /// Deletes the key, which is open for writing, and its value with it.
+    pub fn delete(&self) {
+        // SAFETY: see `is_empty`.
+        unsafe { call!(RedisModule_DeleteKey(self.0.as_ptr())) };
+    }
 }
 
 impl Drop for Key {

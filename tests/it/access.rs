@@ -29,6 +29,7 @@ fn place(command: CommandId) -> (&'static [Role], &'static str) {
         CommandId::MPublish => (&[Producer, Operator], "JQ.MPUBLISH QUEUE 2 x y"),
         CommandId::Consume => (&[Worker, Operator], "JQ.CONSUME QUEUE COUNT 2 WORKER postman"),
         CommandId::Ack => (&[Worker, Operator], "JQ.ACK QUEUE leased"),
+        CommandId::Fulfill => (&[Worker, Operator], "JQ.FULFILL QUEUE leased 42"),
         CommandId::Nack => (&[Worker, Operator], "JQ.NACK QUEUE leased ERROR oops"),
         CommandId::Release => (&[Worker, Operator], "JQ.RELEASE QUEUE leased"),
         CommandId::Bury => (&[Worker, Operator], "JQ.BURY QUEUE leased"),
@@ -43,9 +44,12 @@ fn place(command: CommandId) -> (&'static [Role], &'static str) {
         CommandId::Config => (&[Operator], "JQ.CONFIG QUEUE SET tries 3"),
         CommandId::Peek => (&[Operator, Reader], "JQ.PEEK QUEUE COUNT 10"),
         CommandId::Job => (&[Operator, Reader], "JQ.JOB QUEUE ready"),
+        CommandId::List => (&[Operator, Reader], "JQ.LIST QUEUE ready"),
+        CommandId::Result => (&[Producer, Operator, Reader], "JQ.RESULT QUEUE ready"),
         CommandId::Len => (&[Operator, Reader], "JQ.LEN QUEUE"),
         CommandId::Stats => (&[Operator, Reader], "JQ.STATS QUEUE"),
         CommandId::Digest => (&[Operator, Reader], "JQ.DIGEST QUEUE"),
+        CommandId::Queues => (&[Operator, Reader], "JQ.QUEUES MATCH *"),
         CommandId::Debug => (&[], "JQ.DEBUG QUEUE PANIC"),
         CommandId::Tick => (&[], "JQ.TICK QUEUE 9000000000000 100"),
         CommandId::Lease => (&[], "JQ.LEASE QUEUE postman 0 0 ready"),
@@ -59,8 +63,13 @@ fn lines(queue: &str) -> impl Iterator<Item = (String, &'static [Role])> + '_ {
     COMMANDS.iter().map(move |command| {
         let (roles, line) = place(command.id);
         assert_eq!(line.split(' ').next(), Some(command.name));
-        (line.replace("QUEUE", queue), roles)
+        (naming(line, queue), roles)
     })
+}
+
+/// A line of [`place`] about this queue.
+fn naming(line: &str, queue: &str) -> String {
+    line.replace(" QUEUE", &format!(" {queue}"))
 }
 
 /// The same, but for the commands that name no queue.
@@ -296,7 +305,7 @@ fn a_reader_changes_nothing_even_with_all_commands() {
     let before = told(&mut admin, "billing:a");
     for mut client in logins(&server, &Reader.user()) {
         for command in COMMANDS {
-            let line = place(command.id).1.replace("QUEUE", "billing:a");
+            let line = naming(place(command.id).1, "billing:a");
             let answer = client.run(&line);
             let is_write = command.access != Access::Read;
             assert_eq!(is_refused(&line, &answer), is_write, "{line}: {answer:?}");

@@ -5,6 +5,7 @@ mod ends;
 mod order;
 mod places;
 mod races;
+mod results;
 mod wakes;
 
 use crate::support::{wait_for, Client, Server};

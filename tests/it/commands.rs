@@ -2,9 +2,12 @@
 
 mod consume;
 mod inspect;
+mod list;
 mod loading;
 mod operate;
+mod options;
 mod produce;
 mod refusals;
+mod results;
 mod settle;
 mod surface;

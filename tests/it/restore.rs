@@ -160,7 +160,7 @@ fn is_a_queue(client: &mut Client) {
     }
     assert!((0..=expired(client) - expired_before).contains(&unacked), "{unacked} receipts fail");
     client.run("MULTI");
-    for state in ["", " delayed", " ready", " leased", " dead"] {
+    for state in ["", " delayed", " ready", " leased", " completed", " dead"] {
         client.run(&format!("JQ.LEN copy{state}"));
     }
     let counted = client.run("EXEC");

@@ -3,16 +3,20 @@
 
 use crate::{
     config::{WhenExpired, WhenLapsed},
+    headers::Headers,
     id::{JobRef, Ulid},
     interner::Key,
     job::{Extra, Job},
     operation::{Action, Change, Lease, Operation, Outcome, Publish, Revival, Verdict, Which},
     pause::Pauses,
-    queue::Task,
+    queue::{intern_terms, Task},
     refusal::Refusal,
+    retain::Retain,
     slab::Slot,
     state::{Event, State, StateKind},
+    terms::Terms,
     time::{Millis, UnixMillis},
+    u48::U48,
     Queue,
 };
 
@@ -26,11 +30,17 @@ impl Queue {
     /// A [`Refusal`], and nothing is changed. After a [`choose`](Self::choose) on the same state
     /// there is none; a log that is not of this state's history can meet one.
     pub fn apply<'a>(&mut self, operation: impl Into<Operation<'a>>) -> Result<Outcome, Refusal> {
-        match operation.into() {
-            Operation::Tick { now, budget } => Ok(Outcome::Ticked(self.tick(now, budget))),
+        let outcome = match operation.into() {
+            Operation::Tick { now, budget } => {
+                return Ok(Outcome::Ticked(self.tick(now, budget)));
+            }
             Operation::Lease(lease) => self.lease(&lease),
             Operation::Act(action) => self.act(action),
+        }?;
+        if outcome.is_change() {
+            self.idle_since = self.clock;
         }
+        Ok(outcome)
     }
 
     fn act(&mut self, action: Action<'_>) -> Result<Outcome, Refusal> {
@@ -41,6 +51,7 @@ impl Queue {
             Action::Kick(which) => Ok(Outcome::Done(self.kick(which))),
             Action::Respawn { which, revival } => Ok(Outcome::Done(self.respawn(which, revival))),
             Action::Delete(jobs) => Ok(Outcome::Done(self.delete(&jobs))),
+            Action::BuryAll { state, count } => Ok(Outcome::Done(self.bury_all(state, count))),
             Action::Purge { state, count } => Ok(Outcome::Done(self.purge(state, count))),
             Action::Update { job, change } => self.update(&job, &change),
             Action::Pause { side, span } => {
@@ -55,8 +66,7 @@ impl Queue {
                 settings.into_iter().for_each(|setting| self.config.set(setting));
                 let prunes = self.has_too_many_dead() && !self.prunes();
                 self.begin(prunes.then_some(Task::Prune));
-                let defaults = self.intern_terms(self.config.defaults);
-                self.terms.release(std::mem::replace(&mut self.default_terms, defaults));
+                self.renew_default_terms();
                 Ok(Outcome::Configured)
             }
         }
@@ -87,8 +97,9 @@ impl Queue {
         let job = &self.jobs[slot];
         // By its own instant and not by the clock: what became of a job does not depend on how
         // late the tick is.
-        let is_dead = matches!(job.state, State::Dead { .. });
-        if !is_dead && self.expires_at(job).is_some_and(|at| at <= due) {
+        let is_over = |at: Option<UnixMillis>| at.is_some_and(|at| at <= due);
+        let is_unfinished = !job.state.kind().is_final();
+        if is_unfinished && is_over(self.expires_at(job)) {
             self.counters.expired += 1;
             match self.config.expired {
                 WhenExpired::Drop => self.remove(slot),
@@ -96,6 +107,14 @@ impl Queue {
                     self.die(slot);
                 }
             }
+            return;
+        }
+        if is_unfinished && is_over(job.deadline()) {
+            let is_leased = matches!(job.state, State::Leased { .. });
+            let job = &mut self.jobs[slot];
+            job.failures = job.failures.saturating_add(u32::from(is_leased));
+            self.counters.overdue += 1;
+            self.die(slot);
             return;
         }
         match job.state {
@@ -110,6 +129,10 @@ impl Queue {
                 };
                 self.fail(slot, then);
             }
+            State::Completed { .. } => {
+                self.counters.retired += 1;
+                self.remove(slot);
+            }
             State::Dead { .. } => self.prune_one(slot),
             State::Ready { .. } => {}
         }
@@ -120,11 +143,16 @@ impl Queue {
         let slot = match task {
             Task::Kick { .. } => self.first_of(StateKind::Delayed),
             Task::Respawn { .. } => self.first_of(StateKind::Dead),
-            Task::Purge { state, .. } => self.first_of(state),
+            Task::Bury { state, .. } | Task::Purge { state, .. } => self.first_of(state),
             Task::Prune => self.dead.first().filter(|_| self.has_too_many_dead()),
         };
         let goes_on = match self.tasks.front_mut() {
-            Some(Task::Kick { left } | Task::Respawn { left, .. } | Task::Purge { left, .. }) => {
+            Some(
+                Task::Kick { left }
+                | Task::Respawn { left, .. }
+                | Task::Bury { left, .. }
+                | Task::Purge { left, .. },
+            ) => {
                 *left -= 1;
                 *left > 0
             }
@@ -138,6 +166,9 @@ impl Queue {
         match task {
             Task::Kick { .. } => self.kick_one(slot),
             Task::Respawn { revival, .. } => self.respawn_one(slot, revival),
+            Task::Bury { .. } => {
+                self.bury(slot, None);
+            }
             Task::Purge { .. } => {
                 self.counters.purged += 1;
                 self.remove(slot);
@@ -162,7 +193,14 @@ impl Queue {
     }
 
     fn publish(&mut self, publish: &Publish<'_>) -> Result<Outcome, Refusal> {
-        self.check_id(publish)?;
+        let replaced = self.check_names(publish)?;
+        if publish.bodies.as_slice().is_empty() {
+            return Ok(Outcome::Published(Vec::new()));
+        }
+        if let Some(slot) = replaced {
+            self.counters.replaced += 1;
+            self.remove(slot);
+        }
         let until = publish.due.after(self.clock);
         let state = if until > self.clock {
             State::Delayed { until }
@@ -173,12 +211,17 @@ impl Queue {
             self.terms.retain(self.default_terms);
             self.default_terms
         } else {
-            self.intern_terms(publish.wishes.over(&self.config.defaults))
+            intern_terms(&mut self.terms, publish.wishes.over(&self.config.defaults))
         };
-        let given =
-            publish.id.map(|id| Box::new(Extra { given: Some(id.into()), ..Extra::default() }));
+        let extra = Extra {
+            given: publish.id.map(Into::into),
+            deadline: publish.deadline,
+            headers: Headers::new(&publish.headers),
+            ..Extra::default()
+        };
+        let extra = (extra != Extra::default()).then(|| Box::new(extra));
         let bodies = publish.bodies.as_slice();
-        let slots = bodies.iter().map(|body| self.publish_one(body, state, terms, given.clone()));
+        let slots = bodies.iter().map(|body| self.publish_one(body, state, terms, extra.clone()));
         let slots = slots.collect();
         self.terms.release(terms);
         Ok(Outcome::Published(slots))
@@ -196,7 +239,8 @@ impl Queue {
         self.counters.published += 1;
         self.admit(Job {
             ulid,
-            seq: self.jobs_published,
+            seq: U48::new(self.jobs_published),
+            due: U48::new(state.until().unwrap_or(self.clock).0),
             body: body.into(),
             state,
             links: crate::list::Links::NONE,
@@ -227,7 +271,8 @@ impl Queue {
         let holder = self.intern_holder(&lease.holder);
         let mut leased = Vec::with_capacity(lease.jobs.len());
         for &slot in &lease.jobs {
-            let deadline = self.clock.after(self.ttr_for(&self.jobs[slot], holder));
+            let job = &self.jobs[slot];
+            let deadline = self.lease_end(job, self.ttr_for(job, holder));
             let token = self.grant_token();
             if self.shift(slot, Event::Lease { token, deadline, holder }) {
                 self.counters.delivered += 1;
@@ -252,15 +297,24 @@ impl Queue {
     fn settle_one(&mut self, slot: Slot, verdict: Verdict<'_>) -> bool {
         let job = &self.jobs[slot];
         let State::Leased { holder, .. } = job.state else {
-            // A job that nobody holds can be buried by whoever knows its id.
-            let Verdict::Bury { error } = verdict else { return false };
-            return self.bury(slot, error);
+            // A job that nobody holds can be buried or fulfilled by whoever knows its id.
+            return match verdict {
+                Verdict::Bury { error } => self.bury(slot, error),
+                Verdict::Fulfill { result, retain } => self.fulfill(slot, result, retain),
+                _ => false,
+            };
         };
         match verdict {
             Verdict::Ack => {
                 self.counters.acked += 1;
-                self.remove(slot);
+                match self.terms.get(job.terms).retain.until(self.clock) {
+                    Some(until) => {
+                        self.shift(slot, Event::Complete { until });
+                    }
+                    None => self.remove_completed(slot, None),
+                }
             }
+            Verdict::Fulfill { result, retain } => return self.fulfill(slot, result, retain),
             Verdict::Nack { delay, error } => {
                 self.counters.nacked += 1;
                 self.keep_error(slot, error);
@@ -283,8 +337,26 @@ impl Queue {
         true
     }
 
+    /// Finishes a job with a result, unless it has one.
+    fn fulfill(&mut self, slot: Slot, result: &[u8], retain: Option<Retain>) -> bool {
+        let job = &self.jobs[slot];
+        if matches!(job.state, State::Completed { .. }) {
+            return false;
+        }
+        self.counters.fulfilled += 1;
+        let retain = retain.unwrap_or(self.terms.get(job.terms).retain);
+        match retain.until(self.clock) {
+            Some(until) => {
+                self.change_extra(slot, |extra| extra.result = Some(result.into()));
+                self.shift(slot, Event::Complete { until });
+            }
+            None => self.remove_completed(slot, Some(result)),
+        }
+        true
+    }
+
     fn bury(&mut self, slot: Slot, error: Option<&[u8]>) -> bool {
-        if matches!(self.jobs[slot].state, State::Dead { .. }) {
+        if self.jobs[slot].state.kind().is_final() {
             return false;
         }
         self.counters.buried += 1;
@@ -345,9 +417,15 @@ impl Queue {
     fn touch_one(&mut self, slot: Slot, ttr: Option<Millis>) -> Option<UnixMillis> {
         let job = &self.jobs[slot];
         let State::Leased { holder, .. } = job.state else { return None };
-        let deadline = self.clock.after(ttr.unwrap_or_else(|| self.ttr_for(job, holder)));
+        let deadline = self.lease_end(job, ttr.unwrap_or_else(|| self.ttr_for(job, holder)));
         self.counters.touched += 1;
         self.shift(slot, Event::Touch { deadline }).then_some(deadline)
+    }
+
+    /// When a lease that lasts so long from now ends: never after the job's own deadline.
+    fn lease_end(&self, job: &Job, ttr: Millis) -> UnixMillis {
+        let end = self.clock.after(ttr);
+        job.deadline().map_or(end, |deadline| end.min(deadline))
     }
 
     fn kick(&mut self, which: Which<'_>) -> u64 {
@@ -391,9 +469,9 @@ impl Queue {
 
     fn respawn_one(&mut self, slot: Slot, revival: Revival) {
         self.counters.respawned += 1;
-        let mut terms = *self.terms.get(self.jobs[slot].terms);
-        terms.tries = revival.tries.unwrap_or(terms.tries);
-        terms.ttl = Millis::ZERO;
+        let terms = self.terms.get(self.jobs[slot].terms).clone();
+        let tries = revival.tries.unwrap_or(terms.tries);
+        let terms = Terms { tries, ttl: Millis::ZERO, ..terms.as_ref() };
         let terms = self.intern_terms(terms);
         let job = &mut self.jobs[slot];
         self.terms.release(std::mem::replace(&mut job.terms, terms));
@@ -401,7 +479,10 @@ impl Queue {
         job.failures = 0;
         let lives_until = revival.ttl.filter(|ttl| !ttl.is_zero()).map(|ttl| self.clock.after(ttl));
         if job.extra.is_some() || lives_until.is_some() {
-            self.change_extra(slot, |extra| extra.expires_at = lives_until);
+            self.change_extra(slot, |extra| {
+                extra.expires_at = lives_until;
+                extra.deadline = None;
+            });
         }
         let event = if revival.delay.is_zero() {
             Event::Respawn
@@ -409,6 +490,12 @@ impl Queue {
             Event::RespawnLater { until: self.clock.after(revival.delay) }
         };
         self.shift(slot, event);
+    }
+
+    fn bury_all(&mut self, state: StateKind, count: u64) -> u64 {
+        let left = count.min(self.unpromised(state));
+        self.begin((left > 0).then_some(Task::Bury { state, left }));
+        left
     }
 
     fn purge(&mut self, state: StateKind, count: u64) -> u64 {
@@ -423,7 +510,7 @@ impl Queue {
         if change.if_version.is_some_and(|version| version != job.version()) {
             return Ok(Outcome::Updated(None));
         }
-        let mut terms = *self.terms.get(job.terms);
+        let mut terms = self.terms.get(job.terms).clone();
         terms.priority = change.priority.unwrap_or(terms.priority);
         terms.tries = change.tries.unwrap_or(terms.tries);
         let mut expires_at = job.extra.as_ref().and_then(|extra| extra.expires_at);
@@ -432,7 +519,7 @@ impl Queue {
             expires_at = (!ttl.is_zero()).then(|| self.clock.after(ttl));
         }
         self.counters.updated += 1;
-        self.rewrite(slot, terms, expires_at);
+        self.rewrite(slot, &terms, expires_at);
         self.change_extra(slot, |extra| extra.updates += 1);
         if let Some(body) = change.body {
             let job = &mut self.jobs[slot];
@@ -461,7 +548,11 @@ impl Queue {
         let left = self.tasks.iter().map(|task| match *task {
             Task::Kick { left } if state == StateKind::Delayed => left,
             Task::Respawn { left, .. } if state == StateKind::Dead => left,
-            Task::Purge { state: from, left } if state == from => left,
+            Task::Bury { state: from, left } | Task::Purge { state: from, left }
+                if state == from =>
+            {
+                left
+            }
             _ => 0,
         });
         (self.len_of(state) as u64).saturating_sub(left.fold(0, u64::saturating_add))

@@ -2,7 +2,7 @@
 
 use crate::{
     id::JobRef,
-    operation::{Action, Change, Consume, Lease, Operation, Publish, Request, Revival},
+    operation::{Action, Change, Consume, Lease, Operation, Publish, Request, Revival, Verdict},
     refusal::Refusal,
     slab::Slot,
     state::State,
@@ -29,6 +29,9 @@ impl Queue {
         };
         match &action {
             Action::Publish(publish) => self.check_publish(publish)?,
+            Action::Settle { verdict: Verdict::Fulfill { result, .. }, .. } => {
+                self.check_size(result.len())?;
+            }
             Action::Respawn { revival, .. } => check_revival(revival)?,
             Action::Update { job, change } => self.check_change(job, change)?,
             _ => {}
@@ -50,7 +53,7 @@ impl Queue {
     }
 
     fn is_takeable(&self, slot: Slot) -> bool {
-        self.expires_at(&self.jobs[slot]).is_none_or(|at| at > self.clock)
+        self.ends_at(&self.jobs[slot]).is_none_or(|at| at > self.clock)
     }
 
     fn choose_lease<'a>(&self, consume: &Consume<'a>) -> Option<Lease<'a>> {
@@ -63,23 +66,30 @@ impl Queue {
             return Err(Refusal::Paused);
         }
         let bodies = publish.bodies.as_slice();
-        bodies.iter().try_for_each(|body| self.check_body(body))?;
+        let sizes = publish.headers.iter().map(|(name, value)| name.len() + value.len());
+        let headers: usize = sizes.sum();
+        bodies.iter().try_for_each(|body| self.check_size(headers + body.len()))?;
+        let replaced = self.check_names(publish)?;
+        let others = self.len() - usize::from(replaced.is_some());
         let max = self.config.max_len;
-        if max > 0 && (self.len() + bodies.len()) as u64 > max {
+        if max > 0 && (others + bodies.len()) as u64 > max {
             return Err(Refusal::Full { max });
         }
         let ttl = publish.wishes.ttl.unwrap_or(self.config.defaults.ttl);
-        let delay = publish.due.after(self.clock).since(self.clock);
-        if !ttl.is_zero() && ttl < delay {
+        let due = publish.due.after(self.clock);
+        if !ttl.is_zero() && ttl < due.since(self.clock) {
             return Err(Refusal::ExpiresBeforeDue);
         }
-        self.check_id(publish)
+        if publish.deadline.is_some_and(|deadline| deadline < due) {
+            return Err(Refusal::OverdueBeforeDue);
+        }
+        Ok(())
     }
 
-    fn check_body(&self, body: &[u8]) -> Result<(), Refusal> {
-        let (body, max) = (body.len() as u64, self.config.max_body);
-        if max > 0 && body > max {
-            return Err(Refusal::TooBig { body, max });
+    fn check_size(&self, bytes: usize) -> Result<(), Refusal> {
+        let (bytes, max) = (bytes as u64, self.config.max_body);
+        if max > 0 && bytes > max {
+            return Err(Refusal::TooBig { bytes, max });
         }
         Ok(())
     }
@@ -90,9 +100,11 @@ impl Queue {
             // Nothing will be changed, so nothing can be wrong with it.
             return Ok(());
         }
-        change.body.map_or(Ok(()), |body| self.check_body(body))?;
+        let headers: usize = job.headers().map(|(name, value)| name.len() + value.len()).sum();
+        change.body.map_or(Ok(()), |body| self.check_size(headers + body.len()))?;
         let waits = matches!(job.state, State::Delayed { .. } | State::Ready { .. });
-        if change.due.is_some() && !waits {
+        let is_completed = matches!(job.state, State::Completed { .. });
+        if is_completed || change.due.is_some() && !waits {
             return Err(Refusal::WrongState(job.state.kind()));
         }
         if change.tries.is_some_and(|tries| !self.fits(job, tries)) {
@@ -106,6 +118,11 @@ impl Queue {
             Some(due) => Some(due.after(self.clock)),
             None => job.state.until(),
         };
+        if change.due.is_some()
+            && job.deadline().is_some_and(|end| until.is_some_and(|at| end < at))
+        {
+            return Err(Refusal::OverdueBeforeDue);
+        }
         match (until, expires_at) {
             (Some(until), Some(end)) if end < until && (change.due, change.ttl) != (None, None) => {
                 Err(Refusal::ExpiresBeforeDue)
@@ -114,11 +131,18 @@ impl Queue {
         }
     }
 
-    /// Refuses an id that a job has, in any state and whoever gave it.
-    pub(crate) fn check_id(&self, publish: &Publish<'_>) -> Result<(), Refusal> {
-        match publish.id {
-            Some(id) if self.find_id(id).is_some() => Err(Refusal::Duplicate(id.to_owned())),
-            _ => Ok(()),
+    /// The job to be replaced, if one is named. Refuses an id that a job has, in any state and
+    /// whoever gave it, unless it is this one's.
+    pub(crate) fn check_names(&self, publish: &Publish<'_>) -> Result<Option<Slot>, Refusal> {
+        let replaced = match &publish.replaces {
+            Some(job) => Some(self.find(job).ok_or(Refusal::NoSuchJob)?),
+            None => None,
+        };
+        match publish.id.and_then(|id| self.find_id(id)) {
+            Some(slot) if Some(slot) != replaced => {
+                Err(Refusal::Duplicate(publish.id.unwrap_or_default().to_owned()))
+            }
+            _ => Ok(replaced),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A queue's own configuration. It is part of the queue's state, so every replica agrees on it.
 
-use crate::{terms::Terms, time::Millis, Backoff};
+use crate::{retain::Retain, terms::Terms, time::Millis, Backoff};
 
 /// One setting and its value. `0` means "none" wherever a span or a limit is meant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -13,6 +13,8 @@ pub enum Setting {
     Ttl(Millis),
     /// How long a nacked job waits.
     Backoff(Backoff),
+    /// How long a finished job is kept.
+    Retain(Retain),
     /// Order of service, -20 to 20, lower is sooner.
     Priority(i8),
     /// Jobs the queue holds in all states before publishing is refused.
@@ -27,6 +29,8 @@ pub enum Setting {
     Expired(WhenExpired),
     /// What becomes of a job whose lease lapses with tries left.
     Lapse(WhenLapsed),
+    /// How long the queue stays when it is empty and nobody uses it.
+    IdleExpire(Millis),
 }
 
 /// What becomes of a job whose time to live is over. It is counted either way.
@@ -48,7 +52,7 @@ pub enum WhenLapsed {
 }
 
 /// What a job gets where its publisher said nothing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     /// The defaults of the job options.
     pub defaults: Terms,
@@ -64,6 +68,8 @@ pub struct Config {
     pub expired: WhenExpired,
     /// See [`Setting::Lapse`].
     pub lapse: WhenLapsed,
+    /// See [`Setting::IdleExpire`]; zero for ever.
+    pub idle_expire: Millis,
 }
 
 impl Default for Config {
@@ -74,7 +80,9 @@ impl Default for Config {
                 ttr: Millis::from_secs(60),
                 ttl: Millis::ZERO,
                 backoff: Backoff::Polynomial,
+                retain: Retain::NONE,
                 priority: 0,
+                job_type: Box::default(),
             },
             max_len: 0,
             max_body: 16 << 20,
@@ -82,6 +90,7 @@ impl Default for Config {
             dead_age: Millis::ZERO,
             expired: WhenExpired::Drop,
             lapse: WhenLapsed::Ready,
+            idle_expire: Millis::ZERO,
         }
     }
 }
@@ -94,6 +103,7 @@ impl Config {
             Setting::Ttr(ttr) => self.defaults.ttr = ttr,
             Setting::Ttl(ttl) => self.defaults.ttl = ttl,
             Setting::Backoff(backoff) => self.defaults.backoff = backoff,
+            Setting::Retain(retain) => self.defaults.retain = retain,
             Setting::Priority(priority) => self.defaults.priority = priority,
             Setting::MaxLen(jobs) => self.max_len = jobs,
             Setting::MaxBody(bytes) => self.max_body = bytes,
@@ -101,6 +111,7 @@ impl Config {
             Setting::DeadAge(age) => self.dead_age = age,
             Setting::Expired(then) => self.expired = then,
             Setting::Lapse(then) => self.lapse = then,
+            Setting::IdleExpire(span) => self.idle_expire = span,
         }
     }
 }

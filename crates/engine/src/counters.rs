@@ -9,6 +9,8 @@ pub struct Counters {
     pub delivered: u64,
     /// Leases ended by an ack.
     pub acked: u64,
+    /// Jobs finished with a result.
+    pub fulfilled: u64,
     /// Leases ended by a nack.
     pub nacked: u64,
     /// Leases ended by a release.
@@ -21,12 +23,16 @@ pub struct Counters {
     pub lapsed: u64,
     /// Unfinished jobs whose time to live was over, buried ones included.
     pub expired: u64,
+    /// Unfinished jobs whose deadline passed, and that are dead therefore.
+    pub overdue: u64,
     /// Delayed jobs made ready before their time.
     pub kicked: u64,
     /// Dead jobs brought back.
     pub respawned: u64,
     /// Jobs removed by a client, whatever their state.
     pub deleted: u64,
+    /// Jobs removed because another was published in their place.
+    pub replaced: u64,
     /// Jobs that died, buried ones included.
     pub died: u64,
     /// Jobs changed in place.
@@ -35,29 +41,35 @@ pub struct Counters {
     pub purged: u64,
     /// Dead jobs removed because there were too many, or they were too old.
     pub pruned: u64,
+    /// Finished jobs removed because their retention was over.
+    pub retired: u64,
 }
 
 impl Counters {
     /// Every counter with its name on the wire, in the order of a job's life.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 16] {
+    pub fn named(&self) -> [(&'static str, u64); 20] {
         [
             ("published", self.published),
             ("delivered", self.delivered),
             ("acked", self.acked),
+            ("fulfilled", self.fulfilled),
             ("nacked", self.nacked),
             ("released", self.released),
             ("buried", self.buried),
             ("touched", self.touched),
             ("lapsed", self.lapsed),
             ("expired", self.expired),
+            ("overdue", self.overdue),
             ("kicked", self.kicked),
             ("respawned", self.respawned),
             ("deleted", self.deleted),
+            ("replaced", self.replaced),
             ("died", self.died),
             ("updated", self.updated),
             ("purged", self.purged),
             ("pruned", self.pruned),
+            ("retired", self.retired),
         ]
     }
 }

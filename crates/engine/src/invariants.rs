@@ -7,6 +7,7 @@ use crate::{
     job::Job,
     queue::hash_of,
     state::{State, StateKind},
+    time::UnixMillis,
     Queue,
 };
 
@@ -31,7 +32,7 @@ impl Queue {
                 (1..=tries).contains(&job.deliveries)
             }
             State::Leased { .. } => job.deliveries < tries,
-            State::Dead { .. } => tries > 0,
+            State::Completed { .. } | State::Dead { .. } => tries > 0,
         }
     }
 
@@ -52,14 +53,14 @@ impl Queue {
     }
 
     fn check_order(&self) -> Result<(), String> {
-        let mut last_priority = i8::MIN;
+        let mut last_place = (i8::MIN, None);
         let mut walked = 0;
         for slot in self.ready.iter(&self.jobs) {
             let job = &self.jobs[slot];
-            let priority = self.terms_of(job).priority;
+            let place = (self.terms_of(job).priority, job.state.since());
             ensure(matches!(job.state, State::Ready { .. }), || format!("{job:?} in ready"))?;
-            ensure(priority >= last_priority, || format!("{job:?} after {last_priority}"))?;
-            last_priority = priority;
+            ensure(place >= last_place, || format!("{job:?} after {last_place:?}"))?;
+            last_place = place;
             walked += 1;
         }
         ensure(walked == self.ready.len(), || "a ready lane is broken".into())?;
@@ -68,37 +69,45 @@ impl Queue {
             (&self.delayed, StateKind::Delayed),
             (&self.leased, StateKind::Leased),
             (&self.expiring, StateKind::Ready),
+            (&self.retained, StateKind::Completed),
         ];
         for (timeline, kind) in timelines {
             for (at, seq, slot) in timeline.iter_after(None) {
                 let job = &self.jobs[slot];
-                let expires_at = self.expires_at(job);
+                let end = self.ends_at(job).filter(|_| !job.state.kind().is_final());
                 let due = match job.state {
-                    State::Delayed { until } => Some(until),
+                    State::Delayed { until } | State::Completed { until, .. } => Some(until),
                     State::Leased { deadline, .. } => Some(deadline),
                     State::Ready { .. } | State::Dead { .. } => None,
                 };
-                let expected = due.into_iter().chain(expires_at).min();
-                ensure(job.state.kind() == kind && job.seq == seq && expected == Some(at), || {
-                    format!("{job:?} in the {} timeline at {at}", kind.name())
-                })?;
+                let expected = due.into_iter().chain(end).min();
+                ensure(
+                    job.state.kind() == kind && job.seq() == seq && expected == Some(at),
+                    || format!("{job:?} in the {} timeline at {at}", kind.name()),
+                )?;
             }
         }
         let mortal = |(_, job): &(_, &Job)| {
-            matches!(job.state, State::Ready { .. }) && self.expires_at(job).is_some()
+            matches!(job.state, State::Ready { .. }) && self.ends_at(job).is_some()
         };
         ensure(self.expiring.len() == self.jobs.iter().filter(mortal).count(), || {
-            "a ready job with a time to live is not in its timeline".into()
+            "a ready job whose life ends is not in its timeline".into()
+        })?;
+        let kept_for_a_time = |(_, job): &(_, &Job)| matches!(job.state, State::Completed { until, .. } if until != UnixMillis::NEVER);
+        ensure(self.retained.len() == self.jobs.iter().filter(kept_for_a_time).count(), || {
+            "a completed job is not in its timeline".into()
         })?;
 
-        let dead: Vec<_> = self.dead.iter(&self.jobs).map(|slot| self.jobs[slot].state).collect();
-        ensure(dead.len() == self.dead.len(), || "the dead list is broken".into())?;
-        let since = |state: &State| match state {
-            State::Dead { since } => Some(*since),
-            _ => None,
-        };
-        ensure(dead.iter().all(|state| since(state).is_some()), || "the living in dead".into())?;
-        ensure(dead.is_sorted_by_key(since), || "the dead are not by age".into())?;
+        for (list, kind) in [(&self.completed, StateKind::Completed), (&self.dead, StateKind::Dead)]
+        {
+            let states: Vec<_> = list.iter(&self.jobs).map(|at| self.jobs[at].state).collect();
+            let name = kind.name();
+            ensure(states.len() == list.len(), || format!("the {name} list is broken"))?;
+            let fits = states.iter().all(|state| state.kind() == kind);
+            ensure(fits, || format!("others among the {name}"))?;
+            let sorted = states.is_sorted_by_key(|state| state.since());
+            ensure(sorted, || format!("the {name} are not by age"))?;
+        }
         ensure(!self.has_too_many_dead() || self.prunes(), || "too many dead".into())
     }
 
@@ -109,9 +118,9 @@ impl Queue {
             ensure(self.fits(job, self.terms_of(job).tries), || {
                 format!("tries and deliveries of {job:?}")
             })?;
-            ensure(places.insert(job.seq), || format!("not alone in its place: {job:?}"))?;
+            ensure(places.insert(job.seq()), || format!("not alone in its place: {job:?}"))?;
             ensure(job.ulid <= self.last_ulid, || format!("from the future: {job:?}"))?;
-            ensure(job.seq <= self.jobs_published, || format!("from the future: {job:?}"))?;
+            ensure(job.seq() <= self.jobs_published, || format!("from the future: {job:?}"))?;
             if let State::Leased { token, .. } = job.state {
                 ensure(tokens.insert(token), || format!("a token twice: {job:?}"))?;
                 ensure(token.0 <= self.tokens_granted, || format!("never granted: {job:?}"))?;

@@ -1,11 +1,13 @@
 //! A job as its queue keeps it.
 
 use crate::{
+    headers::Headers,
     id::{JobId, Ulid},
     interner::Key,
     list::Links,
     state::State,
     time::UnixMillis,
+    u48::U48,
 };
 
 /// One job. Small on purpose: a queue may hold ten million. What few jobs have is in [`Extra`],
@@ -16,12 +18,15 @@ pub struct Job {
     /// published.
     pub ulid: Ulid,
     /// The place in publish order, which breaks ties.
-    pub seq: u64,
+    pub(crate) seq: U48,
+    /// When it was last meant to be ready, in milliseconds since the epoch: as it was published or
+    /// put off, and not when the server came to it.
+    pub(crate) due: U48,
     /// What the client published; never looked into.
     pub body: Box<[u8]>,
     /// Where the job is.
     pub state: State,
-    /// Its neighbors while it is ready or dead.
+    /// Its neighbors while it is ready, completed or dead.
     pub links: Links,
     /// Its terms, in the queue's interner.
     pub terms: Key,
@@ -40,8 +45,14 @@ pub struct Extra {
     pub given: Option<Box<str>>,
     /// An end of life that does not follow from publishing and terms.
     pub expires_at: Option<UnixMillis>,
+    /// When the job is dead if it is not finished by then.
+    pub deadline: Option<UnixMillis>,
+    /// Named values that the client published with it.
+    pub headers: Option<Headers>,
     /// What went wrong last.
     pub error: Option<Box<[u8]>>,
+    /// What came of the work.
+    pub result: Option<Box<[u8]>>,
     /// How often the job was changed in place.
     pub updates: u64,
 }
@@ -62,6 +73,37 @@ impl Job {
         self.extra.as_ref()?.given.as_deref()
     }
 
+    /// Its place in publish order, which breaks ties.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq.get()
+    }
+
+    /// When it was last meant to be ready: as it was published or put off, and not when the server
+    /// came to it.
+    #[must_use]
+    pub fn due(&self) -> UnixMillis {
+        UnixMillis(self.due.get())
+    }
+
+    /// When the job is dead if it is not finished by then.
+    #[must_use]
+    pub fn deadline(&self) -> Option<UnixMillis> {
+        self.extra.as_ref()?.deadline
+    }
+
+    /// Named values that the client published with it.
+    pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let headers = self.extra.as_ref().and_then(|extra| extra.headers.as_ref());
+        headers.into_iter().flat_map(Headers::iter)
+    }
+
+    /// What came of the work.
+    #[must_use]
+    pub fn result(&self) -> Option<&[u8]> {
+        self.extra.as_ref()?.result.as_deref()
+    }
+
     /// What went wrong last.
     #[must_use]
     pub fn error(&self) -> Option<&[u8]> {
@@ -80,7 +122,9 @@ impl Job {
         let extra = self.extra.as_ref().map_or(0, |extra| {
             size_of::<Extra>()
                 + extra.given.as_ref().map_or(0, |given| given.len())
+                + extra.headers.as_ref().map_or(0, |headers| headers.as_bytes().len())
                 + extra.error.as_ref().map_or(0, |error| error.len())
+                + extra.result.as_ref().map_or(0, |result| result.len())
         });
         self.body.len() + extra
     }

@@ -20,30 +20,37 @@ mod choose;
 mod config;
 mod counters;
 mod generator;
+mod headers;
 pub mod id;
 mod index;
 mod interner;
 mod invariants;
 mod job;
 mod list;
+mod listing;
 mod operation;
 mod pause;
 mod queue;
 mod ready;
 mod refusal;
+mod retain;
 mod slab;
 pub mod snapshot;
 mod state;
 mod terms;
 mod time;
 mod timeline;
+mod u48;
+mod watch;
 
 pub use apply::ERROR_BYTES_MAX;
 pub use backoff::Backoff;
 pub use config::{Config, Setting, WhenExpired, WhenLapsed};
 pub use counters::Counters;
+pub use headers::Headers;
 pub use id::{JobId, JobRef, Name, Token, Ulid};
 pub use job::{Extra, Job};
+pub use listing::{Cursor, Listing, Page};
 pub use operation::{
     Action, Bodies, Change, Consume, Due, Holder, Lease, Operation, Outcome, Publish, Request,
     Revival, Side, Verdict, Which,
@@ -51,8 +58,10 @@ pub use operation::{
 pub use pause::Pauses;
 pub use queue::Queue;
 pub use refusal::Refusal;
+pub use retain::Retain;
 pub use slab::Slot;
 pub use snapshot::{Corrupt, Digest, Loader};
 pub use state::{Event, State, StateKind};
 pub use terms::{Terms, Wishes, PRIORITIES};
 pub use time::{Millis, UnixMillis};
+pub use watch::Ending;

@@ -35,13 +35,13 @@ impl List {
     /// The first job.
     #[must_use]
     pub fn first(&self) -> Option<Slot> {
-        (self.head != Slot::NONE).then_some(self.head)
+        some(self.head)
     }
 
     /// The last job.
     #[must_use]
     pub fn last(&self) -> Option<Slot> {
-        (self.tail != Slot::NONE).then_some(self.tail)
+        some(self.tail)
     }
 
     /// How many jobs are in.
@@ -88,9 +88,30 @@ impl List {
 
     /// All jobs in order.
     pub fn iter<'a>(&self, jobs: &'a Slab<Job>) -> impl Iterator<Item = Slot> + 'a {
-        std::iter::successors(self.first(), |&slot| {
-            let next = jobs[slot].links.next;
-            (next != Slot::NONE).then_some(next)
-        })
+        self.iter_after(jobs, None)
     }
+
+    /// Walks in order through what follows a job that is in this list, or through everything.
+    pub fn iter_after<'a>(
+        &self,
+        jobs: &'a Slab<Job>,
+        after: Option<Slot>,
+    ) -> impl Iterator<Item = Slot> + 'a {
+        let next = |slot: Slot| some(jobs[slot].links.next);
+        std::iter::successors(after.map_or(self.first(), next), move |&slot| next(slot))
+    }
+
+    /// Walks backwards through what precedes a job that is in this list, or through everything.
+    pub fn iter_before<'a>(
+        &self,
+        jobs: &'a Slab<Job>,
+        before: Option<Slot>,
+    ) -> impl Iterator<Item = Slot> + 'a {
+        let prev = |slot: Slot| some(jobs[slot].links.prev);
+        std::iter::successors(before.map_or(self.last(), prev), move |&slot| prev(slot))
+    }
+}
+
+fn some(slot: Slot) -> Option<Slot> {
+    (slot != Slot::NONE).then_some(slot)
 }

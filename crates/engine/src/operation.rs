@@ -8,6 +8,7 @@
 use crate::{
     config::Setting,
     id::{JobRef, Token},
+    retain::Retain,
     slab::Slot,
     state::StateKind,
     terms::Wishes,
@@ -47,8 +48,30 @@ pub struct Publish<'a> {
     pub id: Option<&'a str>,
     /// When the jobs may first be taken.
     pub due: Due,
+    /// When the jobs are dead if they are not finished by then.
+    pub deadline: Option<UnixMillis>,
+    /// Named values beside the body, each name once.
+    pub headers: Vec<(&'a [u8], &'a [u8])>,
+    /// A job that these come in place of.
+    pub replaces: Option<JobRef<'a>>,
     /// Options that were named.
-    pub wishes: Wishes,
+    pub wishes: Wishes<'a>,
+}
+
+impl<'a> Publish<'a> {
+    /// Jobs without options, due at once.
+    #[must_use]
+    pub fn new(bodies: Bodies<'a>) -> Self {
+        Self {
+            bodies,
+            id: None,
+            due: Due::Now,
+            deadline: None,
+            headers: Vec::new(),
+            replaces: None,
+            wishes: Wishes::default(),
+        }
+    }
 }
 
 /// One body or several.
@@ -120,6 +143,14 @@ pub struct Lease<'a> {
 pub enum Verdict<'a> {
     /// The work is done.
     Ack,
+    /// The work is done, and this came of it. Also for a job that nobody holds; the first result
+    /// wins.
+    Fulfill {
+        /// What came of it.
+        result: &'a [u8],
+        /// How long to keep it, instead of what the job's terms say.
+        retain: Option<Retain>,
+    },
     /// The attempt failed.
     Nack {
         /// The wait before the next attempt, instead of the backoff's.
@@ -203,6 +234,8 @@ pub enum Action<'a> {
     Respawn { which: Which<'a>, revival: Revival },
     /// Remove jobs in any state.
     Delete(Vec<JobRef<'a>>),
+    /// Send the first jobs of one state, delayed or ready, to the dead.
+    BuryAll { state: StateKind, count: u64 },
     /// Remove jobs of one state.
     Purge { state: StateKind, count: u64 },
     /// Change a job where it is.

@@ -5,7 +5,7 @@ use crate::{
     time::{Millis, UnixMillis},
 };
 
-/// Until when publishing and handing out are paused; [`Pauses::FOREVER`] until somebody resumes.
+/// Until when publishing and handing out are paused; [`UnixMillis::NEVER`] until somebody resumes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Pauses {
     /// Publishing is refused until then.
@@ -15,12 +15,9 @@ pub struct Pauses {
 }
 
 impl Pauses {
-    /// An instant that no clock reaches.
-    pub const FOREVER: UnixMillis = UnixMillis(u64::MAX);
-
     /// Closes a side for a time, or for good where that is zero.
     pub fn close(&mut self, side: Side, now: UnixMillis, span: Millis) {
-        let until = Some(if span.is_zero() { Self::FOREVER } else { now.after(span) });
+        let until = Some(if span.is_zero() { UnixMillis::NEVER } else { now.after(span) });
         if matches!(side, Side::In | Side::Both) {
             self.publishing = until;
         }
@@ -33,7 +30,7 @@ impl Pauses {
     #[must_use]
     pub fn next_end(&self) -> Option<UnixMillis> {
         let ends = [self.publishing, self.consuming].into_iter().flatten();
-        ends.filter(|&end| end != Self::FOREVER).min()
+        ends.filter(|&end| end != UnixMillis::NEVER).min()
     }
 
     /// Opens what is over by `now`.

@@ -24,6 +24,8 @@ use crate::{
     terms::Terms,
     time::{Millis, UnixMillis},
     timeline::Timeline,
+    u48::U48,
+    watch::{Ending, Watch},
 };
 
 /// What a drained queue may keep for the terms of jobs to come, in bytes.
@@ -60,13 +62,19 @@ pub struct Queue {
     pub(crate) ready: Ready,
     pub(crate) delayed: Timeline,
     pub(crate) leased: Timeline,
-    // Ready jobs that will expire.
+    // Ready jobs that will expire or be overdue.
     pub(crate) expiring: Timeline,
+    pub(crate) completed: List,
+    // Completed jobs that are not kept for ever.
+    pub(crate) retained: Timeline,
     pub(crate) dead: List,
     pub(crate) pauses: Pauses,
     // What operators asked of many jobs at once, worked through by ticks.
     pub(crate) tasks: VecDeque<Task>,
     pub(crate) heap_bytes: usize,
+    // When somebody last used the queue, or it became empty.
+    pub(crate) idle_since: UnixMillis,
+    pub(crate) watch: Watch,
 }
 
 /// Work on many jobs that is done in slices.
@@ -76,6 +84,8 @@ pub(crate) enum Task {
     Kick { left: u64 },
     /// Bring this many more dead jobs back, the longest dead first.
     Respawn { left: u64, revival: Revival },
+    /// Send this many more jobs of a state to the dead, those first that would leave it first.
+    Bury { state: StateKind, left: u64 },
     /// Remove this many more jobs of a state, those first that would leave it first.
     Purge { state: StateKind, left: u64 },
     /// Remove the longest dead until there are no more than the queue keeps.
@@ -89,7 +99,7 @@ impl Queue {
     pub fn new(seed: u64) -> Self {
         let config = Config::default();
         let mut terms = Interner::default();
-        let default_terms = intern_terms(&mut terms, config.defaults);
+        let default_terms = intern_terms(&mut terms, config.defaults.as_ref());
         Self {
             clock: UnixMillis(0),
             generator: Generator::new(seed),
@@ -109,10 +119,14 @@ impl Queue {
             delayed: Timeline::default(),
             leased: Timeline::default(),
             expiring: Timeline::default(),
+            completed: List::default(),
+            retained: Timeline::default(),
             dead: List::default(),
             pauses: Pauses::default(),
             tasks: VecDeque::new(),
             heap_bytes: 0,
+            idle_since: UnixMillis(0),
+            watch: Watch::default(),
         }
     }
 
@@ -128,8 +142,7 @@ impl Queue {
         if !self.tasks.is_empty() {
             return Some(self.clock);
         }
-        let job = self.first_due().map(|(at, _, _)| at);
-        job.into_iter().chain(self.pauses.next_end()).min()
+        sooner(self.first_due().map(|(at, _, _)| at), self.pauses.next_end())
     }
 
     /// What is paused, and until when.
@@ -142,6 +155,14 @@ impl Queue {
     #[must_use]
     pub fn hands_out(&self) -> bool {
         self.ready.len() > 0 && self.pauses.consuming.is_none()
+    }
+
+    /// When the queue has been empty and unused for long enough that it should be removed, if ever.
+    /// To remove it is up to the host. O(1).
+    #[must_use]
+    pub fn idle_ends(&self) -> Option<UnixMillis> {
+        let span = self.config.idle_expire;
+        (self.is_empty() && !span.is_zero()).then(|| self.idle_since.after(span))
     }
 
     /// Whether a tick at `now` has work. O(log n).
@@ -157,6 +178,7 @@ impl Queue {
             StateKind::Delayed => self.delayed.len(),
             StateKind::Ready => self.ready.len(),
             StateKind::Leased => self.leased.len(),
+            StateKind::Completed => self.completed.len(),
             StateKind::Dead => self.dead.len(),
         }
     }
@@ -173,13 +195,34 @@ impl Queue {
         self.len() == 0
     }
 
-    /// Since when the job that is served next is ready. O(1).
+    /// Since when the job that has been ready longest is so. O(1).
     #[must_use]
     pub fn oldest_ready(&self) -> Option<UnixMillis> {
-        match self.jobs[self.first_of(StateKind::Ready)?].state {
-            State::Ready { since } => Some(since),
-            _ => None,
-        }
+        self.ready.firsts().filter_map(|slot| self.jobs[slot].state.since()).min()
+    }
+
+    /// How many jobs are still to be worked through by what operators asked of many at once.
+    /// O(tasks).
+    #[must_use]
+    pub fn tasks_left(&self) -> u64 {
+        let left = self.tasks.iter().map(|task| match *task {
+            Task::Kick { left }
+            | Task::Respawn { left, .. }
+            | Task::Bury { left, .. }
+            | Task::Purge { left, .. } => left,
+            Task::Prune => (self.dead.len() as u64).saturating_sub(self.config.dead_max),
+        });
+        left.fold(0, u64::saturating_add)
+    }
+
+    /// Begins to watch an unfinished job, until it is completed, dead or removed. O(1).
+    pub fn watch(&mut self, slot: Slot) {
+        self.watch.begin(slot);
+    }
+
+    /// What has become of watched jobs since this was asked last. They are watched no longer.
+    pub fn take_endings(&mut self) -> Vec<Ending> {
+        self.watch.take()
     }
 
     /// The configuration.
@@ -206,6 +249,7 @@ impl Queue {
             + self.delayed.bytes()
             + self.leased.bytes()
             + self.expiring.bytes()
+            + self.retained.bytes()
             + self.heap_bytes
     }
 
@@ -253,6 +297,12 @@ impl Queue {
         (!ttl.is_zero()).then(|| job.ulid.millis().after(ttl))
     }
 
+    /// When an unfinished job's life ends in any case: it expires, or its deadline passes.
+    #[must_use]
+    pub fn ends_at(&self, job: &Job) -> Option<UnixMillis> {
+        sooner(self.expires_at(job), job.deadline())
+    }
+
     /// On what terms a job is worked.
     #[must_use]
     pub fn terms_of(&self, job: &Job) -> &Terms {
@@ -270,13 +320,9 @@ impl Queue {
 
     /// The earliest transition that time brings: its instant, its place among equals, its job.
     pub(crate) fn first_due(&self) -> Option<(UnixMillis, u64, Slot)> {
-        let firsts = [
-            self.delayed.first(),
-            self.leased.first(),
-            self.expiring.first(),
-            self.first_too_old(),
-        ];
-        firsts.into_iter().flatten().min()
+        let living =
+            sooner(sooner(self.delayed.first(), self.leased.first()), self.expiring.first());
+        sooner(living, sooner(self.retained.first(), self.first_too_old()))
     }
 
     /// The longest dead job, and when it has been dead for long enough.
@@ -287,7 +333,7 @@ impl Queue {
         let slot = self.dead.first()?;
         let job = &self.jobs[slot];
         match job.state {
-            State::Dead { since } => Some((since.after(self.config.dead_age), job.seq, slot)),
+            State::Dead { since } => Some((since.after(self.config.dead_age), job.seq(), slot)),
             _ => None,
         }
     }
@@ -298,6 +344,7 @@ impl Queue {
             StateKind::Delayed => self.delayed.first().map(|(_, _, slot)| slot),
             StateKind::Ready => self.ready.iter(&self.jobs).next(),
             StateKind::Leased => self.leased.first().map(|(_, _, slot)| slot),
+            StateKind::Completed => self.completed.first(),
             StateKind::Dead => self.dead.first(),
         }
     }
@@ -328,14 +375,42 @@ impl Queue {
             self.holders.retain(holder);
         }
         self.leave(slot);
-        self.jobs[slot].state = state;
+        let job = &mut self.jobs[slot];
+        job.state = state;
+        match state {
+            State::Delayed { until } => job.due = U48::new(until.0),
+            State::Ready { since } if event != Event::Wake => job.due = U48::new(since.0),
+            _ => {}
+        }
         self.enter(slot, if event == Event::Release { End::Head } else { End::Tail });
+        if state.kind().is_final() && self.watch.end(slot) {
+            self.note_ending(slot, Some(state.kind()));
+        }
         true
+    }
+
+    fn note_ending(&mut self, slot: Slot, state: Option<StateKind>) {
+        let job = &self.jobs[slot];
+        let result = job.result().map(Into::into);
+        self.watch.note(Ending { id: job.id().text(), state, result });
+    }
+
+    /// Removes a job because it is finished, and not kept.
+    pub(crate) fn remove_completed(&mut self, slot: Slot, result: Option<&[u8]>) {
+        if self.watch.end(slot) {
+            let id = self.jobs[slot].id().text();
+            let state = Some(StateKind::Completed);
+            self.watch.note(Ending { id, state, result: result.map(Into::into) });
+        }
+        self.remove(slot);
     }
 
     /// Removes a job from the queue.
     pub(crate) fn remove(&mut self, slot: Slot) {
         self.leave(slot);
+        if self.watch.end(slot) {
+            self.note_ending(slot, None);
+        }
         let (jobs, key) = (&self.jobs, self.hash_key);
         let hash = |slot| hash_of(jobs[slot].id(), key);
         self.ids.remove(hash(slot), slot, hash);
@@ -343,9 +418,12 @@ impl Queue {
         self.heap_bytes -= job.heap_bytes();
         self.given_ids -= usize::from(job.given().is_some());
         self.terms.release(job.terms);
-        if self.is_empty() && self.terms.bytes() > DRAINED_TERMS_BYTES_MAX {
-            self.terms = Interner::default();
-            self.default_terms = self.intern_terms(self.config.defaults);
+        if self.is_empty() {
+            self.idle_since = self.clock;
+            if self.terms.bytes() > DRAINED_TERMS_BYTES_MAX {
+                self.terms = Interner::default();
+                self.default_terms = intern_terms(&mut self.terms, self.config.defaults.as_ref());
+            }
         }
     }
 
@@ -361,8 +439,14 @@ impl Queue {
     }
 
     /// Finds or keeps terms and counts one use.
-    pub(crate) fn intern_terms(&mut self, terms: Terms) -> Key {
+    pub(crate) fn intern_terms(&mut self, terms: Terms<&[u8]>) -> Key {
         intern_terms(&mut self.terms, terms)
+    }
+
+    /// Takes the terms of jobs to come from the configuration.
+    pub(crate) fn renew_default_terms(&mut self) {
+        let terms = intern_terms(&mut self.terms, self.config.defaults.as_ref());
+        self.terms.release(std::mem::replace(&mut self.default_terms, terms));
     }
 
     /// Finds or keeps a holder and counts one use.
@@ -388,20 +472,20 @@ impl Queue {
 
     /// Gives a job other terms and another end of life where it is. It keeps its place in line
     /// unless its priority changes.
-    pub(crate) fn rewrite(&mut self, slot: Slot, terms: Terms, expires_at: Option<UnixMillis>) {
-        let terms = self.intern_terms(terms);
+    pub(crate) fn rewrite(&mut self, slot: Slot, terms: &Terms, expires_at: Option<UnixMillis>) {
+        let terms = self.intern_terms(terms.as_ref());
         let job = &self.jobs[slot];
         let keeps_place = match job.state {
             State::Ready { .. } => {
                 self.terms.get(job.terms).priority == self.terms.get(terms).priority
             }
-            State::Dead { .. } => true,
+            State::Completed { .. } | State::Dead { .. } => true,
             State::Delayed { .. } | State::Leased { .. } => false,
         };
         let mortal = |queue: &Self| {
             let job = &queue.jobs[slot];
             let is_ready = matches!(job.state, State::Ready { .. });
-            queue.expires_at(job).filter(|_| is_ready).map(|at| (at, job.seq))
+            queue.ends_at(job).filter(|_| is_ready).map(|at| (at, job.seq()))
         };
         if !keeps_place {
             // Leaving releases the holder, and entering does not retain it.
@@ -424,9 +508,9 @@ impl Queue {
 
     fn leave(&mut self, slot: Slot) {
         let job = &self.jobs[slot];
-        let seq = job.seq;
-        let expires_at = self.expires_at(job);
-        let by = |at: UnixMillis| expires_at.map_or(at, |expires_at| at.min(expires_at));
+        let seq = job.seq();
+        let ends_at = self.ends_at(job);
+        let by = |at: UnixMillis| ends_at.map_or(at, |ends_at| at.min(ends_at));
         match job.state {
             State::Delayed { until } => {
                 self.delayed.remove(by(until), seq, slot);
@@ -434,7 +518,7 @@ impl Queue {
             State::Ready { .. } => {
                 let priority = self.terms.get(job.terms).priority;
                 self.ready.remove(&mut self.jobs, priority, slot);
-                if let Some(at) = expires_at {
+                if let Some(at) = ends_at {
                     self.expiring.remove(at, seq, slot);
                 }
             }
@@ -442,32 +526,52 @@ impl Queue {
                 self.leased.remove(by(deadline), seq, slot);
                 self.holders.release(holder);
             }
+            State::Completed { until, .. } => {
+                self.completed.remove(&mut self.jobs, slot);
+                if until != UnixMillis::NEVER {
+                    self.retained.remove(until, seq, slot);
+                }
+            }
             State::Dead { .. } => self.dead.remove(&mut self.jobs, slot),
         }
     }
 
     fn enter(&mut self, slot: Slot, end: End) {
         let job = &self.jobs[slot];
-        let seq = job.seq;
-        let expires_at = self.expires_at(job);
-        let by = |at: UnixMillis| expires_at.map_or(at, |expires_at| at.min(expires_at));
+        let seq = job.seq();
+        let ends_at = self.ends_at(job);
+        let by = |at: UnixMillis| ends_at.map_or(at, |ends_at| at.min(ends_at));
         match job.state {
             State::Delayed { until } => self.delayed.insert(by(until), seq, slot),
             State::Ready { .. } => {
                 let priority = self.terms.get(job.terms).priority;
                 self.ready.insert(&mut self.jobs, priority, slot, end);
-                if let Some(at) = expires_at {
+                if let Some(at) = ends_at {
                     self.expiring.insert(at, seq, slot);
                 }
             }
             State::Leased { deadline, .. } => self.leased.insert(by(deadline), seq, slot),
+            State::Completed { until, .. } => {
+                self.completed.push_back(&mut self.jobs, slot);
+                if until != UnixMillis::NEVER {
+                    self.retained.insert(until, seq, slot);
+                }
+            }
             State::Dead { .. } => self.dead.push_back(&mut self.jobs, slot),
         }
     }
 }
 
-fn intern_terms(terms: &mut Interner<Terms>, wanted: Terms) -> Key {
-    terms.intern(wanted, |a, b| a == b, |terms| terms)
+/// The lesser of what there is. Not by an iterator: this is asked several times a command.
+fn sooner<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+pub(crate) fn intern_terms(terms: &mut Interner<Terms>, wanted: Terms<&[u8]>) -> Key {
+    terms.intern(wanted, |kept, asked| kept.as_ref() == *asked, |asked| asked.to_owned())
 }
 
 /// Spreads ids over the index; equal ids alike. Given ones are hashed with care, since a client

@@ -4,6 +4,7 @@ use crate::{
     job::Job,
     list::List,
     slab::{Slab, Slot},
+    state::State,
 };
 
 /// Which end of its lane a job joins.
@@ -21,7 +22,8 @@ struct Lane {
     jobs: List,
 }
 
-/// The ready jobs. Invariant: lanes ascend by priority, and none is empty.
+/// The ready jobs. Invariant: lanes ascend by priority, none is empty, and in each the jobs ascend by
+/// the instant since when they are ready.
 #[derive(Clone, Debug, Default)]
 pub struct Ready {
     // At most 41, nearly always one: a search is a look.
@@ -30,13 +32,25 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Adds a job. O(1).
+    /// Adds a ready job. Where others of its priority were ready later, or earlier, than the end that
+    /// it joins permits, it counts as ready since when its neighbor is. O(1).
     pub fn insert(&mut self, jobs: &mut Slab<Job>, priority: i8, slot: Slot, end: End) {
         let at = self.lanes.partition_point(|lane| lane.priority < priority);
         if self.lanes.get(at).is_none_or(|lane| lane.priority != priority) {
             self.lanes.insert(at, Lane { priority, jobs: List::default() });
         }
         let lane = &mut self.lanes[at].jobs;
+        let neighbor = match end {
+            End::Head => lane.first(),
+            End::Tail => lane.last(),
+        };
+        let beside = neighbor.and_then(|neighbor| jobs[neighbor].state.since());
+        if let (State::Ready { since }, Some(beside)) = (&mut jobs[slot].state, beside) {
+            *since = match end {
+                End::Head => beside.min(*since),
+                End::Tail => beside.max(*since),
+            };
+        }
         match end {
             End::Head => lane.push_front(jobs, slot),
             End::Tail => lane.push_back(jobs, slot),
@@ -61,9 +75,42 @@ impl Ready {
         self.len
     }
 
+    /// The first job of each priority.
+    pub fn firsts(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.lanes.iter().filter_map(|lane| lane.jobs.first())
+    }
+
     /// All jobs in the order they would be served.
     pub fn iter<'a>(&'a self, jobs: &'a Slab<Job>) -> impl Iterator<Item = Slot> + 'a {
         self.lanes.iter().flat_map(|lane| lane.jobs.iter(jobs))
+    }
+
+    /// Walks through the lanes from `priority` on, and in that lane only through what follows
+    /// `after`, which is in it, or through everything.
+    pub fn iter_after<'a>(
+        &'a self,
+        jobs: &'a Slab<Job>,
+        priority: i8,
+        after: Option<Slot>,
+    ) -> impl Iterator<Item = Slot> + 'a {
+        let begin = self.lanes.partition_point(|lane| lane.priority < priority);
+        self.lanes[begin..].iter().flat_map(move |lane| {
+            lane.jobs.iter_after(jobs, after.filter(|_| lane.priority == priority))
+        })
+    }
+
+    /// Walks backwards through the lanes from `priority` on, and in that lane only through what
+    /// precedes `before`, which is in it, or through everything.
+    pub fn iter_before<'a>(
+        &'a self,
+        jobs: &'a Slab<Job>,
+        priority: i8,
+        before: Option<Slot>,
+    ) -> impl Iterator<Item = Slot> + 'a {
+        let end = self.lanes.partition_point(|lane| lane.priority <= priority);
+        self.lanes[..end].iter().rev().flat_map(move |lane| {
+            lane.jobs.iter_before(jobs, before.filter(|_| lane.priority == priority))
+        })
     }
 
     /// Heap bytes held. O(1).

@@ -11,10 +11,12 @@ pub enum Refusal {
     Duplicate(String),
     /// The job would expire before it is due.
     ExpiresBeforeDue,
-    /// The body is longer than the queue takes, in bytes.
+    /// The job's deadline would pass before it is due.
+    OverdueBeforeDue,
+    /// The body with its headers, or the result, is longer than the queue takes, in bytes.
     TooBig {
         /// How long it is.
-        body: u64,
+        bytes: u64,
         /// How long it may be.
         max: u64,
     },
@@ -43,8 +45,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::Duplicate(id) => write!(f, "{id}"),
             Self::ExpiresBeforeDue => f.write_str("TTL ends before the job is due"),
-            Self::TooBig { body, max } => {
-                write!(f, "the body has {body} bytes, the queue takes {max}")
+            Self::OverdueBeforeDue => f.write_str("DEADLINE is before the job is due"),
+            Self::TooBig { bytes, max } => {
+                write!(f, "there are {bytes} bytes, the queue takes {max}")
             }
             Self::Full { max } => write!(f, "the queue holds its {max} jobs"),
             Self::Paused => f.write_str("publishing to the queue is paused"),

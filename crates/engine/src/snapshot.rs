@@ -3,7 +3,7 @@
 //!
 //! A frame is a magic number, the version of the form, the frame's number, and records that
 //! bincode writes. Frame 0 describes the queue, the others hold its jobs: the ready ones in the
-//! order of service, the delayed and leased ones by instant, the dead ones by age. Reading
+//! order of service, the delayed and leased ones by instant, the completed and dead ones by age. Reading
 //! rebuilds every index and trusts nothing.
 
 mod v1;
@@ -112,7 +112,9 @@ impl Queue {
             .iter_after(None)
             .chain(self.leased.iter_after(None))
             .map(|(_, _, slot)| slot);
-        self.ready.iter(&self.jobs).chain(timed).chain(self.dead.iter(&self.jobs))
+        let ready = self.ready.iter(&self.jobs);
+        let finished = self.completed.iter(&self.jobs).chain(self.dead.iter(&self.jobs));
+        ready.chain(timed).chain(finished)
     }
 }
 
@@ -195,7 +197,7 @@ impl Loader {
     /// Checks what no job shows alone: places in publish order and tokens belong to one job each.
     fn check_places_and_tokens(&self) -> Result<(), Corrupt> {
         let jobs = || self.queue.jobs.iter().map(|(_, job)| job);
-        if has_equals(jobs().map(|job| job.seq).collect()) {
+        if has_equals(jobs().map(|job| job.seq()).collect()) {
             return Err(Corrupt::Value("place in publish order, which is taken twice"));
         }
         let token = |job: &Job| match job.state {

@@ -1,7 +1,7 @@
 //! The states of a job, the events that move it, and the only list of legal moves.
 //!
 //! ```text
-//!  publish ──► delayed ──due, kick──► ready ──lease──► leased ──ack──► (gone)
+//!  publish ──► delayed ──due, kick──► ready ──lease──► leased ──ack──► completed ──► (gone)
 //!                 ▲                    ▲ ▲               │ │
 //!                 │                    │ └─release,lapse─┤ │
 //!                 └────────────────────┼─────retry───────┘ │
@@ -36,6 +36,13 @@ pub enum State {
         /// Whose lease it is.
         holder: Key,
     },
+    /// Finished, and kept with its result for a while.
+    Completed {
+        /// When it was finished.
+        since: UnixMillis,
+        /// Until when it is kept; [`UnixMillis::NEVER`] until somebody removes it.
+        until: UnixMillis,
+    },
     /// Given up until it is respawned.
     Dead {
         /// When it died.
@@ -52,13 +59,16 @@ pub enum StateKind {
     Ready,
     /// See [`State::Leased`].
     Leased,
+    /// See [`State::Completed`].
+    Completed,
     /// See [`State::Dead`].
     Dead,
 }
 
 impl StateKind {
     /// All of them, in the order of a job's life.
-    pub const ALL: [Self; 4] = [Self::Delayed, Self::Ready, Self::Leased, Self::Dead];
+    pub const ALL: [Self; 5] =
+        [Self::Delayed, Self::Ready, Self::Leased, Self::Completed, Self::Dead];
 
     /// The word on the wire.
     #[must_use]
@@ -67,8 +77,15 @@ impl StateKind {
             Self::Delayed => "delayed",
             Self::Ready => "ready",
             Self::Leased => "leased",
+            Self::Completed => "completed",
             Self::Dead => "dead",
         }
+    }
+
+    /// Whether nothing happens to a job any more unless somebody wants it to.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Dead)
     }
 }
 
@@ -109,7 +126,12 @@ pub enum Event {
     },
     /// It failed with tries left, and its backoff is no wait at all.
     Retry,
-    /// Its tries are used up, or somebody says that it can never work.
+    /// It is done, and is kept for a while.
+    Complete {
+        /// Until when.
+        until: UnixMillis,
+    },
+    /// Its tries are used up or its deadline has passed, or somebody says that it can never work.
     Bury,
     /// An operator brings it back.
     Respawn,
@@ -128,6 +150,7 @@ impl State {
             Self::Delayed { .. } => StateKind::Delayed,
             Self::Ready { .. } => StateKind::Ready,
             Self::Leased { .. } => StateKind::Leased,
+            Self::Completed { .. } => StateKind::Completed,
             Self::Dead { .. } => StateKind::Dead,
         }
     }
@@ -141,12 +164,23 @@ impl State {
         }
     }
 
+    /// Since when a job is ready, completed or dead.
+    #[must_use]
+    pub fn since(self) -> Option<UnixMillis> {
+        match self {
+            Self::Ready { since } | Self::Completed { since, .. } | Self::Dead { since } => {
+                Some(since)
+            }
+            Self::Delayed { .. } | Self::Leased { .. } => None,
+        }
+    }
+
     /// The only list of legal moves; a pair that is absent here is none. `now` is the queue's
     /// clock.
     #[must_use]
     pub fn after(self, event: Event, now: UnixMillis) -> Option<Self> {
         use Event as E;
-        use State::{Dead, Delayed, Leased, Ready};
+        use State::{Completed, Dead, Delayed, Leased, Ready};
         match (self, event) {
             (Delayed { .. }, E::Wake | E::Kick) => Some(Ready { since: now }),
             (Delayed { .. } | Ready { .. }, E::Reschedule { until }) => Some(Delayed { until }),
@@ -160,6 +194,10 @@ impl State {
             (Leased { .. }, E::Release | E::Lapse | E::Retry) => Some(Ready { since: now }),
             (Leased { .. }, E::Postpone { until }) => Some(Delayed { until }),
             (Leased { .. }, E::Bury) => Some(Dead { since: now }),
+            (
+                Delayed { .. } | Ready { .. } | Leased { .. } | Dead { .. },
+                E::Complete { until },
+            ) => Some(Completed { since: now, until }),
             (Dead { .. }, E::Respawn) => Some(Ready { since: now }),
             (Dead { .. }, E::RespawnLater { until }) => Some(Delayed { until }),
             _ => None,

@@ -1,13 +1,13 @@
 //! On what terms a job is worked. Most jobs of a queue share theirs, so they are kept once.
 
-use crate::{time::Millis, Backoff};
+use crate::{retain::Retain, time::Millis, Backoff};
 
 /// The lowest number, which is served first, and the highest.
 pub const PRIORITIES: std::ops::RangeInclusive<i8> = -20..=20;
 
 /// The options of a job that do not depend on when it was published.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Terms {
+pub struct Terms<B = Box<[u8]>> {
     /// Deliveries before a failing job is dead; at least 1.
     pub tries: u32,
     /// How long a lease lasts unless the consumer says otherwise; at least 1 ms.
@@ -16,13 +16,35 @@ pub struct Terms {
     pub ttl: Millis,
     /// How long a nacked job waits.
     pub backoff: Backoff,
+    /// How long a finished job is kept with its result.
+    pub retain: Retain,
     /// Order of service, lower is sooner.
     pub priority: i8,
+    /// What sort of work it is, in the publisher's words; empty if none was named.
+    pub job_type: B,
+}
+
+impl Terms {
+    /// The same without a copy of the type.
+    #[must_use]
+    pub fn as_ref(&self) -> Terms<&[u8]> {
+        let Self { tries, ttr, ttl, backoff, retain, priority, ref job_type } = *self;
+        Terms { tries, ttr, ttl, backoff, retain, priority, job_type }
+    }
+}
+
+impl Terms<&[u8]> {
+    /// The same with a type of its own.
+    #[must_use]
+    pub fn to_owned(&self) -> Terms {
+        let Self { tries, ttr, ttl, backoff, retain, priority, job_type } = *self;
+        Terms { tries, ttr, ttl, backoff, retain, priority, job_type: job_type.into() }
+    }
 }
 
 /// What a publisher said; the queue's defaults fill in the rest.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Wishes {
+pub struct Wishes<'a> {
     /// See [`Terms::tries`].
     pub tries: Option<u32>,
     /// See [`Terms::ttr`].
@@ -31,20 +53,26 @@ pub struct Wishes {
     pub ttl: Option<Millis>,
     /// See [`Terms::backoff`].
     pub backoff: Option<Backoff>,
+    /// See [`Terms::retain`].
+    pub retain: Option<Retain>,
     /// See [`Terms::priority`].
     pub priority: Option<i8>,
+    /// See [`Terms::job_type`].
+    pub job_type: Option<&'a [u8]>,
 }
 
-impl Wishes {
+impl<'a> Wishes<'a> {
     /// The terms that come of these wishes; a wish wins over a default.
     #[must_use]
-    pub fn over(&self, defaults: &Terms) -> Terms {
+    pub fn over(&self, defaults: &'a Terms) -> Terms<&'a [u8]> {
         Terms {
             tries: self.tries.unwrap_or(defaults.tries),
             ttr: self.ttr.unwrap_or(defaults.ttr),
             ttl: self.ttl.unwrap_or(defaults.ttl),
             backoff: self.backoff.unwrap_or(defaults.backoff),
+            retain: self.retain.unwrap_or(defaults.retain),
             priority: self.priority.unwrap_or(defaults.priority),
+            job_type: self.job_type.unwrap_or(&defaults.job_type),
         }
     }
 }

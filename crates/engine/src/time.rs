@@ -17,6 +17,9 @@ impl UnixMillis {
     /// The last millisecond of the year 9999, the latest instant a client may name.
     pub const MAX: Self = Self(253_402_300_799_999);
 
+    /// An instant that no clock reaches.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// The instant `span` later.
     #[must_use]
     pub fn after(self, span: Millis) -> Self {

@@ -88,8 +88,18 @@ impl Timeline {
         &self,
         after: Option<(UnixMillis, u64)>,
     ) -> impl Iterator<Item = (UnixMillis, u64, Slot)> + '_ {
-        let after = after.map(|(due, seq)| pack(due, seq, Slot::NONE));
-        Keys::after(&self.root, after).map(unpack)
+        let cut = after.map_or(0, |(due, seq)| pack(due, seq, Slot::NONE));
+        Keys::<false>::from(&self.root, cut).map(unpack)
+    }
+
+    /// Walks backwards through what precedes (due, seq), or through everything. O(log n) to begin
+    /// with, and constant for each entry.
+    pub fn iter_before(
+        &self,
+        before: Option<(UnixMillis, u64)>,
+    ) -> impl Iterator<Item = (UnixMillis, u64, Slot)> + '_ {
+        let cut = before.map_or(u128::MAX, |(due, seq)| pack(due, seq, Slot(0)));
+        Keys::<true>::from(&self.root, cut).map(unpack)
     }
 
     /// How many entries there are.
@@ -326,40 +336,51 @@ fn join(children: &mut Vec<Child>, left: usize, bytes: &mut usize) {
     }
 }
 
-/// Walks the leaves in order; `path` holds what is still to be visited, deepest last.
-struct Keys<'a> {
+/// Walks the leaves in order, or backwards; `path` holds what is still to be visited, deepest last.
+struct Keys<'a, const BACK: bool> {
     path: Vec<slice::Iter<'a, Child>>,
     leaf: slice::Iter<'a, u128>,
 }
 
-impl<'a> Keys<'a> {
-    fn after(mut node: &'a Node, after: Option<u128>) -> Self {
+impl<'a, const BACK: bool> Keys<'a, BACK> {
+    /// Begins with the first key that is not less than `cut`; backwards, with the last that is.
+    fn from(mut node: &'a Node, cut: u128) -> Self {
         let mut path = Vec::new();
         loop {
             match node {
                 Node::Inner(children) => {
-                    let at = child_for(children, after.unwrap_or(0));
-                    path.push(children[at + 1..].iter());
+                    let at = child_for(children, cut);
+                    let later = if BACK { &children[..at] } else { &children[at + 1..] };
+                    path.push(later.iter());
                     node = &children[at].node;
                 }
                 Node::Leaf(keys) => {
-                    let at = after.map_or(0, |after| count_before(keys, |key| *key <= after));
-                    return Self { path, leaf: keys[at..].iter() };
+                    let at = count_before(keys, |key| *key < cut);
+                    let leaf = if BACK { &keys[..at] } else { &keys[at..] };
+                    return Self { path, leaf: leaf.iter() };
                 }
             }
         }
     }
+
+    fn step<T>(items: &mut slice::Iter<'a, T>) -> Option<&'a T> {
+        if BACK {
+            items.next_back()
+        } else {
+            items.next()
+        }
+    }
 }
 
-impl Iterator for Keys<'_> {
+impl<const BACK: bool> Iterator for Keys<'_, BACK> {
     type Item = u128;
 
     fn next(&mut self) -> Option<u128> {
         loop {
-            if let Some(&key) = self.leaf.next() {
+            if let Some(&key) = Self::step(&mut self.leaf) {
                 return Some(key);
             }
-            match self.path.last_mut()?.next() {
+            match Self::step(self.path.last_mut()?) {
                 Some(Child { node: Node::Leaf(keys), .. }) => self.leaf = keys.iter(),
                 Some(Child { node: Node::Inner(children), .. }) => self.path.push(children.iter()),
                 None => drop(self.path.pop()),

@@ -3,7 +3,9 @@
 //! Words are looked up in the command's own entry of the table: a word that is not there is
 //! refused, and so is one that comes twice.
 
-use jobq_engine::{JobRef, Millis};
+use std::fmt;
+
+use jobq_engine::{JobRef, Millis, StateKind};
 
 use crate::{
     command::Command,
@@ -51,10 +53,14 @@ impl<'a, 'v> Args<'a, 'v> {
         self.integer(range).map(Millis)
     }
 
-    /// Takes the next `n` arguments.
-    pub fn values(&mut self, n: usize) -> Result<&'v [&'a [u8]], BadArguments> {
+    /// Takes the next `n` arguments, which were `announced` like this.
+    pub fn values(
+        &mut self,
+        n: usize,
+        announced: fmt::Arguments<'_>,
+    ) -> Result<&'v [&'a [u8]], BadArguments> {
         let Some((values, rest)) = self.rest.split_at_checked(n) else {
-            let what = format!("n is {n}, but {} more arguments follow", self.rest.len());
+            let what = format!("{announced}, but {} more arguments follow", self.rest.len());
             return Err(self.syntax(&what));
         };
         self.rest = rest;
@@ -81,14 +87,23 @@ impl<'a, 'v> Args<'a, 'v> {
         ids.iter().map(|id| job_ref(id)).collect()
     }
 
-    /// Takes the next argument as a job reference, be it a word or not.
-    pub fn id(&mut self) -> Result<JobRef<'a>, BadArguments> {
-        job_ref(self.value("id")?)
+    /// Takes the next argument, the value of `name`, as a job reference, be it a word or not.
+    pub fn id(&mut self, name: &str) -> Result<JobRef<'a>, BadArguments> {
+        job_ref(self.value(name)?)
     }
 
-    /// Tells whether the next argument is one of the command's words.
-    pub fn at_word(&self) -> bool {
-        self.rest.first().is_some_and(|text| self.command.word(text).is_some())
+    /// Takes the next argument as the word for a state.
+    pub fn state(&mut self) -> Result<StateKind, BadArguments> {
+        let Some(word) = self.word()? else {
+            return Err(self.syntax("nothing says which jobs"));
+        };
+        let named = StateKind::ALL.into_iter().find(|state| state.name() == word);
+        named.ok_or_else(|| self.misplaced(word))
+    }
+
+    /// The next argument, if it is one of the command's words. It is not taken.
+    pub fn next_word(&self) -> Option<&'static str> {
+        self.rest.first().and_then(|text| self.command.word(text)).map(|(_, word)| word)
     }
 
     /// Takes the next argument, which has to be one of the command's words, and not one that came

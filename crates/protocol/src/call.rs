@@ -2,7 +2,7 @@
 //! except where there can be several.
 
 use jobq_engine::{
-    Change, Consume, Holder, JobRef, Millis, Publish, Revival, Setting, Side, StateKind,
+    Change, Consume, Holder, JobRef, Listing, Millis, Publish, Revival, Setting, Side, StateKind,
     UnixMillis, Verdict, Which,
 };
 
@@ -25,12 +25,19 @@ pub enum Call<'a> {
         /// At most so many jobs; at least 1.
         count: u32,
     },
-    /// `JQ.ACK`, `JQ.NACK`, `JQ.RELEASE` and `JQ.BURY`.
+    /// `JQ.ACK`, `JQ.FULFILL`, `JQ.NACK`, `JQ.RELEASE`, and `JQ.BURY` of jobs that are named.
     Settle {
         /// At least one.
         jobs: Vec<JobRef<'a>>,
-        /// Which of the four.
+        /// Which of the five.
         verdict: Verdict<'a>,
+    },
+    /// `JQ.BURY ALL`; all jobs of a state are the first `u64::MAX` of them.
+    BuryAll {
+        /// In which state the jobs are, delayed or ready.
+        state: StateKind,
+        /// At most so many.
+        count: u64,
     },
     /// `JQ.TOUCH`.
     Touch {
@@ -46,7 +53,7 @@ pub enum Call<'a> {
         /// What is to be another.
         change: Change<'a>,
     },
-    /// `JQ.KICK`.
+    /// `JQ.KICK`; all delayed jobs are the first `u64::MAX` of them.
     Kick(Which<'a>),
     /// `JQ.RESPAWN`; all dead jobs are the first `u64::MAX` of them.
     Respawn {
@@ -75,6 +82,15 @@ pub enum Call<'a> {
     Resume,
     /// `JQ.JOB`.
     Job(JobRef<'a>),
+    /// `JQ.LIST`.
+    List(Listing<'a>),
+    /// `JQ.RESULT`.
+    Result {
+        /// Which job.
+        job: JobRef<'a>,
+        /// How long to wait for its end: `None` not at all, zero for ever.
+        block: Option<Millis>,
+    },
     /// `JQ.LEN`, in one state or in all.
     Len(Option<StateKind>),
     /// `JQ.STATS`.
@@ -85,6 +101,15 @@ pub enum Call<'a> {
     ConfigSet(Vec<Setting>),
     /// `JQ.DIGEST`.
     Digest,
+    /// `JQ.QUEUES`.
+    Queues {
+        /// Only names that match; a pattern as in `KEYS`.
+        pattern: Option<&'a [u8]>,
+        /// The last name that the page before looked at.
+        after: Option<&'a [u8]>,
+        /// How many names to look at; at least 1.
+        count: usize,
+    },
     /// `JQ.DEBUG`.
     Debug(DebugCall),
     /// `JQ.TICK`.
@@ -117,6 +142,8 @@ pub struct ConsumeCall<'a> {
     pub consume: Consume<'a>,
     /// How long to wait for a job: `None` not at all, zero for ever.
     pub block: Option<Millis>,
+    /// Whether everything known of a job is told with it.
+    pub details: bool,
     /// A share for each queue, in their order; empty if the order itself decides.
     pub weights: Vec<u32>,
     /// The keys, each once, at least one.

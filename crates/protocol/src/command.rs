@@ -18,6 +18,8 @@ pub enum CommandId {
     Peek,
     /// `JQ.ACK`
     Ack,
+    /// `JQ.FULFILL`
+    Fulfill,
     /// `JQ.NACK`
     Nack,
     /// `JQ.RELEASE`
@@ -42,6 +44,10 @@ pub enum CommandId {
     Resume,
     /// `JQ.JOB`
     Job,
+    /// `JQ.LIST`
+    List,
+    /// `JQ.RESULT`
+    Result,
     /// `JQ.LEN`
     Len,
     /// `JQ.STATS`
@@ -50,6 +56,8 @@ pub enum CommandId {
     Config,
     /// `JQ.DIGEST`
     Digest,
+    /// `JQ.QUEUES`
+    Queues,
     /// `JQ.DEBUG`
     Debug,
     /// `JQ.TICK`
@@ -74,6 +82,8 @@ pub enum Access {
 /// Where the keys are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Keys {
+    /// There are none: the command is about a database and not about a queue.
+    None,
     /// The first argument.
     First,
     /// The first argument, and all that follow this word. The word has to be searched forward from

@@ -1,8 +1,13 @@
 //! `docs/commands.md`, printed from the tables. A test compares the two.
 
 use crate::{
-    command::Command, error::ErrorWord, job_fields::JOB_FIELDS, settings::SETTINGS, stats,
-    syntax::Arg, table::COMMANDS,
+    command::Command,
+    error::ErrorWord,
+    job_fields::JOB_FIELDS,
+    settings::SETTINGS,
+    stats,
+    syntax::{Arg, Kind},
+    table::COMMANDS,
 };
 
 const INTRO: &str = include_str!("docs/intro.md");
@@ -47,7 +52,8 @@ fn section(command: &Command) -> String {
     if command.internal {
         text += "**Internal.** Not for clients.\n\n";
     }
-    let options: String = command.args.iter().skip(1).map(option).collect();
+    let is_queue = |arg: &&Arg| matches!(arg.kind, Kind::Key(0));
+    let options: String = command.args.iter().skip_while(is_queue).map(option).collect();
     if !options.is_empty() {
         text += &format!("{options}\n");
     }
@@ -103,7 +109,8 @@ fn statistics() -> String {
 
 fn job_fields() -> String {
     let text = String::from(
-        "\n## Job fields\n\nThe fields of `JQ.JOB`. Instants are in milliseconds since the epoch.\
+        "\n## Job fields\n\nThe fields of `JQ.JOB`, of `JQ.LIST`, and of `JQ.CONSUME` with \
+         `DETAILS`. Instants are in milliseconds since the epoch.\
          \n\n| field | meaning |\n|---|---|\n",
     );
     text + &rows(JOB_FIELDS)

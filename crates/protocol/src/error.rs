@@ -17,7 +17,7 @@ pub enum ErrorWord {
     Range,
     /// The id is taken.
     Duplicate,
-    /// The body is too long.
+    /// The body with its headers, or the result, is too long.
     TooBig,
     /// The queue holds all that it may.
     Full,
@@ -95,7 +95,9 @@ impl ErrorWord {
             Self::Duplicate => {
                 "A job of the given id exists in the queue, in some state. The id follows."
             }
-            Self::TooBig => "A body is longer than the queue's `maxbody`.",
+            Self::TooBig => {
+                "A body with its headers, or a result, is longer than the queue's `maxbody`."
+            }
             Self::Full => "The queue would hold more jobs than its `maxlen`.",
             Self::Paused => "Publishing to the queue is paused.",
             Self::NoSuchJob => "No job has the id, or the lease that the receipt names has ended.",
@@ -135,7 +137,9 @@ impl ErrorWord {
     pub fn of(refusal: &Refusal) -> (Self, String) {
         let word = match refusal {
             Refusal::Duplicate(_) => Self::Duplicate,
-            Refusal::ExpiresBeforeDue | Refusal::TooFewTries { .. } => Self::Range,
+            Refusal::ExpiresBeforeDue | Refusal::OverdueBeforeDue | Refusal::TooFewTries { .. } => {
+                Self::Range
+            }
             Refusal::TooBig { .. } => Self::TooBig,
             Refusal::Full { .. } => Self::Full,
             Refusal::Paused => Self::Paused,

@@ -3,8 +3,10 @@
 /// The name of a field and its meaning.
 pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("id", "the bare id"),
-    ("state", "`delayed`, `ready`, `leased` or `dead`"),
+    ("state", "`delayed`, `ready`, `leased`, `completed` or `dead`"),
+    ("type", "what sort of work it is; null if its publisher did not say"),
     ("body", "what the job carries"),
+    ("headers", "a map from names to values, both bulk strings; empty if there are none"),
     ("priority", "order of service, lower is sooner"),
     ("tries", "deliveries before it is dead when it fails"),
     ("tries-left", "how many of them are left"),
@@ -12,22 +14,31 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("failures", "attempts that failed or ran out of time"),
     ("ttr", "how long a lease lasts unless the consumer says otherwise, in milliseconds"),
     ("backoff", "how long it waits when it is nacked, as in `JQ.CONFIG`"),
+    ("retain", "how long it is kept when it is finished, as in `JQ.CONFIG`"),
     ("published-at", "when it was published"),
     ("elapsed", "milliseconds since then, by the queue's clock"),
-    ("due", "when it becomes ready; null unless it is delayed"),
+    ("due", "when it was last meant to be ready: as published or put off"),
     ("ready-since", "since when it is ready; null unless it is"),
-    ("deadline", "when its lease runs out; null unless it is leased"),
+    ("leased-until", "when its lease runs out; null unless it is leased"),
     ("worker", "who holds it; null unless it is leased by a consumer that gave a name"),
+    ("completed-since", "since when it is completed; null unless it is"),
+    ("retained-until", "until when it is kept, -1 for ever; null unless it is completed"),
+    ("result", "what came of the work; null if nobody said so"),
     ("dead-since", "since when it is dead; null unless it is"),
-    ("expires-at", "when its TTL ends; null if it has none, or is dead"),
+    ("expires-at", "when its TTL ends; null if it has none, or is completed or dead"),
+    ("ttl-left", "milliseconds until then, by the queue's clock; null likewise"),
+    ("deadline", "when it is dead if it is not finished by then; null if it has no `DEADLINE`"),
     ("error", "what went wrong last; null if nobody said so"),
     ("version", "1, and 1 more for each `JQ.UPDATE`"),
     (
         "why",
         "why no consumer has it: `due`, it waits for its instant; `pause`, the queue hands nothing \
-         out; `turn`, others are served before or nobody asks; null if it is leased or dead",
+         out; `turn`, others are served before or nobody asks; null unless it is delayed or ready",
     ),
 ];
+
+/// The field that `JQ.CONSUME` with `DETAILS` leaves out, since it is told beside them.
+pub const NOT_IN_DETAILS: &str = "body";
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@
 //! | `table.rs` | the commands themselves, by family |
 //! | `range.rs` | the integers: their names, units and limits |
 //! | `args.rs` | the cursor over an argument vector |
+//! | `cursor.rs` | where a page of a list ended |
 //! | `call.rs` | what an argument vector can mean |
 //! | `parse.rs` | from the one to the other, by family |
 //! | `settings.rs` | what a queue can be configured to do |
@@ -23,6 +24,7 @@
 mod args;
 mod call;
 mod command;
+pub mod cursor;
 pub mod docs;
 pub mod error;
 pub mod job_fields;
@@ -36,7 +38,7 @@ mod table;
 pub use call::{Call, ConsumeCall, DebugCall};
 pub use command::{Access, Command, CommandId, Example, Keys};
 pub use error::{BadArguments, ErrorWord};
-pub use job_fields::JOB_FIELDS;
+pub use job_fields::{JOB_FIELDS, NOT_IN_DETAILS};
 pub use parse::parse;
 pub use range::Range;
 pub use settings::{SettingSpec, SETTINGS};

@@ -2,17 +2,18 @@
 //! family.
 
 mod consume;
+mod inspect;
 mod internal;
 mod operate;
 mod produce;
 mod settle;
 
-pub(crate) use produce::backoff;
+pub(crate) use produce::{backoff, retain};
 
 use crate::{
     args::Args,
     call::{Call, DebugCall},
-    command::{Command, CommandId},
+    command::{Command, CommandId, Keys},
     error::BadArguments,
 };
 
@@ -20,13 +21,17 @@ use crate::{
 /// is copied but the lists of references.
 pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadArguments> {
     let mut args = Args::new(command, argv);
-    let queue = args.value("queue")?;
+    let queue = match command.keys {
+        Keys::None => b"",
+        Keys::First | Keys::FirstAndAfter(_) => args.value("queue")?,
+    };
     let call = match command.id {
         CommandId::Publish => produce::publish(&mut args),
         CommandId::MPublish => produce::publish_many(&mut args),
         CommandId::Consume => consume::consume(queue, &mut args),
-        CommandId::Peek => consume::peek(&mut args),
+        CommandId::Peek => inspect::peek(&mut args),
         CommandId::Ack => settle::ack(&mut args),
+        CommandId::Fulfill => settle::fulfill(&mut args),
         CommandId::Nack => settle::nack(&mut args),
         CommandId::Release => settle::release(&mut args),
         CommandId::Bury => settle::bury(&mut args),
@@ -38,11 +43,14 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
         CommandId::Purge => operate::purge(&mut args),
         CommandId::Pause => operate::pause(&mut args),
         CommandId::Resume => Ok(Call::Resume),
-        CommandId::Job => args.id().map(Call::Job),
-        CommandId::Len => operate::len(&mut args),
+        CommandId::Job => args.id("id").map(Call::Job),
+        CommandId::List => inspect::list(&mut args),
+        CommandId::Result => inspect::result(&mut args),
+        CommandId::Len => inspect::len(&mut args),
         CommandId::Stats => Ok(Call::Stats),
         CommandId::Config => operate::config(&mut args),
         CommandId::Digest => Ok(Call::Digest),
+        CommandId::Queues => inspect::queues(&mut args),
         CommandId::Debug => debug(&mut args),
         CommandId::Tick => internal::tick(&mut args),
         CommandId::Lease => internal::lease(&mut args),
@@ -57,6 +65,16 @@ fn debug<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
         Some("PANIC") => Ok(Call::Debug(DebugCall::Panic)),
         _ => Err(args.syntax("nothing to do")),
     }
+}
+
+/// Finds a text that is there twice. By sorting, since a client may send very many.
+fn repeated<'a>(texts: &[&'a [u8]]) -> Option<&'a [u8]> {
+    if texts.len() == 1 {
+        return None;
+    }
+    let mut sorted = texts.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }
 
 #[cfg(test)]

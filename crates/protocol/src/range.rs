@@ -30,6 +30,12 @@ pub const AT: Range = Range {
     max: UnixMillis::MAX.0 as i128,
     unit: "milliseconds since the epoch",
 };
+/// The instant at which an unfinished job is dead.
+pub const DEADLINE: Range = AT.called("DEADLINE");
+/// How long a finished job is kept; not at all with 0.
+pub const RETAIN: Range = Range { unit: "milliseconds or FOREVER", ..Range::millis("RETAIN", 0) };
+/// How many names and values follow.
+pub const HEADERS: Range = Range::count("HEADERS", 1, 1_000, "pairs");
 /// The time to live; 0 for ever.
 pub const TTL: Range = Range::millis("TTL", 0);
 /// The time to run, which is how long a lease lasts.
@@ -43,6 +49,12 @@ pub const PRIORITY: Range =
 pub const BLOCK: Range = Range::millis("BLOCK", 0);
 /// How many jobs one reply may carry.
 pub const COUNT: Range = Range::count("COUNT", 1, 10_000, "jobs");
+/// How many names of queues a page looks at.
+pub const NAMES: Range = Range::count("COUNT", 1, 10_000, "names");
+/// How long ago a job was published, at least.
+pub const MIN_AGE: Range = Range::millis("MINAGE", 0);
+/// How long ago a job was published, at most.
+pub const MAX_AGE: Range = Range::millis("MAXAGE", 0);
 /// How many jobs an operator may move at once.
 pub const MOVED: Range = Range::count("COUNT", 1, i64::MAX as i128, "jobs");
 /// How long a pause lasts.

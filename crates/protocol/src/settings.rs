@@ -4,7 +4,7 @@ use jobq_engine::{Config, Millis, Setting, WhenExpired, WhenLapsed};
 
 use crate::{
     error::{shown, BadArguments, ErrorWord},
-    parse::backoff,
+    parse::{backoff, retain},
     range::{self, Range},
 };
 
@@ -112,6 +112,16 @@ pub static SETTINGS: &[SettingSpec] = &[
         read: |config| config.defaults.backoff.to_string(),
     },
     SettingSpec {
+        name: "retain",
+        value: "ms|forever",
+        range: Some(range::RETAIN),
+        zero: Some("a finished job is gone at once"),
+        default: "0",
+        meaning: "How long a finished job is kept with its result, unless published with `RETAIN`.",
+        parse: |spec, text| retain(spec.name, text).map(Setting::Retain),
+        read: |config| config.defaults.retain.to_string(),
+    },
+    SettingSpec {
         name: "priority",
         value: "p",
         range: Some(range::PRIORITY),
@@ -137,7 +147,9 @@ pub static SETTINGS: &[SettingSpec] = &[
         range: Some(Range::count("maxbody", 0, LIMIT_MAX, "bytes")),
         zero: Some("no limit"),
         default: "16777216",
-        meaning: "Bytes of the longest body; a longer one is refused with `TOOBIG`.",
+        meaning:
+            "Bytes of the longest body with its headers, and of the longest result; a longer one \
+             is refused with `TOOBIG`.",
         parse: |spec, text| spec.integer(text).map(Setting::MaxBody),
         read: |config| config.max_body.to_string(),
     },
@@ -181,6 +193,17 @@ pub static SETTINGS: &[SettingSpec] = &[
             "Whether a job whose lease runs out is ready at once or waits like one that is nacked.",
         parse: |spec, text| spec.choice(text, &LAPSE).map(Setting::Lapse),
         read: |config| word_for(config.lapse, &LAPSE),
+    },
+    SettingSpec {
+        name: "idle-expire",
+        value: "ms",
+        range: Some(Range::millis("idle-expire", 0)),
+        zero: Some("for ever"),
+        default: "0",
+        meaning:
+            "How long the queue stays, with its configuration, when it is empty and nobody uses it.",
+        parse: |spec, text| spec.integer(text).map(Millis).map(Setting::IdleExpire),
+        read: |config| config.idle_expire.to_string(),
     },
 ];
 

@@ -11,7 +11,7 @@ use crate::{
 #[test]
 fn jobs_are_counted_in_all_states_or_in_one() {
     on_each_wire(|client| {
-        for state in ["", " delayed", " ready", " leased", " dead"] {
+        for state in ["", " delayed", " ready", " leased", " completed", " dead"] {
             assert_eq!(client.run(&format!("JQ.LEN mail{state}")), Reply::Int(0), "no queue");
         }
         client.run("JQ.MPUBLISH mail 10 0 1 2 3 4 5 6 7 8 9");
@@ -41,7 +41,7 @@ fn statistics_are_the_fields_of_the_table_in_its_order() {
         assert_eq!(client.run("JQ.STATS mail"), client.map(as_in_table), "a map, or flat");
         for (name, value) in pairs {
             match name.as_str() {
-                "next-due" | "paused-in" | "paused-out" | "oldest-ready" => {
+                "next-due" | "paused-in" | "paused-out" | "oldest-ready" | "idle-ends" => {
                     assert_eq!(value, Reply::Null);
                 }
                 "clock" | "bytes" => assert!(value.int() > 0, "{name}"),

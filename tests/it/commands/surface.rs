@@ -21,14 +21,15 @@ fn a_job_tells_everything_about_itself_in_each_state() {
         assert_eq!(ready.field("backoff").text(), "fixed:7");
         assert_eq!(ready.field("why").text(), "turn");
         assert_eq!(ready.field("ready-since"), ready.field("published-at"));
-        assert!(ready.field("expires-at").is_nothing() && ready.field("due").is_nothing());
+        assert_eq!(ready.field("due"), ready.field("published-at"));
+        assert!(ready.field("expires-at").is_nothing() && ready.field("type").is_nothing());
 
         client.run("JQ.CONSUME mail WORKER postman");
         let leased = client.run("JQ.JOB mail a");
         assert_eq!(leased.field("state").text(), "leased");
         assert_eq!(leased.field("worker").text(), "postman");
         assert_eq!(leased.field("tries-left"), Reply::Int(2));
-        assert!(leased.field("deadline").int() > leased.field("published-at").int());
+        assert!(leased.field("leased-until").int() > leased.field("published-at").int());
         assert!(leased.field("why").is_nothing() && leased.field("ready-since").is_nothing());
 
         client.run("JQ.NACK mail a DELAY 100000 ERROR oops");

@@ -187,10 +187,12 @@ impl Load {
             0..28 => self.publish(),
             28..33 => self.publish_many(),
             33..53 => self.consume(None),
-            53..64 => self.settle("JQ.ACK"),
+            53..61 => self.settle("JQ.ACK"),
+            61..64 => self.fulfill(),
             64..71 => self.settle("JQ.NACK"),
             71..75 => self.settle("JQ.RELEASE"),
-            75..78 => self.settle("JQ.BURY"),
+            75..77 => self.settle("JQ.BURY"),
+            77..78 => self.bury_all(),
             78..82 => self.touch(),
             82..85 => self.kick(),
             85..89 => self.respawn(),
@@ -209,6 +211,9 @@ impl Load {
         let mut line = Line::new("JQ.PUBLISH", &queue).with([body]).with(self.options());
         if self.random.random_ratio(1, 6) {
             line = line.with(["ID".into(), format!("own-{}", self.random.random_range(0..200))]);
+        }
+        if self.random.random_ratio(1, 20) {
+            line = line.with(["REPLACES".into(), self.job().1]);
         }
         line
     }
@@ -244,7 +249,44 @@ impl Load {
         if self.random.random_ratio(1, 4) {
             option("PRIORITY", self.random.random_range(-3..4).to_string());
         }
+        if self.random.random_ratio(1, 5) {
+            let retain = ["0", "15", "3600000", "forever"].choose(&mut self.random);
+            words.extend(["RETAIN", retain.unwrap_or(&"0")].map(String::from));
+        }
+        if self.random.random_ratio(1, 8) {
+            let at = self.now() + self.span();
+            words.extend(["DEADLINE".into(), at.to_string()]);
+        }
+        if self.random.random_ratio(1, 5) {
+            words.extend(
+                ["TYPE", ["mail", "fax"][self.random.random_range(0..2)]].map(String::from),
+            );
+        }
+        if self.random.random_ratio(1, 6) {
+            words.extend(["HEADERS", "2", "trace", "TTL", "lang", ""].map(String::from));
+        }
         words
+    }
+
+    /// About now, by this machine's clock, which is the server's.
+    fn now(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_millis() as u64)
+    }
+
+    fn fulfill(&mut self) -> Line {
+        let (queue, job) = self.job();
+        let line = Line::new("JQ.FULFILL", &queue).with([job.into_bytes(), self.body()]);
+        match self.random.random_range(0..4) {
+            0 => line.with(["RETAIN", "20"]),
+            1 => line.with(["RETAIN", "FOREVER"]),
+            _ => line,
+        }
+    }
+
+    fn bury_all(&mut self) -> Line {
+        let state = ["delayed", "ready"][self.random.random_range(0..2)];
+        Line::new("JQ.BURY", &self.queue()).with(["ALL", state, "COUNT", "2"])
     }
 
     fn consume(&mut self, block: Option<u64>) -> Line {
@@ -261,6 +303,9 @@ impl Load {
         }
         if self.random.random_bool(0.1) {
             words.push("FREE".into());
+        }
+        if self.random.random_bool(0.2) {
+            words.push("DETAILS".into());
         }
         if let Some(block) = block {
             words.extend(["BLOCK".into(), block.to_string()]);
@@ -347,7 +392,7 @@ impl Load {
     }
 
     fn purge(&mut self) -> Line {
-        let states = ["delayed", "ready", "leased", "dead"];
+        let states = ["delayed", "ready", "leased", "completed", "dead"];
         let state = *states.choose(&mut self.random).unwrap_or(&"dead");
         Line::new("JQ.PURGE", &self.queue()).with([state, "COUNT", "2"])
     }
@@ -377,12 +422,20 @@ impl Load {
             "expired drop",
             "lapse backoff",
             "lapse ready",
+            "retain 10",
+            "retain 0",
+            "retain forever",
+            "idle-expire 3600000",
         ];
         let setting = settings.choose(&mut self.random).unwrap_or(&"tries 3");
         Line::new("JQ.CONFIG", &self.queue()).with(["SET"]).with(setting.split(' '))
     }
 
     fn look(&mut self) -> Line {
+        if self.random.random_ratio(1, 3) {
+            let (queue, job) = self.job();
+            return Line::new("JQ.RESULT", &queue).with([job]);
+        }
         let names = ["JQ.PEEK", "JQ.LEN", "JQ.STATS", "JQ.DIGEST"];
         Line::new(names.choose(&mut self.random).unwrap_or(&"JQ.LEN"), &self.queue())
     }

@@ -10,33 +10,37 @@ use crate::{
     config::{Config, WhenExpired, WhenLapsed},
     counters::Counters,
     generator::Generator,
+    headers::Headers,
     id::{self, Token, Ulid},
     interner::Key,
     job::{Extra, Job},
-    list::Links,
+    list::{Links, List},
     operation::{Holder, Revival},
     pause::Pauses,
     queue::Task,
+    retain::Retain,
     state::{State, StateKind},
     terms::{Terms, PRIORITIES},
     time::{Millis, UnixMillis},
+    u48::U48,
     Backoff, Queue, ERROR_BYTES_MAX,
 };
 
 /// How many jobs are in each state, in the order of [`StateKind::ALL`].
-pub type Lengths = [u64; 4];
+pub type Lengths = [u64; 5];
 
 /// An instant beyond this is none: nobody can name one.
 const INSTANT_MAX: u64 = UnixMillis::MAX.0 + Millis::MAX.0;
 
 #[derive(Serialize, Deserialize)]
-struct QueueV1 {
+struct QueueV1<'a> {
     clock: u64,
     generator: u64,
     last_ulid: [u64; 2],
     jobs_published: u64,
     tokens_granted: u64,
-    defaults: TermsV1,
+    #[serde(borrow)]
+    defaults: TermsV1<'a>,
     max_len: u64,
     max_body: u64,
     dead_max: u64,
@@ -45,18 +49,24 @@ struct QueueV1 {
     backs_off_lapsed: bool,
     publishing_paused: Option<u64>,
     consuming_paused: Option<u64>,
-    counters: [u64; 16],
+    idle_expire: u64,
+    idle_since: u64,
+    counters: [u64; 20],
     tasks: Vec<TaskV1>,
     lengths: Lengths,
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq)]
-struct TermsV1 {
+struct TermsV1<'a> {
     tries: u32,
     ttr: u64,
     ttl: u64,
     backoff: BackoffV1,
+    /// Left out for ever.
+    retain: Option<u64>,
     priority: i8,
+    #[serde(with = "serde_bytes")]
+    job_type: &'a [u8],
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq)]
@@ -71,6 +81,7 @@ enum BackoffV1 {
 enum TaskV1 {
     Kick { left: u64 },
     Respawn { left: u64, tries: Option<u32>, ttl: Option<u64>, delay: u64 },
+    Bury { state: u8, left: u64 },
     Purge { state: u8, left: u64 },
     Prune,
 }
@@ -82,14 +93,21 @@ struct JobV1<'a> {
     #[serde(borrow)]
     state: StateV1<'a>,
     /// Left out if they are those of the job before in the frame.
-    terms: Option<TermsV1>,
+    #[serde(borrow)]
+    terms: Option<TermsV1<'a>>,
     deliveries: u32,
     failures: u32,
+    due: u64,
     given: Option<&'a str>,
     expires_at: Option<u64>,
+    deadline: Option<u64>,
     updates: u64,
     #[serde(with = "serde_bytes")]
+    headers: Option<&'a [u8]>,
+    #[serde(with = "serde_bytes")]
     error: Option<&'a [u8]>,
+    #[serde(with = "serde_bytes")]
+    result: Option<&'a [u8]>,
     #[serde(with = "serde_bytes")]
     body: &'a [u8],
 }
@@ -109,6 +127,11 @@ enum StateV1<'a> {
         worker: &'a [u8],
         ttr: u64,
         counted: bool,
+    },
+    Completed {
+        since: u64,
+        /// Left out for ever.
+        until: Option<u64>,
     },
     Dead {
         since: u64,
@@ -147,7 +170,7 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
         last_ulid: words(queue.last_ulid),
         jobs_published: queue.jobs_published,
         tokens_granted: queue.tokens_granted,
-        defaults: TermsV1::from(&queue.config.defaults),
+        defaults: (&queue.config.defaults).into(),
         max_len: queue.config.max_len,
         max_body: queue.config.max_body,
         dead_max: queue.config.dead_max,
@@ -156,6 +179,8 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
         backs_off_lapsed: queue.config.lapse == WhenLapsed::Backoff,
         publishing_paused: queue.pauses.publishing.map(|until| until.0),
         consuming_paused: queue.pauses.consuming.map(|until| until.0),
+        idle_expire: queue.config.idle_expire.0,
+        idle_since: queue.idle_since.0,
         counters,
         tasks: queue.tasks.iter().map(TaskV1::from).collect(),
         lengths: StateKind::ALL.map(|state| queue.len_of(state) as u64),
@@ -164,7 +189,7 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
 }
 
 pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths), Corrupt> {
-    let record: QueueV1 = read_record(&mut records)?;
+    let record: QueueV1<'_> = read_record(&mut records)?;
     if !records.is_empty() {
         return Err(Corrupt::Record);
     }
@@ -178,20 +203,21 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths), Corrupt> {
     queue.jobs_published = small(record.jobs_published)?;
     queue.tokens_granted = small(record.tokens_granted)?;
     queue.config = Config {
-        defaults: record.defaults.check()?,
+        defaults: record.defaults.check()?.to_owned(),
         max_len: record.max_len,
         max_body: record.max_body,
         dead_max: record.dead_max,
         dead_age: span(record.dead_age)?,
         expired: if record.buries_expired { WhenExpired::Bury } else { WhenExpired::Drop },
         lapse: if record.backs_off_lapsed { WhenLapsed::Backoff } else { WhenLapsed::Ready },
+        idle_expire: span(record.idle_expire)?,
     };
+    queue.idle_since = past(record.idle_since, queue.clock)?;
     queue.pauses = Pauses {
         publishing: record.publishing_paused.map(pause).transpose()?,
         consuming: record.consuming_paused.map(pause).transpose()?,
     };
-    let defaults = queue.intern_terms(queue.config.defaults);
-    queue.terms.release(std::mem::replace(&mut queue.default_terms, defaults));
+    queue.renew_default_terms();
     for count in record.counters {
         small(count)?;
     }
@@ -225,19 +251,31 @@ impl JobWriter {
                     counted: holder.counted,
                 }
             }
+            State::Completed { since, until } => StateV1::Completed {
+                since: since.0,
+                until: (until != UnixMillis::NEVER).then_some(until.0),
+            },
             State::Dead { since } => StateV1::Dead { since: since.0 },
         };
         let record = JobV1 {
             ulid: words(job.ulid),
-            seq: job.seq,
+            seq: job.seq(),
             state,
             terms,
             deliveries: job.deliveries,
             failures: job.failures,
+            due: job.due().0,
             given: job.given(),
             expires_at: job.extra.as_ref().and_then(|extra| extra.expires_at).map(|at| at.0),
+            deadline: job.deadline().map(|at| at.0),
             updates: job.version() - 1,
+            headers: job
+                .extra
+                .as_ref()
+                .and_then(|extra| extra.headers.as_ref())
+                .map(Headers::as_bytes),
             error: job.error(),
+            result: job.result(),
             body: &job.body,
         };
         write_record(frame, &record);
@@ -260,7 +298,7 @@ pub fn read_jobs(mut records: &[u8], queue: &mut Queue) -> Result<(), Corrupt> {
     Ok(())
 }
 
-fn read_job(record: &JobV1<'_>, terms: Terms, queue: &mut Queue) -> Result<(), Corrupt> {
+fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Result<(), Corrupt> {
     let ulid = ulid(record.ulid);
     if ulid > queue.last_ulid || record.seq == 0 || record.seq > queue.jobs_published {
         return Err(Corrupt::Value("place in publish order"));
@@ -276,19 +314,21 @@ fn read_job(record: &JobV1<'_>, terms: Terms, queue: &mut Queue) -> Result<(), C
     if known.is_some() {
         return Err(Corrupt::Value("id, which is there twice"));
     }
+    let headers =
+        record.headers.map(|bytes| Headers::from_bytes(bytes).ok_or(Corrupt::Value("headers")));
     let expires_at = record.expires_at.map(instant).transpose()?;
+    if record.result.is_some() && !matches!(record.state, StateV1::Completed { .. }) {
+        return Err(Corrupt::Value("result"));
+    }
     let mut holder = None;
     let state = match record.state {
         StateV1::Delayed { until } => State::Delayed { until: instant(until)? },
         StateV1::Ready { since } => State::Ready { since: past(since, queue.clock)? },
-        StateV1::Dead { since } => {
-            let since = past(since, queue.clock)?;
-            let last = queue.dead.last().map(|slot| queue.jobs[slot].state);
-            if matches!(last, Some(State::Dead { since: last }) if since < last) {
-                return Err(Corrupt::Value("order of the dead"));
-            }
-            State::Dead { since }
-        }
+        StateV1::Completed { since, until } => State::Completed {
+            since: after_last(since, &queue.completed, queue)?,
+            until: until.map_or(Ok(UnixMillis::NEVER), instant)?,
+        },
+        StateV1::Dead { since } => State::Dead { since: after_last(since, &queue.dead, queue)? },
         StateV1::Leased { token, deadline, worker, ttr, counted } => {
             if token == 0 || token > queue.tokens_granted {
                 return Err(Corrupt::Value("token"));
@@ -302,13 +342,17 @@ fn read_job(record: &JobV1<'_>, terms: Terms, queue: &mut Queue) -> Result<(), C
     let extra = Extra {
         given: record.given.map(Into::into),
         expires_at,
+        deadline: record.deadline.map(instant).transpose()?,
+        headers: headers.transpose()?,
         error: record.error.map(Into::into),
+        result: record.result.map(Into::into),
         updates: small(record.updates)?,
     };
     let terms = queue.intern_terms(terms);
     let job = Job {
         ulid,
-        seq: record.seq,
+        seq: U48::new(record.seq),
+        due: U48::new(instant(record.due)?.0),
         body: record.body.into(),
         state,
         links: Links::NONE,
@@ -320,7 +364,10 @@ fn read_job(record: &JobV1<'_>, terms: Terms, queue: &mut Queue) -> Result<(), C
     if !queue.fits(&job, queue.terms_of(&job).tries) {
         return Err(Corrupt::Value("number of deliveries"));
     }
-    queue.admit(job);
+    let slot = queue.admit(job);
+    if queue.jobs[slot].state != state {
+        return Err(Corrupt::Value("order of the ready"));
+    }
     queue.terms.release(terms);
     if let Some(holder) = holder {
         queue.holders.release(holder);
@@ -328,8 +375,8 @@ fn read_job(record: &JobV1<'_>, terms: Terms, queue: &mut Queue) -> Result<(), C
     Ok(())
 }
 
-impl From<&Terms> for TermsV1 {
-    fn from(terms: &Terms) -> Self {
+impl<'a> From<&'a Terms> for TermsV1<'a> {
+    fn from(terms: &'a Terms) -> Self {
         let backoff = match terms.backoff {
             Backoff::None => BackoffV1::None,
             Backoff::Fixed(wait) => BackoffV1::Fixed(wait.0),
@@ -341,13 +388,18 @@ impl From<&Terms> for TermsV1 {
             ttr: terms.ttr.0,
             ttl: terms.ttl.0,
             backoff,
+            retain: match terms.retain {
+                Retain::For(span) => Some(span.0),
+                Retain::Forever => None,
+            },
             priority: terms.priority,
+            job_type: &terms.job_type,
         }
     }
 }
 
-impl TermsV1 {
-    fn check(self) -> Result<Terms, Corrupt> {
+impl<'a> TermsV1<'a> {
+    fn check(self) -> Result<Terms<&'a [u8]>, Corrupt> {
         let backoff = match self.backoff {
             BackoffV1::None => Backoff::None,
             BackoffV1::Fixed(wait) => Backoff::Fixed(span(wait)?),
@@ -364,7 +416,9 @@ impl TermsV1 {
             ttr: span(self.ttr)?,
             ttl: span(self.ttl)?,
             backoff,
+            retain: self.retain.map_or(Ok(Retain::Forever), |ms| span(ms).map(Retain::For))?,
             priority: self.priority,
+            job_type: self.job_type,
         })
     }
 }
@@ -379,6 +433,7 @@ impl From<&Task> for TaskV1 {
                 ttl: revival.ttl.map(|ttl| ttl.0),
                 delay: revival.delay.0,
             },
+            Task::Bury { state, left } => Self::Bury { state: number_of(state), left },
             Task::Purge { state, left } => Self::Purge { state: number_of(state), left },
             Task::Prune => Self::Prune,
         }
@@ -390,13 +445,12 @@ impl TaskV1 {
         match self {
             Self::Kick { left: 0 }
             | Self::Respawn { left: 0, .. }
+            | Self::Bury { left: 0, .. }
             | Self::Purge { left: 0, .. } => Err(Corrupt::Value("task")),
             Self::Respawn { tries: Some(0), .. } => Err(Corrupt::Value("task")),
             Self::Kick { left } => Ok(Task::Kick { left }),
-            Self::Purge { state, left } => {
-                let state = StateKind::ALL.get(usize::from(state)).copied();
-                Ok(Task::Purge { state: state.ok_or(Corrupt::Value("state"))?, left })
-            }
+            Self::Bury { state, left } => Ok(Task::Bury { state: kind(state)?, left }),
+            Self::Purge { state, left } => Ok(Task::Purge { state: kind(state)?, left }),
             Self::Prune => Ok(Task::Prune),
             Self::Respawn { left, tries, ttl, delay } => {
                 let ttl = ttl.map(span).transpose()?;
@@ -406,26 +460,30 @@ impl TaskV1 {
     }
 }
 
-fn counters(counts: [u64; 16]) -> Counters {
-    let [published, delivered, acked, nacked, released, buried, touched, lapsed, expired, kicked, respawned, deleted, died, updated, purged, pruned] =
+fn counters(counts: [u64; 20]) -> Counters {
+    let [published, delivered, acked, fulfilled, nacked, released, buried, touched, lapsed, expired, overdue, kicked, respawned, deleted, replaced, died, updated, purged, pruned, retired] =
         counts;
     Counters {
         published,
         delivered,
         acked,
+        fulfilled,
         nacked,
         released,
         buried,
         touched,
         lapsed,
         expired,
+        overdue,
         kicked,
         respawned,
         deleted,
+        replaced,
         died,
         updated,
         purged,
         pruned,
+        retired,
     }
 }
 
@@ -436,7 +494,7 @@ fn instant(ms: u64) -> Result<UnixMillis, Corrupt> {
 /// The end of a pause, which may be never.
 fn pause(ms: u64) -> Result<UnixMillis, Corrupt> {
     match UnixMillis(ms) {
-        Pauses::FOREVER => Ok(Pauses::FOREVER),
+        UnixMillis::NEVER => Ok(UnixMillis::NEVER),
         _ => instant(ms),
     }
 }
@@ -444,6 +502,22 @@ fn pause(ms: u64) -> Result<UnixMillis, Corrupt> {
 /// The place of a state in the order of a job's life.
 fn number_of(state: StateKind) -> u8 {
     StateKind::ALL.iter().position(|&other| other == state).map_or(0, |at| at as u8)
+}
+
+/// The state of such a place.
+fn kind(number: u8) -> Result<StateKind, Corrupt> {
+    StateKind::ALL.get(usize::from(number)).copied().ok_or(Corrupt::Value("state"))
+}
+
+/// An instant that has come, and not before that of the last job in a list.
+fn after_last(ms: u64, list: &List, queue: &Queue) -> Result<UnixMillis, Corrupt> {
+    let last = list.last().and_then(|slot| queue.jobs[slot].state.since());
+    match past(ms, queue.clock)? {
+        since if last.is_some_and(|last| since < last) => {
+            Err(Corrupt::Value("order of the finished"))
+        }
+        since => Ok(since),
+    }
 }
 
 /// An instant that has come.

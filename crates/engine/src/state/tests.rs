@@ -5,6 +5,7 @@ use super::*;
 use crate::{
     interner::Interner,
     operation::{Action, Bodies, Consume, Due, Holder, Operation, Publish, Request, Verdict},
+    retain::Retain,
     time::Millis,
     JobRef, Queue, Setting, Wishes,
 };
@@ -31,10 +32,11 @@ fn an_event_that_a_state_does_not_know_moves_nothing() {
     for state in states() {
         let moves = events().into_iter().filter(|&event| state.after(event, NOW).is_some());
         let expected = match state.kind() {
-            StateKind::Delayed => 4,
-            StateKind::Ready => 3,
-            StateKind::Leased => 6,
-            StateKind::Dead => 2,
+            StateKind::Delayed => 5,
+            StateKind::Ready => 4,
+            StateKind::Leased => 7,
+            StateKind::Completed => 0,
+            StateKind::Dead => 3,
         };
         assert_eq!(moves.count(), expected, "{state:?}");
     }
@@ -42,7 +44,7 @@ fn an_event_that_a_state_does_not_know_moves_nothing() {
 
 #[test]
 fn a_touch_keeps_the_token_and_the_holder() {
-    let [_, _, leased, _] = states();
+    let [_, _, leased, ..] = states();
     let State::Leased { token, holder, .. } = leased else { panic!("{leased:?}") };
     let deadline = UnixMillis(9_000);
     let touched = leased.after(Event::Touch { deadline }, NOW);
@@ -53,18 +55,19 @@ fn key() -> Key {
     Interner::default().intern(0u8, |a, b| a == b, |value| value)
 }
 
-fn states() -> [State; 4] {
+fn states() -> [State; 5] {
     let since = UnixMillis(500);
     [
         State::Delayed { until: UnixMillis(1_500) },
         State::Ready { since },
         State::Leased { token: Token(1), deadline: UnixMillis(2_000), holder: key() },
+        State::Completed { since, until: UnixMillis(3_000) },
         State::Dead { since },
     ]
 }
 
 /// One of each, in the order of a job's life. A new one goes here and into [`arrow`].
-fn events() -> [Event; 12] {
+fn events() -> [Event; 13] {
     let (deadline, until) = (UnixMillis(5_000), UnixMillis(6_000));
     [
         Event::Wake,
@@ -76,6 +79,7 @@ fn events() -> [Event; 12] {
         Event::Retry,
         Event::Postpone { until },
         Event::Lapse,
+        Event::Complete { until },
         Event::Bury,
         Event::Respawn,
         Event::RespawnLater { until },
@@ -135,11 +139,19 @@ fn arrow(event: Event) -> (&'static str, &'static str) {
              failures that were told. With the setting `lapse backoff`, it waits like one that \
              was nacked.",
         ),
+        Event::Complete { .. } => (
+            "fulfill, where the job is kept",
+            "`JQ.FULFILL` finishes a job with a result, whoever holds it or nobody; also a dead \
+             one, whose result came late. The first result wins. The job is kept for its \
+             retention: that of `JQ.FULFILL` if it names one, else that of the job. `JQ.ACK` does \
+             the same to a leased job without a result.",
+        ),
         Event::Bury => (
-            "bury, or the last try failed",
-            "`JQ.BURY` says that a job can never work, whoever holds it or nobody. And a nack or \
-             a lapse ends here when the tries are used up. If the queue then has more dead than \
-             its setting `dead-max`, the longest dead is gone.",
+            "bury, the last try failed, or the deadline passed",
+            "`JQ.BURY` says that a job can never work, whoever holds it or nobody; with `ALL`, of \
+             all jobs that wait, in slices. A nack or a lapse ends here when the tries are used \
+             up, and so does every unfinished job at its `DEADLINE`. If the queue then has more \
+             dead than its setting `dead-max`, the longest dead is gone.",
         ),
         Event::Respawn => (
             "respawn",
@@ -157,29 +169,59 @@ fn arrow(event: Event) -> (&'static str, &'static str) {
 #[derive(Clone, Copy)]
 enum Exit {
     Ack,
+    Fulfill,
     Expire,
+    Retire,
     Delete,
+    Replace,
     Purge,
     Prune,
 }
 
 impl Exit {
-    const ALL: [Self; 5] = [Self::Ack, Self::Expire, Self::Delete, Self::Purge, Self::Prune];
+    const ALL: [Self; 8] = [
+        Self::Ack,
+        Self::Fulfill,
+        Self::Expire,
+        Self::Retire,
+        Self::Delete,
+        Self::Replace,
+        Self::Purge,
+        Self::Prune,
+    ];
 }
 
 fn exit(exit: Exit) -> (&'static str, &'static str) {
     match exit {
-        Exit::Ack => ("ack", "`JQ.ACK`: the work is done. The job is gone."),
+        Exit::Ack => (
+            "ack, where nothing is kept",
+            "`JQ.ACK`: the work is done. The job is gone, unless it has a retention; then it is \
+             completed, without a result.",
+        ),
+        Exit::Fulfill => (
+            "fulfill, where nothing is kept",
+            "`JQ.FULFILL` with a retention of zero, which is the default: the result goes to those \
+             who wait for it, and the job is gone.",
+        ),
         Exit::Expire => (
             "TTL over",
             "The job was not finished in its time. It is removed and counted as expired, also \
              from under a consumer, who learns so at the next touch or ack. With the setting \
-             `expired bury` it is counted just so, but it is dead and can be respawned.",
+             `expired dead` it is counted just so, but it is dead and can be respawned.",
+        ),
+        Exit::Retire => (
+            "retention over",
+            "A completed job was kept for as long as it should be. It is gone with its result.",
         ),
         Exit::Delete => (
             "delete",
             "`JQ.DELETE` removes a job in any state. A consumer who holds it learns so at the \
              next touch or ack.",
+        ),
+        Exit::Replace => (
+            "replace",
+            "`JQ.PUBLISH … REPLACES` removes a job in any state, in the step that publishes the \
+             one in its place. A refusal leaves the old one as it is.",
         ),
         Exit::Purge => (
             "purge",
@@ -200,7 +242,7 @@ fn leaves(state: StateKind, exit: Exit) -> bool {
     let tick = |now| Operation::Tick { now: UnixMillis(now), budget: 9 };
     let due = if state == StateKind::Delayed { Due::In(Millis(100)) } else { Due::Now };
     let wishes = Wishes { ttl: Some(Millis(100)), ..Wishes::default() };
-    let publish = Publish { bodies: Bodies::One(b""), id: Some("job"), due, wishes };
+    let publish = Publish { id: Some("job"), due, wishes, ..Publish::new(Bodies::One(b"")) };
     let job = || vec![JobRef { id: "job", token: None }];
     let settle = |verdict| Action::Settle { jobs: job(), verdict };
     queue.apply(tick(NOW.0)).expect("nothing to refuse");
@@ -213,12 +255,25 @@ fn leaves(state: StateKind, exit: Exit) -> bool {
             let lease = queue.choose(consume).expect("nothing to refuse").expect("a job is ready");
             queue.apply(lease).expect("as chosen");
         }
+        StateKind::Completed => {
+            let retain = Some(Retain::For(Millis(100)));
+            drop(queue.apply(settle(Verdict::Fulfill { result: b"", retain })));
+        }
         StateKind::Dead => drop(queue.apply(settle(Verdict::Bury { error: None }))),
     }
     assert_eq!(queue.len_of(state), 1);
     let operation: Operation<'_> = match exit {
         Exit::Ack => settle(Verdict::Ack).into(),
+        Exit::Fulfill => settle(Verdict::Fulfill { result: b"", retain: None }).into(),
+        Exit::Expire if state == StateKind::Completed => tick(NOW.0),
         Exit::Expire => tick(NOW.0 + 100),
+        Exit::Retire if state == StateKind::Completed => tick(NOW.0 + 100),
+        Exit::Retire => tick(NOW.0),
+        Exit::Replace => {
+            let mut other = Publish::new(Bodies::One(b""));
+            other.replaces = Some(JobRef { id: "job", token: None });
+            Action::Publish(other).into()
+        }
         Exit::Delete => Action::Delete(job()).into(),
         Exit::Purge => Action::Purge { state, count: u64::MAX }.into(),
         Exit::Prune => Action::Configure(vec![Setting::DeadAge(Millis(50))]).into(),
@@ -227,9 +282,9 @@ fn leaves(state: StateKind, exit: Exit) -> bool {
     match exit {
         Exit::Purge => drop(queue.apply(tick(NOW.0))),
         Exit::Prune => drop(queue.apply(tick(NOW.0 + 50))),
-        Exit::Ack | Exit::Expire | Exit::Delete => {}
+        _ => {}
     }
-    queue.is_empty()
+    queue.find_id("job").is_none()
 }
 
 /// What a state means, how a job gets in, and how it gets out.
@@ -249,12 +304,18 @@ fn meaning(state: StateKind) -> [&'static str; 3] {
         StateKind::Leased => [
             "one consumer holds it, until a deadline",
             "consumed",
-            "`JQ.ACK`, `JQ.NACK`, `JQ.RELEASE`, `JQ.BURY`; by itself when the lease lapses",
+            "`JQ.ACK`, `JQ.FULFILL`, `JQ.NACK`, `JQ.RELEASE`, `JQ.BURY`; by itself when the lease \
+             lapses",
+        ],
+        StateKind::Completed => [
+            "finished, and kept with its result",
+            "acked or fulfilled, where the job or `JQ.FULFILL` names a retention",
+            "by itself when its retention is over; `JQ.DELETE`, `JQ.PURGE`",
         ],
         StateKind::Dead => [
             "given up, and kept for somebody to look at",
-            "the last try failed, or buried; expired, where the queue says so",
-            "`JQ.RESPAWN`, `JQ.DELETE`; by itself beyond `dead-max` and `dead-age`",
+            "the last try failed, its deadline passed, or buried; expired, where the queue says so",
+            "`JQ.RESPAWN`, `JQ.FULFILL`, `JQ.DELETE`; by itself beyond `dead-max` and `dead-age`",
         ],
     }
 }
@@ -269,17 +330,18 @@ fn page() -> String {
 
     page.push_str(MOVES);
     let names = StateKind::ALL.map(bold);
-    table(&mut page, &["", &names[0], &names[1], &names[2], &names[3]]);
+    let titles: Vec<&str> = std::iter::once("").chain(names.iter().map(String::as_str)).collect();
+    table(&mut page, &titles);
     for event in events() {
         let after = states().map(|state| match state.after(event, NOW) {
             Some(state) => state.kind().name(),
             None => "-",
         });
-        row(&mut page, &[arrow(event).0, after[0], after[1], after[2], after[3]]);
+        row(&mut page, &[&[arrow(event).0], &after[..]].concat());
     }
     for way in Exit::ALL {
         let after = StateKind::ALL.map(|state| if leaves(state, way) { "gone" } else { "-" });
-        row(&mut page, &[exit(way).0, after[0], after[1], after[2], after[3]]);
+        row(&mut page, &[&[exit(way).0], &after[..]].concat());
     }
 
     page.push_str(ARROWS);
@@ -329,10 +391,11 @@ const INTRODUCTION: &str = "\
      UPDATE_DOCS=1 cargo test -p jobq-engine -->
 
 A producer publishes a job. When it is due, it is ready; a consumer takes it and holds its lease for the TTR (time to
-run). The consumer acks it, and it is gone; or nacks it, and it is tried again after its backoff; or says nothing, and
-the lease lapses. A job whose tries are used up is dead, until somebody respawns or deletes it.
+run). The consumer acks it, and it is gone, or kept for a while as completed; or nacks it, and it is tried again after its
+backoff; or says nothing, and the lease lapses. A job whose tries are used up is dead, until somebody respawns or
+deletes it.
 
-    publish ---------------> ready --- consume ---> leased --- ack ---> (gone)
+    publish ---------------> ready --- consume ---> leased --- ack ---> completed ---> (gone)
        |                     ^   ^                  |  |  |
        | DELAY      due, kick|   |                  |  |  |
        v                     |   +- release, lapse -+  |  |
@@ -377,11 +440,24 @@ dead. So a job is never delivered more often than it has tries, other than for f
 
 ## The time to live
 
-A TTL runs from the moment of publishing and ends a job in every state but dead, a leased one too. `TTL` must not be
+A TTL runs from the moment of publishing and ends a job in every state but completed and dead, a leased one too. `TTL` must not be
 shorter than the delay. One that is equal is accepted, but ends the job at the instant it is due. Without `TTL` the
 queue's own holds; `TTL 0` means for ever, whatever the queue says. A job whose lease lapses before its TTL is over has
-lapsed first, however late the server comes to it. With the setting `expired bury`, a job whose TTL is over is dead and
+lapsed first, however late the server comes to it. With the setting `expired dead`, a job whose TTL is over is dead and
 not gone; a respawn gives it a new one, or none.
+
+## The deadline
+
+A `DEADLINE` is an instant. A job that is not finished by then is dead, whatever state it is in; of a leased one that is
+a failed attempt. No lease and no touch reaches beyond it, so the deadline that a worker is told is the one to keep. A
+deadline before the job is due is refused. Where TTL and deadline end together, the job has expired. A respawn takes the
+deadline off.
+
+## Completed jobs
+
+A job that is acked or fulfilled is kept as completed for its retention, which begins then: a time, for ever, or not at
+all, which is the default. Its id stays taken for so long. A completed job can be looked at, deleted and purged, and
+nothing else: it has its result, and a second one is not taken. `JQ.RESULT` tells the result, and can wait for it.
 
 ## The dead
 
@@ -405,7 +481,7 @@ what left it by itself. The holder of a purged job learns so at the next touch o
 
 ## Changing a job
 
-`JQ.UPDATE` changes a job where it is, in any state, under its id. Only the instant (`DELAY`, `AT`) is for a job that
+`JQ.UPDATE` changes a job where it is, in any state but completed, under its id. Only the instant (`DELAY`, `AT`) is for a job that
 waits, delayed or ready. A ready job keeps its place in line, unless its priority changes: then it joins the tail of its
 new one. `TTL` runs from the update; `TTL 0` means for ever. `TRIES` must leave one for a job that waits, and not be
 fewer than a lease has used. Each update raises the job's version, which begins with 1. With `IFVERSION`, a job that has

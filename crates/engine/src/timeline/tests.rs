@@ -58,6 +58,12 @@ fn a_cursor_names_all_slots_of_its_due_and_seq() {
     assert!(rest.into_iter().eq(100..200));
     assert_eq!(timeline.iter_after(Some((UnixMillis(BITS_48), BITS_48))).count(), 0);
     assert_eq!(timeline.iter_after(Some((UnixMillis(0), 0))).count(), 200);
+
+    let rest: Vec<u32> =
+        timeline.iter_before(Some((UnixMillis(5), 1))).map(|(_, _, slot)| slot.0).collect();
+    assert!(rest.into_iter().eq((0..100).rev()));
+    assert_eq!(timeline.iter_before(Some((UnixMillis(BITS_48), BITS_48))).count(), 200);
+    assert_eq!(timeline.iter_before(Some((UnixMillis(0), 0))).count(), 0);
 }
 
 #[test]
@@ -145,6 +151,7 @@ fn pick(model: &Model, random: &mut Random, span: u64) -> Option<(UnixMillis, u6
 fn check(timeline: &Timeline, model: &Model) {
     assert_eq!(timeline.len(), model.len());
     assert!(timeline.iter_after(None).eq(model.iter().copied()));
+    assert!(timeline.iter_before(None).eq(model.iter().rev().copied()));
     depth(&timeline.root, true);
     assert_eq!(timeline.bytes(), timeline.root.bytes(), "counted as it went, and anew");
 }
@@ -152,6 +159,16 @@ fn check(timeline: &Timeline, model: &Model) {
 fn check_page(timeline: &Timeline, model: &Model, due: UnixMillis) {
     let page = timeline.iter_after(Some((due, 3)));
     assert!(page.take(100).eq(model.range((due, 4, Slot(0))..).take(100).copied()));
+    let page = timeline.iter_before(Some((due, 3)));
+    assert!(page.take(100).eq(model.range(..(due, 3, Slot(0))).rev().take(100).copied()));
+
+    // Around an entry: neither way comes upon it again.
+    let Some(&(at, seq, _)) = model.range((due, 3, Slot(0))..).next() else { return };
+    let (earlier, later) = ((at, seq, Slot(0)), (at, seq + 1, Slot(0)));
+    let page = timeline.iter_after(Some((at, seq)));
+    assert!(page.take(100).eq(model.range(later..).take(100).copied()));
+    let page = timeline.iter_before(Some((at, seq)));
+    assert!(page.take(100).eq(model.range(..earlier).rev().take(100).copied()));
 }
 
 fn depth(node: &Node, is_root: bool) -> usize {

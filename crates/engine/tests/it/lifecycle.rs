@@ -1,7 +1,10 @@
 //! The rules of a job's life, in its order.
 
+mod complete;
 mod consume;
 mod dead;
+mod deadline;
+mod idle;
 mod operate;
 mod pause;
 mod publish;

@@ -8,8 +8,8 @@ use std::{collections::HashSet, ops::Range};
 
 use jobq_engine::{
     Action, Backoff, Bodies, Change, Consume, Digest, Due, Holder, JobRef, Lease, Millis,
-    Operation, Outcome, Publish, Queue, Refusal, Request, Revival, Setting, Side, StateKind,
-    UnixMillis, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
+    Operation, Outcome, Publish, Queue, Refusal, Request, Retain, Revival, Setting, Side,
+    StateKind, UnixMillis, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
 };
 
 use crate::support::{named, reloaded, Dice};
@@ -44,7 +44,7 @@ fn primary_replica_log_and_snapshot_agree_after_every_step() {
 
 #[test]
 fn a_history_meets_every_kind_of_event() {
-    let mut history = History::new(0);
+    let mut history = History::new(1);
     history.run();
     for (name, count) in history.primary.counters().named() {
         assert!(count > 0, "nothing was {name}");
@@ -56,7 +56,7 @@ fn a_history_meets_every_kind_of_event() {
 }
 
 /// All but the one of a log that is not of the queue's history.
-const REFUSALS: [&str; 8] = [
+const REFUSALS: [&str; 9] = [
     "duplicate",
     "expires before due",
     "too big",
@@ -65,6 +65,7 @@ const REFUSALS: [&str; 8] = [
     "no such job",
     "wrong state",
     "too few tries",
+    "overdue before due",
 ];
 
 fn kind(refusal: &Refusal) -> &'static str {
@@ -77,6 +78,7 @@ fn kind(refusal: &Refusal) -> &'static str {
         Refusal::NoSuchJob => REFUSALS[5],
         Refusal::WrongState(_) => REFUSALS[6],
         Refusal::TooFewTries { .. } => REFUSALS[7],
+        Refusal::OverdueBeforeDue => REFUSALS[8],
         Refusal::Diverged(why) => panic!("{why}, though it was chosen"),
     }
 }
@@ -96,7 +98,7 @@ fn seeds() -> Range<u64> {
 #[derive(Clone, Debug)]
 enum Command {
     Tick { now: u64, budget: u32 },
-    Publish { bodies: Vec<Vec<u8>>, id: Option<String>, due: Due, wishes: Wishes },
+    Publish(Draft),
     Consume { count: u32, holder: Holder },
     Lease { ids: Vec<String>, holder: Holder },
     Settle { jobs: Vec<String>, verdict: Verdict<'static> },
@@ -104,11 +106,23 @@ enum Command {
     Kick(Chosen),
     Respawn { chosen: Chosen, revival: Revival },
     Delete(Vec<String>),
+    BuryAll { state: StateKind, count: u64 },
     Purge { state: StateKind, count: u64 },
     Update { job: String, change: Change<'static> },
     Pause { side: Side, span: Millis },
     Resume,
     Configure(Vec<Setting>),
+}
+
+#[derive(Clone, Debug)]
+struct Draft {
+    bodies: Vec<Vec<u8>>,
+    id: Option<String>,
+    due: Due,
+    deadline: Option<UnixMillis>,
+    headers: Vec<(&'static [u8], &'static [u8])>,
+    replaces: Option<String>,
+    wishes: Wishes<'static>,
 }
 
 #[derive(Clone, Debug)]
@@ -139,14 +153,17 @@ impl Command {
                 let consume = Consume { count: *count, holder: holder.as_ref() };
                 return Some(Request::Consume(consume));
             }
-            Self::Publish { bodies, id, due, wishes } => Action::Publish(Publish {
-                bodies: match &bodies[..] {
+            Self::Publish(draft) => Action::Publish(Publish {
+                bodies: match &draft.bodies[..] {
                     [body] => Bodies::One(body),
                     bodies => Bodies::Many(bodies.iter().map(|body| &**body).collect()),
                 },
-                id: id.as_deref(),
-                due: *due,
-                wishes: *wishes,
+                id: draft.id.as_deref(),
+                due: draft.due,
+                deadline: draft.deadline,
+                headers: draft.headers.clone(),
+                replaces: draft.replaces.as_deref().map(named),
+                wishes: draft.wishes,
             }),
             Self::Settle { jobs, verdict } => {
                 Action::Settle { jobs: refs(jobs), verdict: *verdict }
@@ -157,6 +174,7 @@ impl Command {
                 Action::Respawn { which: chosen.which(), revival: *revival }
             }
             Self::Delete(jobs) => Action::Delete(refs(jobs)),
+            Self::BuryAll { state, count } => Action::BuryAll { state: *state, count: *count },
             Self::Purge { state, count } => Action::Purge { state: *state, count: *count },
             Self::Update { job, change } => {
                 Action::Update { job: named(job), change: change.clone() }
@@ -243,8 +261,9 @@ struct History {
     receipts: Vec<String>,
     spent: HashSet<String>,
     last_token: u64,
-    // Of the expired, those that the queue kept.
+    // Of the expired, those that the queue kept, and so of the finished.
     buried: u64,
+    completed: u64,
     refused: HashSet<&'static str>,
 }
 
@@ -271,6 +290,7 @@ impl History {
             spent: HashSet::new(),
             last_token: 0,
             buried: 0,
+            completed: 0,
             refused: HashSet::new(),
         }
     }
@@ -291,6 +311,7 @@ impl History {
         let command = self.any_command();
         let before = self.digest;
         let expired = self.primary.counters().expired;
+        let completed = self.primary.len_of(StateKind::Completed);
         match perform(&mut self.primary, &command) {
             Ok((told, Some(logged))) => {
                 let operation = logged.operation(&self.replica).expect("from the log");
@@ -307,6 +328,9 @@ impl History {
                 assert_eq!(self.primary.digest(), before, "{command:?}: {refusal}");
                 self.refused.insert(kind(&refusal));
             }
+        }
+        if let Command::Settle { verdict: Verdict::Ack | Verdict::Fulfill { .. }, .. } = command {
+            self.completed += (self.primary.len_of(StateKind::Completed) - completed) as u64;
         }
         if self.primary.config().expired == WhenExpired::Bury {
             self.buried += self.primary.counters().expired - expired;
@@ -325,8 +349,10 @@ impl History {
                 panic!("{broken}, after {command:?}");
             }
             let counters = queue.counters();
-            let removed = counters.deleted + counters.purged + counters.pruned;
-            let ended = counters.acked + counters.expired - self.buried + removed;
+            let removed = counters.deleted + counters.replaced + counters.purged;
+            let outlived = counters.pruned + counters.retired;
+            let finished = counters.acked + counters.fulfilled - self.completed;
+            let ended = finished + counters.expired - self.buried + removed + outlived;
             assert_eq!(counters.published - ended, queue.len() as u64, "none is lost");
             if let Some(job) = queue.peek(1).pop() {
                 assert_eq!(queue.pauses().consuming, None, "nothing is handed out");
@@ -336,6 +362,7 @@ impl History {
         self.digest = self.primary.digest();
         assert_eq!(self.digest, self.replica.digest(), "after {command:?}");
         assert_eq!(self.primary.next_due(), self.replica.next_due(), "after {command:?}");
+        assert_eq!(self.primary.idle_ends(), self.replica.idle_ends(), "after {command:?}");
     }
 
     /// Remembers as a client does, and checks what a client may rely on.
@@ -418,12 +445,16 @@ impl History {
     /// What an operator does to the queue as a whole.
     fn any_intervention(&mut self) -> Command {
         let dice = &mut self.dice;
-        match dice.below(5) {
+        match dice.below(6) {
             0 => {
                 let state = dice.pick(&StateKind::ALL);
                 Command::Purge { state, count: dice.pick(&[0, 1, 2, 5, u64::MAX]) }
             }
-            1..3 => {
+            1 => {
+                let state = dice.pick(&[StateKind::Delayed, StateKind::Ready]);
+                Command::BuryAll { state, count: dice.pick(&[0, 1, 2, 5]) }
+            }
+            2..4 => {
                 let side = dice.pick(&[Side::In, Side::Out, Side::Both]);
                 Command::Pause { side, span: any_span(dice) }
             }
@@ -472,7 +503,9 @@ impl History {
             ttr: dice.maybe(30, |dice| Millis(1 + dice.below(300))),
             ttl: dice.maybe(30, any_span),
             backoff: dice.maybe(30, any_backoff),
+            retain: dice.maybe(30, any_retain),
             priority: dice.maybe(30, |dice| dice.below(41) as i8 - 20),
+            job_type: dice.maybe(30, |dice| dice.pick(&[b"mail".as_slice(), b"", b"fax"])),
         };
         let due = match dice.below(10) {
             0..3 => Due::In(any_span(dice)),
@@ -480,7 +513,14 @@ impl History {
             _ => Due::Now,
         };
         let wishes = if dice.one_in(2) { wishes } else { Wishes::default() };
-        Command::Publish { bodies: (0..count).map(|_| body(dice)).collect(), id, due, wishes }
+        let bodies = (0..count).map(|_| body(dice)).collect();
+        let now = UnixMillis(self.now);
+        let deadline = dice.maybe(20, any_span).map(|span| now.after(span));
+        let headers: &[(&[u8], &[u8])] = &[(b"trace", b"1"), (b"", b"\0")];
+        let headers = headers[..dice.pick(&[0, 0, 0, 1, 2])].to_vec();
+        let replaces =
+            if count > 0 && self.dice.one_in(10) { Some(self.any_living()) } else { None };
+        Command::Publish(Draft { bodies, id, due, deadline, headers, replaces, wishes })
     }
 
     /// An id that may be new, taken, made, or about to be made.
@@ -490,12 +530,7 @@ impl History {
             1 => {
                 // A publish with an id draws one in vain, so the next but one is foreseen.
                 let mut foresight = self.primary.clone();
-                let once = Publish {
-                    bodies: Bodies::Many(vec![b"", b""]),
-                    id: None,
-                    due: Due::Now,
-                    wishes: Wishes::default(),
-                };
+                let once = Publish::new(Bodies::Many(vec![b"", b""]));
                 let made = foresight.apply(Action::Publish(once)).expect("no id, no refusal");
                 let Answer::Ids(ids) = answer(&foresight, made) else { panic!("no ids") };
                 ids[1].to_lowercase()
@@ -553,6 +588,15 @@ fn any_span(dice: &mut Dice) -> Millis {
     })
 }
 
+fn any_retain(dice: &mut Dice) -> Retain {
+    dice.pick(&[
+        Retain::NONE,
+        Retain::For(Millis(100)),
+        Retain::For(Millis(5_000)),
+        Retain::Forever,
+    ])
+}
+
 fn any_backoff(dice: &mut Dice) -> Backoff {
     match dice.below(4) {
         0 => Backoff::None,
@@ -572,16 +616,20 @@ fn any_holder(dice: &mut Dice) -> Holder {
 
 fn any_verdict(dice: &mut Dice) -> Verdict<'static> {
     let error = dice.pick(&[None, None, Some(b"".as_slice()), Some(b"no route to host")]);
-    match dice.below(10) {
-        0..4 => Verdict::Ack,
-        4..7 => Verdict::Nack { delay: dice.maybe(50, any_span), error },
-        7..9 => Verdict::Release { delay: dice.maybe(30, any_span).unwrap_or_default() },
+    match dice.below(12) {
+        0..2 => {
+            let result = dice.pick(&[b"".as_slice(), b"42", b"a result that is rather long"]);
+            Verdict::Fulfill { result, retain: dice.maybe(50, any_retain) }
+        }
+        2..6 => Verdict::Ack,
+        6..9 => Verdict::Nack { delay: dice.maybe(50, any_span), error },
+        9..11 => Verdict::Release { delay: dice.maybe(30, any_span).unwrap_or_default() },
         _ => Verdict::Bury { error },
     }
 }
 
 fn any_settings(dice: &mut Dice) -> Vec<Setting> {
-    let one = |dice: &mut Dice| match dice.below(11) {
+    let one = |dice: &mut Dice| match dice.below(13) {
         0 => Setting::Tries(1 + dice.below(4) as u32),
         1 => Setting::Ttr(Millis(1 + dice.below(500))),
         2 => Setting::Ttl(any_span(dice)),
@@ -592,6 +640,8 @@ fn any_settings(dice: &mut Dice) -> Vec<Setting> {
         7 => Setting::DeadAge(dice.pick(&[Millis(0), Millis(0), Millis(1), Millis(5_000)])),
         8 => Setting::Expired(dice.pick(&[WhenExpired::Drop, WhenExpired::Bury])),
         9 => Setting::Lapse(dice.pick(&[WhenLapsed::Ready, WhenLapsed::Backoff])),
+        10 => Setting::Retain(any_retain(dice)),
+        11 => Setting::IdleExpire(any_span(dice)),
         _ => Setting::MaxBody(dice.pick(&[0, 0, 10, 1_000])),
     };
     (0..1 + dice.below(3)).map(|_| one(dice)).collect()

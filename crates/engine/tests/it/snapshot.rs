@@ -2,11 +2,11 @@
 
 use jobq_engine::{
     snapshot::{FRAME_BYTES, SNAPSHOT_VERSION},
-    Backoff, Change, Corrupt, Holder, Millis, Queue, Revival, Setting, Side, StateKind, Verdict,
-    WhenExpired, WhenLapsed,
+    Backoff, Change, Corrupt, Holder, Millis, Queue, Retain, Revival, Setting, Side, StateKind,
+    Verdict, WhenExpired, WhenLapsed,
 };
 
-use crate::support::{job, load, reloaded, Dice, Driver, ANYONE, FREE};
+use crate::support::{job, load, reloaded, Dice, Driver, ANYONE, FREE, START};
 
 /// The frames of [`fixed`] in form 1, with an empty line between them.
 fn golden() -> Vec<Vec<u8>> {
@@ -45,6 +45,19 @@ fn fixed() -> Queue {
     driver.publish_into(StateKind::Dead, "purged:1");
     driver.configure(&[Setting::DeadMax(3)]);
     driver.purge(StateKind::Dead, 1);
+    driver.configure(&[Setting::Retain(Retain::For(Millis(7_000))), Setting::MaxLen(999)]);
+    driver.configure(&[Setting::IdleExpire(Millis(86_400_000))]);
+    let headers: [(&[u8], &[u8]); 2] = [(b"trace", b"\0\xFF"), (b"empty", b"")];
+    let headed = job("headed").headers(&headers).job_type("mail").deadline(START + 80_000);
+    driver.publish(headed.delay(60).retain(Retain::Forever));
+    driver.publish_into(StateKind::Completed, "always:1");
+    driver.publish(job("fulfilled").id("fulfilled:1").job_type("fax"));
+    driver.fulfill("fulfilled:1", "result", None);
+    driver.publish(job("acked").id("acked:1"));
+    driver.publish(job("replaced").id("acked:1").replaces("acked:1").priority(-20));
+    driver.consume();
+    driver.ack("acked:1");
+    driver.bury_all(StateKind::Delayed, 1);
     driver.pause(Side::In, 0);
     driver.pause(Side::Out, 600_000);
     driver.queue
@@ -95,7 +108,7 @@ fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
     let mut original = Driver { queue: fixed() };
     original.resume();
     let original = original.queue;
-    let changes: [fn(&mut Driver); 19] = [
+    let changes: [fn(&mut Driver); 28] = [
         |driver| driver.pass(1),
         |driver| drop(driver.publish(job(""))),
         |driver| drop(driver.consume()),
@@ -118,13 +131,22 @@ fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
         |driver| driver.configure(&[Setting::DeadMax(9), Setting::DeadAge(Millis(1))]),
         |driver| driver.configure(&[Setting::Expired(WhenExpired::Drop)]),
         |driver| driver.configure(&[Setting::Lapse(WhenLapsed::Ready)]),
+        |driver| driver.configure(&[Setting::Retain(Retain::Forever)]),
+        |driver| driver.configure(&[Setting::IdleExpire(Millis(1))]),
+        |driver| drop(driver.publish(job("").job_type("t"))),
+        |driver| drop(driver.publish(job("").headers(&[(b"a", b"b")]))),
+        |driver| drop(driver.publish(job("").headers(&[(b"ab", b"")]))),
+        |driver| drop(driver.publish(job("").deadline(START + 5_000))),
+        |driver| assert_eq!(driver.fulfill("delayed:1", "one", Some(Retain::Forever)), 1),
+        |driver| assert_eq!(driver.fulfill("delayed:1", "another", Some(Retain::Forever)), 1),
+        |driver| assert_eq!(driver.bury_all(StateKind::Ready, 1), 1),
     ];
     let mut seen = vec![original.digest()];
     for change in changes {
         let mut driver = Driver { queue: original.clone() };
         change(&mut driver);
         let digest = driver.queue.digest();
-        assert!(!seen.contains(&digest));
+        assert!(!seen.contains(&digest), "change {}", seen.len());
         seen.push(digest);
     }
 }
@@ -264,7 +286,7 @@ fn work_off(queue: Queue) {
 fn a_huge_declared_length_is_refused_without_making_room_for_it() {
     let queue = fixed();
     let huge = [u64::MAX, u64::MAX / 2, 1 << 40, u64::from(u32::MAX)];
-    let lengths = ["dead", "no route", "dead:1", "w1"];
+    let lengths = ["dead", "no route", "dead:1", "w1", "mail", "fax", "result"];
     let frames = frames_of(&queue);
     for (n, frame) in frames.iter().enumerate() {
         for text in lengths {
@@ -280,8 +302,8 @@ fn a_huge_declared_length_is_refused_without_making_room_for_it() {
         assert_refused(&hostile, "a record");
     }
     // How many tasks there are, the first of them being to kick one job.
-    let tasks = [&4u64.to_le_bytes()[..], &0u32.to_le_bytes(), &1u64.to_le_bytes()].concat();
-    let tasks = place_of(&frames[0], &tasks).expect("four tasks");
+    let tasks = [&5u64.to_le_bytes()[..], &0u32.to_le_bytes(), &1u64.to_le_bytes()].concat();
+    let tasks = place_of(&frames[0], &tasks).expect("five tasks");
     for len in huge {
         let mut hostile = frames.clone();
         hostile[0][tasks..tasks + 8].copy_from_slice(&len.to_le_bytes());
@@ -326,6 +348,9 @@ fn what_no_queue_can_hold_is_refused() {
         ("a token to come", two(StateKind::Leased), field::INSTANT_OR_TOKEN, 3u64.to_le_bytes()),
         ("dead before the last", two(StateKind::Dead), field::INSTANT_OR_TOKEN, [0; 8]),
         ("dead since the future", two(StateKind::Dead), field::INSTANT_OR_TOKEN, far),
+        ("done before the last", two(StateKind::Completed), field::INSTANT_OR_TOKEN, [0; 8]),
+        ("done in the future", two(StateKind::Completed), field::INSTANT_OR_TOKEN, far),
+        ("ready before the last", ready(), field::INSTANT_OR_TOKEN, [0; 8]),
     ];
     for (what, queue, field, value) in cases {
         let mut frames = frames_of(&queue);
@@ -338,18 +363,18 @@ fn what_no_queue_can_hold_is_refused() {
 
 /// The description of [`fixed`], field by field from its beginning.
 mod description {
-    pub const DEAD_AGE: usize = 97;
-    pub const EXPIRED: usize = 105;
-    pub const LAPSE: usize = 106;
-    pub const PAUSED_IN: usize = 107;
-    pub const PAUSED_IN_UNTIL: usize = 108;
-    pub const PAUSED_OUT: usize = 116;
-    pub const PAUSED_OUT_UNTIL: usize = 117;
-    pub const UPDATED: usize = 229;
-    pub const PURGED: usize = 237;
-    pub const PRUNED: usize = 245;
+    pub const DEAD_AGE: usize = 114;
+    pub const EXPIRED: usize = 122;
+    pub const LAPSE: usize = 123;
+    pub const PAUSED_IN: usize = 124;
+    pub const PAUSED_IN_UNTIL: usize = 125;
+    pub const PAUSED_OUT: usize = 133;
+    pub const PAUSED_OUT_UNTIL: usize = 134;
+    pub const UPDATED: usize = 286;
+    pub const PURGED: usize = 294;
+    pub const PRUNED: usize = 302;
     /// Before it come the number of tasks, a kick, a respawn, and the pruning of the dead.
-    pub const PURGE: usize = 253 + 8 + 12 + 34 + 4;
+    pub const PURGE: usize = 318 + 8 + 12 + 34 + 4;
     pub const PURGE_STATE: usize = PURGE + 4;
     pub const PURGE_LEFT: usize = PURGE_STATE + 1;
 }
@@ -371,7 +396,7 @@ fn a_description_that_no_queue_can_have_is_refused() {
         ("a pause that is over", at::PAUSED_OUT_UNTIL, &[0; 8]),
         ("many updates", at::UPDATED, &(1u64 << 46).to_le_bytes()),
         ("a purge of the delayed", at::PURGE_STATE, &[0]),
-        ("a purge of the dead", at::PURGE_STATE, &[3]),
+        ("a purge of the dead", at::PURGE_STATE, &[4]),
         ("a purge of all there will be", at::PURGE_LEFT, &never),
     ];
     let refused: [(&str, usize, &[u8]); 15] = [
@@ -385,11 +410,11 @@ fn a_description_that_no_queue_can_have_is_refused() {
         ("more updates than can be", at::UPDATED, &many),
         ("more purged than can be", at::PURGED, &many),
         ("more pruned than can be", at::PRUNED, &many),
-        ("a task that is none", at::PURGE, &[4]),
-        ("a purge of a state that is none", at::PURGE_STATE, &[4]),
+        ("a task that is none", at::PURGE, &[5]),
+        ("a purge of a state that is none", at::PURGE_STATE, &[5]),
         ("a purge of a state far from any", at::PURGE_STATE, &[255]),
         ("a purge of nothing", at::PURGE_LEFT, &[0; 8]),
-        ("a task that became another", at::PURGE, &[3]),
+        ("a task that became another", at::PURGE, &[4]),
     ];
     let frames = frames_of(&fixed());
     let with = |at: usize, value: &[u8]| {
@@ -397,7 +422,7 @@ fn a_description_that_no_queue_can_have_is_refused() {
         frames[0][HEADER_BYTES + 4 + at..][..value.len()].copy_from_slice(value);
         frames
     };
-    assert_eq!(frames[0][HEADER_BYTES + 4 + at::PURGE..][..5], [2, 0, 0, 0, 3], "a purge");
+    assert_eq!(frames[0][HEADER_BYTES + 4 + at::PURGE..][..5], [3, 0, 0, 0, 4], "a purge");
     for (what, at, value) in taken {
         let queue = load(&with(at, value)).unwrap_or_else(|no| panic!("{what}: {no}"));
         assert_sound(&queue, &|| what.to_owned());
@@ -426,14 +451,14 @@ fn more_dead_jobs_than_are_kept_are_refused_unless_somebody_will_remove_them() {
     let untold = frames_of(&filled(&[]));
     for (max, is_taken) in [(0u64, true), (1, false), (2, false), (3, true), (u64::MAX, true)] {
         let mut frames = untold.clone();
-        frames[0][HEADER_BYTES + 4 + 89..][..8].copy_from_slice(&max.to_le_bytes());
+        frames[0][HEADER_BYTES + 4 + 106..][..8].copy_from_slice(&max.to_le_bytes());
         assert_eq!(load(&frames).is_ok(), is_taken, "{max}");
     }
 }
 
 #[test]
 fn a_version_that_could_not_be_counted_is_refused() {
-    const UPDATES: usize = 72;
+    const UPDATES: usize = 98;
     let mut driver = Driver::new();
     driver.publish(job("a"));
     let frames = frames_of(&driver.queue);
@@ -468,6 +493,9 @@ fn a_job_delivered_more_often_than_it_has_tries_is_refused() {
             }
             StateKind::Ready => {}
             StateKind::Leased => drop(driver.consume()),
+            StateKind::Completed => {
+                assert_eq!(driver.fulfill("a", "", Some(Retain::Forever)), 1);
+            }
             StateKind::Dead => assert_eq!(driver.bury("a"), 1),
         }
         let deliveries = driver.job("a").deliveries;
@@ -481,8 +509,8 @@ fn a_job_delivered_more_often_than_it_has_tries_is_refused() {
             // What can be taken has a try left.
             StateKind::Delayed | StateKind::Ready => deliveries + 1,
             StateKind::Leased => deliveries,
-            // Who comes back starts anew.
-            StateKind::Dead => 1,
+            // Who comes back starts anew, and who is done needs none.
+            StateKind::Completed | StateKind::Dead => 1,
         };
         assert!(may_be(least), "{state:?}");
         assert!(!may_be(least - 1), "{state:?}");

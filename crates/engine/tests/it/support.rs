@@ -2,8 +2,8 @@
 
 use jobq_engine::{
     Action, Backoff, Bodies, Change, Consume, Corrupt, Due, Holder, Job, JobRef, Loader, Millis,
-    Operation, Outcome, Publish, Queue, Refusal, Request, Revival, Setting, Side, Slot, StateKind,
-    Token, UnixMillis, Verdict, Which, Wishes,
+    Operation, Outcome, Publish, Queue, Refusal, Request, Retain, Revival, Setting, Side, Slot,
+    StateKind, Token, UnixMillis, Verdict, Which, Wishes,
 };
 
 /// When every story begins.
@@ -27,12 +27,23 @@ pub struct Draft<'a> {
     body: &'a str,
     id: Option<&'a str>,
     due: Due,
-    wishes: Wishes,
+    deadline: Option<UnixMillis>,
+    headers: &'a [(&'a [u8], &'a [u8])],
+    replaces: Option<&'a str>,
+    wishes: Wishes<'a>,
 }
 
 /// A job with this body and no options.
 pub fn job(body: &str) -> Draft<'_> {
-    Draft { body, id: None, due: Due::Now, wishes: Wishes::default() }
+    Draft {
+        body,
+        id: None,
+        due: Due::Now,
+        deadline: None,
+        headers: &[],
+        replaces: None,
+        wishes: Wishes::default(),
+    }
 }
 
 impl<'a> Draft<'a> {
@@ -48,6 +59,31 @@ impl<'a> Draft<'a> {
 
     pub fn at(mut self, unix_ms: u64) -> Self {
         self.due = Due::At(UnixMillis(unix_ms));
+        self
+    }
+
+    pub fn deadline(mut self, unix_ms: u64) -> Self {
+        self.deadline = Some(UnixMillis(unix_ms));
+        self
+    }
+
+    pub fn headers(mut self, headers: &'a [(&'a [u8], &'a [u8])]) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    pub fn replaces(mut self, id: &'a str) -> Self {
+        self.replaces = Some(id);
+        self
+    }
+
+    pub fn job_type(mut self, name: &'a str) -> Self {
+        self.wishes.job_type = Some(name.as_bytes());
+        self
+    }
+
+    pub fn retain(mut self, retain: Retain) -> Self {
+        self.wishes.retain = Some(retain);
         self
     }
 
@@ -81,6 +117,9 @@ impl<'a> Draft<'a> {
             bodies: Bodies::One(self.body.as_bytes()),
             id: self.id,
             due: self.due,
+            deadline: self.deadline,
+            headers: self.headers.to_vec(),
+            replaces: self.replaces.map(named),
             wishes: self.wishes,
         })
     }
@@ -204,6 +243,14 @@ impl Driver {
         self.settle(&[name], RELEASE)
     }
 
+    pub fn fulfill(&mut self, name: &str, result: &str, retain: Option<Retain>) -> u64 {
+        self.settle(&[name], Verdict::Fulfill { result: result.as_bytes(), retain })
+    }
+
+    pub fn bury_all(&mut self, state: StateKind, count: u64) -> u64 {
+        self.count(Action::BuryAll { state, count })
+    }
+
     pub fn bury(&mut self, name: &str) -> u64 {
         self.settle(&[name], BURY)
     }
@@ -310,6 +357,11 @@ impl Driver {
                 let taken = self.consume().id;
                 assert_eq!(taken, id);
                 taken
+            }
+            StateKind::Completed => {
+                let id = self.publish(draft.retain(Retain::Forever));
+                assert_eq!(self.fulfill(&id, "done", None), 1);
+                id
             }
             StateKind::Dead => {
                 let id = self.publish(draft);

@@ -24,6 +24,10 @@ fn integers_are_strict_decimals_within_their_range() {
         (range::PRIORITY, "21"),
         (range::PRIORITY, "-21"),
         (range::COUNT, "10001"),
+        (range::NAMES, "0"),
+        (range::HEADERS, "1001"),
+        (range::RETAIN, "3155760000001"),
+        (range::DEADLINE, "253402300800000"),
         (range::MOVED, "9223372036854775808"),
         (range::TRIES, "4294967296"),
         (range::WEIGHT, "1001"),
@@ -67,10 +71,11 @@ fn a_single_id_may_be_a_word_of_the_command() {
     let update = find(b"JQ.UPDATE").unwrap();
     let argv: [&[u8]; 4] = [b"JQ.UPDATE", b"ttl", b"TTL", b"5"];
     let mut args = Args::new(update, &argv);
-    assert_eq!(args.id().unwrap().id, "ttl");
+    assert_eq!(args.id("id").unwrap().id, "ttl");
     assert_eq!(args.word().unwrap(), Some("TTL"));
-    assert!(args.id().is_ok());
-    assert!(args.id().unwrap_err().to_string().starts_with("SYNTAX no value for id; usage: "));
+    assert!(args.id("id").is_ok());
+    let refused = args.id("id").unwrap_err().to_string();
+    assert!(refused.starts_with("SYNTAX no value for id; usage: "));
 }
 
 #[test]

@@ -40,7 +40,8 @@ fn every_refusal_of_the_engine_has_its_word() {
     };
     assert_eq!(line(Refusal::Duplicate("birthday:7".into())), "DUPLICATE birthday:7");
     assert!(line(Refusal::ExpiresBeforeDue).starts_with("RANGE TTL "));
-    assert!(line(Refusal::TooBig { body: 9, max: 8 }).starts_with("TOOBIG "));
+    assert!(line(Refusal::OverdueBeforeDue).starts_with("RANGE DEADLINE "));
+    assert!(line(Refusal::TooBig { bytes: 9, max: 8 }).starts_with("TOOBIG "));
     assert!(line(Refusal::Full { max: 3 }).starts_with("FULL "));
     assert!(line(Refusal::Paused).starts_with("PAUSED "));
     assert!(line(Refusal::NoSuchJob).starts_with("NOSUCHJOB "));

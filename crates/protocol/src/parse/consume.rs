@@ -1,7 +1,8 @@
-//! Taking jobs, and looking at them.
+//! Taking jobs.
 
 use jobq_engine::{Consume, Holder, Millis};
 
+use super::repeated;
 use crate::{
     args::Args,
     call::{Call, ConsumeCall},
@@ -17,6 +18,7 @@ pub fn consume<'a>(queue: &'a [u8], args: &mut Args<'a, '_>) -> Result<Call<'a>,
     let mut holder = Holder { worker: &b""[..], ttr: Millis::ZERO, counted: true };
     let mut count = 1;
     let mut block = None;
+    let mut details = false;
     let mut weights = Vec::new();
     let mut queues = vec![queue];
     while let Some(word) = args.word()? {
@@ -26,6 +28,7 @@ pub fn consume<'a>(queue: &'a [u8], args: &mut Args<'a, '_>) -> Result<Call<'a>,
             "BLOCK" => block = Some(args.span(&range::BLOCK)?),
             "WORKER" => holder.worker = worker(args.value(word)?)?,
             "FREE" => holder.counted = false,
+            "DETAILS" => details = true,
             "WEIGHTS" => weights = shares(args.value(word)?)?,
             "ALSO" => queues.extend_from_slice(args.remaining(word)?),
             _ => return Err(args.misplaced(word)),
@@ -39,16 +42,7 @@ pub fn consume<'a>(queue: &'a [u8], args: &mut Args<'a, '_>) -> Result<Call<'a>,
         return Err(args.syntax(&what));
     }
     let consume = Consume { count, holder };
-    Ok(Call::Consume(ConsumeCall { consume, block, weights, queues }))
-}
-
-/// `JQ.PEEK queue [COUNT n]`
-pub fn peek<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    let count = match args.word()? {
-        Some(_) => args.integer(&range::COUNT)?,
-        None => 1,
-    };
-    Ok(Call::Peek { count })
+    Ok(Call::Consume(ConsumeCall { consume, block, details, weights, queues }))
 }
 
 fn worker(name: &[u8]) -> Result<&[u8], BadArguments> {
@@ -61,14 +55,4 @@ fn worker(name: &[u8]) -> Result<&[u8], BadArguments> {
 
 fn shares(text: &[u8]) -> Result<Vec<u32>, BadArguments> {
     text.split(|&c| c == b',').map(|share| range::WEIGHT.read(share)).collect()
-}
-
-/// Finds a queue that is named twice. By sorting, since a client may name very many.
-fn repeated<'a>(queues: &[&'a [u8]]) -> Option<&'a [u8]> {
-    if queues.len() == 1 {
-        return None;
-    }
-    let mut sorted = queues.to_vec();
-    sorted.sort_unstable();
-    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }

@@ -1,6 +1,6 @@
-//! Changing, moving, removing and counting jobs, and the queue's pauses and configuration.
+//! Changing, moving and removing jobs, and the queue's pauses and configuration.
 
-use jobq_engine::{Change, Due, Millis, Revival, Side, StateKind, UnixMillis, Which};
+use jobq_engine::{Change, Due, Millis, Revival, Side, UnixMillis, Which};
 
 use crate::{
     args::Args,
@@ -12,7 +12,7 @@ use crate::{
 
 /// `JQ.UPDATE queue id [option ...]`
 pub fn update<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    let job = args.id()?;
+    let job = args.id("id")?;
     let mut change = Change::default();
     while let Some(word) = args.word()? {
         match word {
@@ -35,7 +35,7 @@ pub fn update<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     Ok(Call::Update { job, change })
 }
 
-/// `JQ.KICK queue (COUNT n | ID id [id ...])`
+/// `JQ.KICK queue (COUNT n | ID id [id ...] | ALL)`
 pub fn kick<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     which(args).map(Call::Kick)
 }
@@ -63,12 +63,9 @@ pub fn delete<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     args.ids().map(Call::Delete)
 }
 
-/// `JQ.PURGE queue (delayed|ready|leased|dead) [COUNT n]`
+/// `JQ.PURGE queue (delayed|ready|leased|completed|dead) [COUNT n]`
 pub fn purge<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    let state = match args.word()? {
-        Some(word) => state(word).ok_or_else(|| args.misplaced(word))?,
-        None => return Err(args.syntax("nothing says which jobs")),
-    };
+    let state = args.state()?;
     let count = match args.word()? {
         Some("COUNT") => args.integer(&range::MOVED)?,
         Some(word) => return Err(args.misplaced(word)),
@@ -94,11 +91,6 @@ pub fn pause<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
         }
     }
     Ok(Call::Pause { side: side.unwrap_or(Side::Both), span })
-}
-
-/// `JQ.LEN queue [delayed|ready|leased|dead]`
-pub fn len<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    Ok(Call::Len(args.word()?.and_then(state)))
 }
 
 /// `JQ.CONFIG queue (GET [name] | SET name value [name value ...])`
@@ -136,11 +128,7 @@ fn setting(args: &Args<'_, '_>, name: &[u8]) -> Result<&'static SettingSpec, Bad
     })
 }
 
-fn state(word: &str) -> Option<StateKind> {
-    StateKind::ALL.into_iter().find(|state| state.name() == word)
-}
-
-/// Reads which jobs are meant. Whether they can be all is in the table.
+/// Reads which jobs are meant.
 fn which<'a>(args: &mut Args<'a, '_>) -> Result<Which<'a>, BadArguments> {
     match args.word()? {
         Some("COUNT") => args.integer(&range::MOVED).map(Which::First),

@@ -1,13 +1,17 @@
 //! Publishing.
 
-use jobq_engine::{id, Backoff, Bodies, Due, Millis, Publish, UnixMillis, Wishes};
+use jobq_engine::{id, Backoff, Bodies, Due, Millis, Publish, Retain, UnixMillis};
 
+use super::repeated;
 use crate::{
     args::Args,
     call::Call,
     error::{shown, BadArguments, ErrorWord},
     range,
 };
+
+/// The longest name of a type, in bytes.
+pub const TYPE_BYTES_MAX: usize = 256;
 
 /// `JQ.PUBLISH queue body [option ...]`
 pub fn publish<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
@@ -19,33 +23,39 @@ pub fn publish<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
 /// `JQ.MPUBLISH queue n body [body ...] [option ...]`
 pub fn publish_many<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let n = args.integer(&range::BODIES)?;
-    let bodies = args.values(n)?.to_vec();
+    let bodies = args.values(n, format_args!("n is {n}"))?.to_vec();
     let publish = options(args, Bodies::Many(bodies))?;
     Ok(Call::Publish { publish, many: true })
 }
 
-/// The table has no `ID` for `JQ.MPUBLISH`, so the word does not come up there.
+/// The table has no `ID` and no `REPLACES` for `JQ.MPUBLISH`, so the words do not come up there.
 fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Publish<'a>, BadArguments> {
-    let mut id = None;
-    let mut due = Due::Now;
-    let mut wishes = Wishes::default();
+    let mut publish = Publish::new(bodies);
+    let wishes = &mut publish.wishes;
     while let Some(word) = args.word()? {
         match word {
-            "ID" => id = Some(given_id(args.value(word)?)?),
-            "DELAY" | "AT" if due != Due::Now => {
+            "ID" => publish.id = Some(given_id(args.value(word)?)?),
+            "TYPE" => wishes.job_type = Some(job_type(args.value(word)?)?),
+            "HEADERS" => publish.headers = headers(args)?,
+            "DELAY" | "AT" if publish.due != Due::Now => {
                 return Err(args.syntax("DELAY and AT exclude each other"));
             }
-            "DELAY" => due = Due::In(args.integer(&range::DELAY).map(Millis)?),
-            "AT" => due = Due::At(args.integer(&range::AT).map(UnixMillis)?),
+            "DELAY" => publish.due = Due::In(args.integer(&range::DELAY).map(Millis)?),
+            "AT" => publish.due = Due::At(args.integer(&range::AT).map(UnixMillis)?),
             "TTL" => wishes.ttl = Some(args.span(&range::TTL)?),
             "TTR" => wishes.ttr = Some(args.span(&range::TTR)?),
+            "DEADLINE" => {
+                publish.deadline = Some(args.integer(&range::DEADLINE).map(UnixMillis)?);
+            }
             "TRIES" => wishes.tries = Some(args.integer(&range::TRIES)?),
             "BACKOFF" => wishes.backoff = Some(backoff(word, args.value(word)?)?),
+            "RETAIN" => wishes.retain = Some(retain(word, args.value(word)?)?),
             "PRIORITY" => wishes.priority = Some(args.integer(&range::PRIORITY)?),
+            "REPLACES" => publish.replaces = Some(args.id(word)?),
             _ => return Err(args.misplaced(word)),
         }
     }
-    Ok(Publish { bodies, id, due, wishes })
+    Ok(publish)
 }
 
 fn given_id(text: &[u8]) -> Result<&str, BadArguments> {
@@ -54,6 +64,36 @@ fn given_id(text: &[u8]) -> Result<&str, BadArguments> {
         let message = format!("ID is 1 to 64 letters, digits or . _ : -, not {}", shown(text));
         BadArguments { word: ErrorWord::Range, message }
     })
+}
+
+/// Reads the type of a job.
+pub fn job_type(name: &[u8]) -> Result<&[u8], BadArguments> {
+    if name.len() <= TYPE_BYTES_MAX && !name.trim_ascii().is_empty() {
+        return Ok(name);
+    }
+    let message = format!(
+        "TYPE is a name of 1 to {TYPE_BYTES_MAX} bytes, not all of them white space, and not {}",
+        shown(name)
+    );
+    Err(BadArguments { word: ErrorWord::Range, message })
+}
+
+/// Names and values.
+type Headers<'a> = Vec<(&'a [u8], &'a [u8])>;
+
+/// Reads names and values, none of which is taken for a word.
+fn headers<'a>(args: &mut Args<'a, '_>) -> Result<Headers<'a>, BadArguments> {
+    let n: usize = args.integer(&range::HEADERS)?;
+    let texts = args.values(2 * n, format_args!("HEADERS says {n} names, each with its value"))?;
+    let names: Vec<_> = texts.iter().copied().step_by(2).collect();
+    if names.contains(&&b""[..]) {
+        let message = "HEADERS takes names of at least 1 byte, not ''".to_string();
+        return Err(BadArguments { word: ErrorWord::Range, message });
+    }
+    if let Some(twice) = repeated(&names) {
+        return Err(args.syntax(&format!("header {} is named twice", shown(twice))));
+    }
+    Ok(names.into_iter().zip(texts.iter().copied().skip(1).step_by(2)).collect())
 }
 
 /// Reads the backoff that is named `name`, here and as a setting.
@@ -67,4 +107,12 @@ pub fn backoff(name: &str, text: &[u8]) -> Result<Backoff, BadArguments> {
         );
         BadArguments { word: ErrorWord::Range, message }
     })
+}
+
+/// Reads the retention that is named `name`, here and as a setting.
+pub fn retain(name: &'static str, text: &[u8]) -> Result<Retain, BadArguments> {
+    if text.eq_ignore_ascii_case(b"FOREVER") {
+        return Ok(Retain::Forever);
+    }
+    range::RETAIN.called(name).read(text).map(Millis).map(Retain::For)
 }

@@ -2,11 +2,23 @@
 
 use jobq_engine::{Millis, Verdict};
 
+use super::produce::retain;
 use crate::{args::Args, call::Call, error::BadArguments, range};
 
 /// `JQ.ACK queue id [id ...]`
 pub fn ack<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     Ok(Call::Settle { jobs: args.ids()?, verdict: Verdict::Ack })
+}
+
+/// `JQ.FULFILL queue id result [RETAIN ms|FOREVER]`
+pub fn fulfill<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let jobs = vec![args.id("id")?];
+    let result = args.value("result")?;
+    let retain = match args.word()? {
+        Some(word) => Some(retain(word, args.value(word)?)?),
+        None => None,
+    };
+    Ok(Call::Settle { jobs, verdict: Verdict::Fulfill { result, retain } })
 }
 
 /// `JQ.NACK queue id [id ...] [DELAY ms] [ERROR text]`
@@ -23,21 +35,38 @@ pub fn release<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     Ok(Call::Settle { jobs, verdict: Verdict::Release { delay } })
 }
 
-/// `JQ.BURY queue id [id ...] [ERROR text]`
+/// `JQ.BURY queue (id [id ...] [ERROR text] | ALL (delayed|ready) [COUNT n])`
 pub fn bury<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    if args.next_word() == Some("ALL") {
+        return bury_all(args);
+    }
     let jobs = args.ids()?;
     let error = circumstances(args)?.error;
     Ok(Call::Settle { jobs, verdict: Verdict::Bury { error } })
 }
 
+fn bury_all<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    args.word()?;
+    let state = args.state()?;
+    let mut count = u64::MAX;
+    while let Some(word) = args.word()? {
+        match word {
+            "COUNT" => count = args.integer(&range::MOVED)?,
+            "ERROR" => return Err(args.syntax("ERROR is not taken with ALL")),
+            _ => return Err(args.misplaced(word)),
+        }
+    }
+    Ok(Call::BuryAll { state, count })
+}
+
 /// `JQ.TOUCH queue [TTR ms] id [id ...]`
 pub fn touch<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    let ttr = match args.at_word() {
-        true => args.word()?.map(|_| args.span(&range::TTR)).transpose()?,
-        false => None,
+    let ttr = match args.next_word() {
+        Some(_) => args.word()?.map(|_| args.span(&range::TTR)).transpose()?,
+        None => None,
     };
     let jobs = args.ids()?;
-    if args.at_word() && ttr.is_none() {
+    if args.next_word().is_some() && ttr.is_none() {
         // Taken for ids, the word and its value would go unnoticed.
         return Err(args.syntax("TTR comes before the ids"));
     }

@@ -5,8 +5,8 @@ mod fuzz;
 mod refusals;
 
 use jobq_engine::{
-    Backoff, Bodies, Change, Due, JobRef, Millis, Setting, Side, StateKind, Token, UnixMillis,
-    Verdict, WhenExpired, WhenLapsed, Which,
+    Backoff, Bodies, Change, Cursor, Due, JobRef, Listing, Millis, Retain, Setting, Side,
+    StateKind, Token, UnixMillis, Verdict, WhenExpired, WhenLapsed, Which,
 };
 
 use super::*;
@@ -43,6 +43,8 @@ fn a_publish_in_its_shortest_form_wishes_nothing() {
     let Call::Publish { publish, many } = understood("JQ.PUBLISH q hello") else { panic!() };
     assert!(matches!(publish.bodies, Bodies::One(b"hello")));
     assert_eq!((publish.id, publish.due, many), (None, Due::Now, false));
+    assert_eq!((publish.deadline, publish.replaces), (None, None));
+    assert!(publish.headers.is_empty());
     assert_eq!(publish.wishes, Default::default());
 }
 
@@ -66,6 +68,48 @@ fn a_publish_takes_every_option_in_any_order_and_either_case() {
 }
 
 #[test]
+fn a_publish_says_what_the_job_is_when_it_ends_and_what_it_replaces() {
+    let line = "JQ.PUBLISH q hello replaces b@7 retain Forever deadline 9 type greeting \
+                headers 2 lang en tone warm TTL 5";
+    let Call::Publish { publish, .. } = understood(line) else { panic!() };
+    assert_eq!(publish.replaces, Some(receipt("b", 7)));
+    assert_eq!(publish.deadline, Some(UnixMillis(9)));
+    assert_eq!(publish.headers, [(&b"lang"[..], &b"en"[..]), (b"tone", b"warm")]);
+    assert_eq!(publish.wishes.job_type, Some(&b"greeting"[..]));
+    assert_eq!(publish.wishes.retain, Some(Retain::Forever));
+    assert_eq!(publish.wishes.ttl, Some(Millis(5)));
+
+    let Call::Publish { publish, .. } = understood("JQ.MPUBLISH q 1 x RETAIN 0") else { panic!() };
+    assert_eq!(publish.wishes.retain, Some(Retain::NONE));
+    let line = "JQ.PUBLISH q hello ID a REPLACES a";
+    let Call::Publish { publish, .. } = understood(line) else { panic!() };
+    assert_eq!((publish.id, publish.replaces), (Some("a"), Some(job("a"))));
+}
+
+#[test]
+fn neither_a_type_nor_a_header_is_taken_for_a_word() {
+    let line = "JQ.PUBLISH q hello TYPE HEADERS HEADERS 2 TTL TTL DELAY AT TTR 5";
+    let Call::Publish { publish, .. } = understood(line) else { panic!() };
+    assert_eq!(publish.wishes.job_type, Some(&b"HEADERS"[..]));
+    assert_eq!(publish.headers, [(&b"TTL"[..], &b"TTL"[..]), (b"DELAY", b"AT")]);
+    assert_eq!(publish.wishes.ttr, Some(Millis(5)));
+}
+
+#[test]
+fn headers_are_any_bytes_and_their_names_differ_to_the_byte() {
+    let argv: [&[u8]; 9] =
+        [b"JQ.PUBLISH", b"q", b"", b"HEADERS", b"2", b"\xFF\0", b"", b"\xff\x01", b"\r\n"];
+    let parsed = parse(find(argv[0]).unwrap(), &argv);
+    let Ok(Call::Publish { publish, .. }) = parsed else { panic!("{parsed:?}") };
+    assert_eq!(publish.headers, [(&b"\xFF\0"[..], &b""[..]), (b"\xFF\x01", b"\r\n")]);
+
+    let Call::Publish { publish, .. } = understood("JQ.PUBLISH q x HEADERS 2 a 1 A 1") else {
+        panic!()
+    };
+    assert_eq!(publish.headers.len(), 2, "names are no words: case makes a difference");
+}
+
+#[test]
 fn a_body_is_never_taken_for_a_word() {
     let Call::Publish { publish, .. } = understood("JQ.PUBLISH q DELAY DELAY 5") else { panic!() };
     assert_eq!(publish.bodies.as_slice(), [b"DELAY"]);
@@ -85,7 +129,8 @@ fn publishing_many_says_so_even_for_one_body() {
 
 #[test]
 fn a_consume_in_its_shortest_form_takes_one_job_and_does_not_wait() {
-    let ConsumeCall { consume, block, weights, queues } = consume("JQ.CONSUME q");
+    let ConsumeCall { consume, block, details, weights, queues } = consume("JQ.CONSUME q");
+    assert!(!details);
     assert_eq!(consume.count, 1);
     assert_eq!(consume.holder.worker, b"");
     assert_eq!(consume.holder.ttr, Millis::ZERO);
@@ -97,8 +142,10 @@ fn a_consume_in_its_shortest_form_takes_one_job_and_does_not_wait() {
 
 #[test]
 fn a_consume_takes_every_option() {
-    let line = "JQ.CONSUME q COUNT 10000 TTR 5 BLOCK 0 WORKER w FREE WEIGHTS 5,1000,1 ALSO r FREE";
-    let ConsumeCall { consume, block, weights, queues } = consume(line);
+    let line = "JQ.CONSUME q COUNT 10000 TTR 5 BLOCK 0 WORKER w FREE details WEIGHTS 5,1000,1 \
+                ALSO r FREE";
+    let ConsumeCall { consume, block, details, weights, queues } = consume(line);
+    assert!(details);
     assert_eq!(consume.count, 10_000);
     assert_eq!(consume.holder.worker, b"w");
     assert_eq!(consume.holder.ttr, Millis(5));
@@ -145,11 +192,39 @@ fn settling_takes_ids_and_receipts_and_what_goes_with_the_verdict() {
         settled("JQ.RELEASE q a DELAY 9"),
         (vec![job("a")], Verdict::Release { delay: Millis(9) })
     );
+    assert_eq!(
+        settled("JQ.FULFILL q a@7 done"),
+        (vec![receipt("a", 7)], Verdict::Fulfill { result: b"done", retain: None })
+    );
+    assert_eq!(
+        settled("JQ.FULFILL q RETAIN RETAIN retain forever"),
+        (
+            vec![job("RETAIN")],
+            Verdict::Fulfill { result: b"RETAIN", retain: Some(Retain::Forever) }
+        )
+    );
+    assert_eq!(
+        settled("JQ.FULFILL q a b RETAIN 5"),
+        (vec![job("a")], Verdict::Fulfill { result: b"b", retain: Some(Retain::For(Millis(5))) })
+    );
     assert_eq!(settled("JQ.BURY q a"), (vec![job("a")], Verdict::Bury { error: None }));
     assert_eq!(
         settled("JQ.BURY q a ERROR no"),
         (vec![job("a")], Verdict::Bury { error: Some(b"no") })
     );
+}
+
+#[test]
+fn all_jobs_that_wait_can_be_buried_at_once() {
+    for (line, buried) in [
+        ("JQ.BURY q ALL ready", (StateKind::Ready, u64::MAX)),
+        ("JQ.BURY q all Delayed count 3", (StateKind::Delayed, 3)),
+    ] {
+        let Call::BuryAll { state, count } = understood(line) else { panic!("{line}") };
+        assert_eq!((state, count), buried, "{line}");
+    }
+    let Call::Settle { jobs, .. } = understood("JQ.BURY q ALL@1 ready@2") else { panic!() };
+    assert_eq!(jobs, [receipt("ALL", 1), receipt("ready", 2)], "a receipt is no word");
 }
 
 #[test]
@@ -207,13 +282,14 @@ fn neither_the_job_nor_the_new_body_of_an_update_is_taken_for_a_word() {
 }
 
 #[test]
-fn a_kick_names_a_number_or_jobs() {
+fn a_kick_names_a_number_or_jobs_or_all() {
     let kicked = |line| match understood(line) {
         Call::Kick(which) => which,
         other => panic!("{line}: {other:?}"),
     };
     assert_eq!(kicked("JQ.KICK q COUNT 9223372036854775807"), Which::First(i64::MAX as u64));
     assert_eq!(kicked("JQ.KICK q id a b"), Which::Ids(vec![job("a"), job("b")]));
+    assert_eq!(kicked("JQ.KICK q all"), Which::First(u64::MAX));
 }
 
 #[test]
@@ -278,6 +354,55 @@ fn one_job_is_told_of_by_its_id_or_a_receipt() {
 }
 
 #[test]
+fn a_list_is_of_one_state_and_begins_at_its_first_job_unless_told_otherwise() {
+    let listed = |line| match understood(line) {
+        Call::List(listing) => listing,
+        other => panic!("{line}: {other:?}"),
+    };
+    for kind in StateKind::ALL {
+        let line = format!("JQ.LIST q {}", kind.name().to_uppercase());
+        let Call::List(listing) = understood(&line) else { panic!("{line}") };
+        let Listing { state, reverse, after, count, job_type, min_age, max_age } = listing;
+        assert_eq!((state, reverse, after, count), (kind, false, None, 10), "{line}");
+        assert_eq!((job_type, min_age, max_age), (None, None, None), "{line}");
+    }
+    assert_eq!(listed("JQ.LIST q dead CURSOR 0").after, None);
+    let line = "JQ.LIST q dead reverse CURSOR 17-3-0-0-17 count 10000 TYPE dead MINAGE 0 MAXAGE 5";
+    let Listing { state, reverse, after, count, job_type, min_age, max_age } = listed(line);
+    assert_eq!((state, reverse, count), (StateKind::Dead, true, 10_000));
+    assert_eq!(after, Cursor::parse(b"17-3-0-0-17"));
+    assert!(after.is_some());
+    assert_eq!(job_type, Some(&b"dead"[..]), "a type may have the name of a state");
+    assert_eq!((min_age, max_age), (Some(Millis(0)), Some(Millis(5))));
+}
+
+#[test]
+fn a_result_is_waited_for_only_if_that_is_said() {
+    for (line, asked) in [
+        ("JQ.RESULT q a", (job("a"), None)),
+        ("JQ.RESULT q a@2 block 0", (receipt("a", 2), Some(Millis(0)))),
+        ("JQ.RESULT q BLOCK BLOCK 5", (job("BLOCK"), Some(Millis(5)))),
+    ] {
+        let Call::Result { job, block } = understood(line) else { panic!("{line}") };
+        assert_eq!((job, block), asked, "{line}");
+    }
+}
+
+#[test]
+fn queues_are_told_without_naming_one() {
+    for (line, asked) in [
+        ("JQ.QUEUES", (None, None, 10)),
+        ("JQ.QUEUES CURSOR 0", (None, None, 10)),
+        ("JQ.QUEUES count 1 cursor >mail match m*", (Some(&b"m*"[..]), Some(&b"mail"[..]), 1)),
+        ("JQ.QUEUES CURSOR > MATCH MATCH", (Some(b"MATCH"), Some(b""), 10)),
+        ("JQ.QUEUES CURSOR >0", (None, Some(b"0"), 10)),
+    ] {
+        let Call::Queues { pattern, after, count } = understood(line) else { panic!("{line}") };
+        assert_eq!((pattern, after, count), asked, "{line}");
+    }
+}
+
+#[test]
 fn a_length_is_of_one_state_or_of_all() {
     assert!(matches!(understood("JQ.LEN q"), Call::Len(None)));
     for state in StateKind::ALL {
@@ -309,6 +434,10 @@ fn several_settings_are_set_at_once_in_their_order() {
         Setting::DeadAge(Millis(0)),
     ];
     assert_eq!(settings, expected);
+
+    let line = "JQ.CONFIG q SET retain FOREVER idle-expire 60000";
+    let Call::ConfigSet(settings) = understood(line) else { panic!() };
+    assert_eq!(settings, [Setting::Retain(Retain::Forever), Setting::IdleExpire(Millis(60_000))]);
 }
 
 #[test]

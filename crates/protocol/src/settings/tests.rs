@@ -16,6 +16,7 @@ fn every_setting_is_read_back_as_it_was_set() {
         "250",
         "90000",
         "exp:100:5000",
+        "86400000",
         "-3",
         "1000",
         "65536",
@@ -23,6 +24,7 @@ fn every_setting_is_read_back_as_it_was_set() {
         "604800000",
         "dead",
         "backoff",
+        "3600000",
     ];
     assert_eq!(values.len(), SETTINGS.len());
     let mut config = Config::default();
@@ -52,6 +54,9 @@ fn an_error_calls_a_setting_by_its_name() {
     assert!(line.starts_with("RANGE backoff is none, "), "{line}");
     let line = refused(b"dead-age", b"1d").to_string();
     assert_eq!(line, "RANGE dead-age is 0 to 3155760000000 milliseconds, not '1d'");
+    let line = refused(b"retain", b"always").to_string();
+    let permitted = "0 to 3155760000000 milliseconds or FOREVER";
+    assert_eq!(line, format!("RANGE retain is {permitted}, not 'always'"));
     let line = refused(b"expired", b"bury").to_string();
     assert_eq!(line, "RANGE expired is drop or dead, not 'bury'");
     let line = refused(b"lapse", b"").to_string();
@@ -66,6 +71,7 @@ fn a_word_is_a_value_in_either_case_and_read_back_in_lower() {
         ("expired", "Drop", "drop"),
         ("lapse", "BackOff", "backoff"),
         ("lapse", "READY", "ready"),
+        ("retain", "Forever", "forever"),
     ] {
         let spec = find(name.as_bytes()).unwrap();
         config.set(spec.parse(value.as_bytes()).unwrap());

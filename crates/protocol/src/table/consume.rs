@@ -26,6 +26,9 @@ const FREE: Arg = Arg::word("free", "FREE")
     .optional()
     .about("The deliveries spend no tries, so no job dies of failing in one.");
 
+const DETAILS: Arg =
+    Arg::word("details", "DETAILS").optional().about("Tells everything known of each job with it.");
+
 const WEIGHTS: Arg = Arg::string("weights").after("WEIGHTS").shown("w,w,...").optional().about(
     "A weight of 1 to 1000 for each queue: the order in which they are asked is drawn anew each \
      time, and a queue comes first as often as its weight says. If not named, they are asked in \
@@ -52,9 +55,10 @@ pub const CONSUME: Command = Command {
     dangerous: false,
     arity: -2,
     keys: Keys::FirstAndAfter("ALSO"),
-    args: &[QUEUE, COUNT, TTR, BLOCK, WORKER, FREE, WEIGHTS, ALSO],
-    reply: "Array of jobs, each an array of three bulk strings: the queue, the receipt, the body. \
-            Null if there is no job, or none came in time (a null array in RESP2). A queue that \
+    args: &[QUEUE, COUNT, TTR, BLOCK, WORKER, FREE, DETAILS, WEIGHTS, ALSO],
+    reply: "Array of jobs, each an array of three bulk strings: the queue, the receipt, the body; \
+            with `DETAILS` a fourth element, a map of the job fields but `body` (a flat array in \
+            RESP2). Null if there is no job, or none came in time (a null array in RESP2). A queue that \
             is paused is as one without ready jobs.",
     errors: &[],
     examples: &[
@@ -64,6 +68,12 @@ pub const CONSUME: Command = Command {
             reply: "1) 1) \"mail\"\n   2) \"welcome-7@1\"\n   3) \"hello\"",
         },
         Example { command: "JQ.CONSUME mail", reply: "(nil)" },
+        Example { command: "JQ.PUBLISH mail goodbye ID farewell-7", reply: "\"farewell-7\"" },
+        Example {
+            command: "JQ.CONSUME mail DETAILS",
+            reply: "1) 1) \"mail\"\n   2) \"farewell-7@2\"\n   3) \"goodbye\"\n   4)  1) \
+                    \"id\"\n       2) \"farewell-7\"\n...",
+        },
     ],
     notes: &[
         "A job is served by priority, then by the time since when it is ready. One reply may carry \
@@ -73,5 +83,6 @@ pub const CONSUME: Command = Command {
          once, at the tail, or after its backoff if the queue's `lapse` says so, or dead if that was \
          its last try.",
         "Inside a transaction or a script it does not wait.",
+        "The fields that `DETAILS` tells are in the table of job fields below.",
     ],
 };

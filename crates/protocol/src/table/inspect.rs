@@ -1,7 +1,11 @@
 //! Looking without changing.
 
-use super::options::{COUNT, JOB_ID, QUEUE, STATE};
-use crate::command::{Access, Command, CommandId, Example, Keys};
+use super::options::{COUNT, CURSOR, JOB_ID, QUEUE, STATE, TYPE};
+use crate::{
+    command::{Access, Command, CommandId, Example, Keys},
+    range,
+    syntax::Arg,
+};
 
 const PUBLISHED: Example =
     Example { command: "JQ.PUBLISH mail hello ID welcome-7", reply: "\"welcome-7\"" };
@@ -62,11 +66,107 @@ pub const JOB: Command = Command {
         Example {
             command: "JQ.JOB mail welcome-7",
             reply:
-                " 1) \"id\"\n 2) \"welcome-7\"\n 3) \"state\"\n 4) \"ready\"\n 5) \"body\"\n 6) \
-                    \"hello\"\n...",
+                " 1) \"id\"\n 2) \"welcome-7\"\n 3) \"state\"\n 4) \"ready\"\n 5) \"type\"\n 6) \
+                    (nil)\n 7) \"body\"\n 8) \"hello\"\n...",
         },
     ],
     notes: &["The fields are in the table of job fields below.", AS_OF],
+    ..INSPECT
+};
+
+pub const LIST: Command = Command {
+    id: CommandId::List,
+    name: "JQ.LIST",
+    summary: "Tells of the jobs of one state, in their order and a page at a time.",
+    complexity: "O(log n + k) for k jobs looked at, with n jobs in the queue",
+    fast: false,
+    arity: -3,
+    args: &[
+        QUEUE,
+        STATE,
+        CURSOR,
+        Arg::integer("count", range::COUNT)
+            .after("COUNT")
+            .shown("n")
+            .optional()
+            .about("At most so many jobs; 10 if not named."),
+        TYPE.shown("t").about("Only jobs of this type."),
+        Arg::integer("minage", range::MIN_AGE)
+            .after("MINAGE")
+            .shown("ms")
+            .optional()
+            .about("Only jobs published at least so long ago."),
+        Arg::integer("maxage", range::MAX_AGE)
+            .after("MAXAGE")
+            .shown("ms")
+            .optional()
+            .about("Only jobs published at most so long ago."),
+        Arg::word("reverse", "REVERSE").optional().about("In the reverse order."),
+    ],
+    reply: "Array of two: the cursor to go on with, `0` at the end; and an array of jobs, each a \
+            map of the job fields (a flat array in RESP2).",
+    examples: &[
+        PUBLISHED,
+        Example {
+            command: "JQ.LIST mail ready COUNT 100",
+            reply: "1) \"0\"\n2) 1)  1) \"id\"\n       2) \"welcome-7\"\n...",
+        },
+        Example { command: "JQ.LIST mail dead", reply: "1) \"0\"\n2) (empty array)" },
+    ],
+    notes: &[
+        "The jobs are in the order in which they would leave the state: of the delayed ones those \
+         soonest due come first, of the ready ones those served next, of the leased ones those \
+         whose lease runs out soonest, and of the completed and the dead those that are so for \
+         longest.",
+        "A page looks at a bounded number of jobs. So it may hold fewer than `COUNT`, even none, \
+         and not be the last, as with `SCAN`: the end is where the cursor is `0`. A job that is in \
+         the state all the while, from the first page to the last, is told of at least once; one \
+         that comes, goes or moves meanwhile may be told of or not. Ages are by the queue's clock.",
+        "The fields are in the table of job fields below.",
+        AS_OF,
+    ],
+    ..INSPECT
+};
+
+pub const RESULT: Command = Command {
+    id: CommandId::Result,
+    name: "JQ.RESULT",
+    summary: "Tells what came of a job, and waits for it if asked to.",
+    blocking: true,
+    arity: -3,
+    args: &[
+        QUEUE,
+        JOB_ID,
+        Arg::integer("block", range::BLOCK).after("BLOCK").shown("ms").optional().about(
+            "Waits so long for the job to be completed, dead or removed; 0 for ever. If not named, \
+             does not wait.",
+        ),
+    ],
+    reply: "Array of two bulk strings: the state of the job and its result, or null if it has none. \
+            Null if there is no such job, or the lease that the receipt names has ended (a null \
+            array in RESP2).",
+    examples: &[
+        PUBLISHED,
+        Example { command: "JQ.RESULT mail welcome-7", reply: "1) \"ready\"\n2) (nil)" },
+        Example {
+            command: "JQ.FULFILL mail welcome-7 delivered RETAIN 60000",
+            reply: "(integer) 1",
+        },
+        Example {
+            command: "JQ.RESULT mail welcome-7 BLOCK 1000",
+            reply: "1) \"completed\"\n2) \"delivered\"",
+        },
+        Example { command: "JQ.RESULT mail welcome-8", reply: "(nil)" },
+    ],
+    notes: &[
+        "Whoever waits is told how the job ended, also where it is not kept: with `completed` and \
+         the result or, after a `JQ.ACK`, null; with `dead` and null; or with null alone if it was \
+         removed unfinished, be it deleted, replaced, purged or expired. If the time is over before that, the \
+         answer is that of a call without `BLOCK`. A job that is completed or dead already is \
+         answered at once.",
+        "Inside a transaction or a script, and on a replica, it does not wait.",
+        AS_OF,
+    ],
     ..INSPECT
 };
 
@@ -113,5 +213,40 @@ pub const DIGEST: Command = Command {
         PUBLISHED,
         Example { command: "JQ.DIGEST mail", reply: "\"5f0c1d7e9a3b24868be1f6a2c07d4935\"" },
     ],
+    ..INSPECT
+};
+
+pub const QUEUES: Command = Command {
+    id: CommandId::Queues,
+    name: "JQ.QUEUES",
+    summary: "Tells the names of the queues of the selected database, a page at a time.",
+    complexity: "O(log q + k) for k names looked at, with q queues in the database",
+    fast: false,
+    arity: -1,
+    keys: Keys::None,
+    args: &[
+        Arg::string("pattern")
+            .after("MATCH")
+            .optional()
+            .about("Only names that match this pattern, as in `KEYS`."),
+        CURSOR,
+        Arg::integer("count", range::NAMES)
+            .after("COUNT")
+            .shown("n")
+            .optional()
+            .about("Looks at so many names; 10 if not named."),
+    ],
+    reply: "Array of two: the cursor to go on with, `0` at the end; and an array of names, sorted \
+            to the byte.",
+    examples: &[
+        PUBLISHED,
+        Example { command: "JQ.PUBLISH fax hello ID welcome-7", reply: "\"welcome-7\"" },
+        Example { command: "JQ.QUEUES", reply: "1) \"0\"\n2) 1) \"fax\"\n   2) \"mail\"" },
+        Example { command: "JQ.QUEUES MATCH m*", reply: "1) \"0\"\n2) 1) \"mail\"" },
+    ],
+    notes: &["The names come from the module's own register of queues, never from a scan of the \
+         keyspace. With `MATCH` a page may hold fewer names than were looked at, even none, and \
+         not be the last: the end is where the cursor is `0`. A queue that exists all the while is \
+         told of once."],
     ..INSPECT
 };

@@ -21,7 +21,8 @@ const NO_SUCH_JOB: &str = "(error) NOSUCHJOB there is no such job, or its lease 
 const WORDS: &str = "The words of this command are not taken for ids, so a job whose given id is \
                      such a word cannot be named here.";
 
-const SLICES: &str = "A large number of jobs is worked through in slices, between other commands. \
+pub const SLICES: &str =
+    "A large number of jobs is worked through in slices, between other commands. \
                       The reply counts all of them, also those whose turn is yet to come.";
 
 /// What the commands of this family have in common.
@@ -48,7 +49,7 @@ const OPERATE: Command = Command {
 pub const UPDATE: Command = Command {
     id: CommandId::Update,
     name: "JQ.UPDATE",
-    summary: "Changes a job where it is, whatever state it is in.",
+    summary: "Changes a job where it is, whatever state it is in but `completed`.",
     complexity: "O(log n) with n jobs in the queue",
     access: Access::WriteGrowing,
     fast: true,
@@ -78,12 +79,15 @@ pub const UPDATE: Command = Command {
             nothing is changed then.",
     errors: &[
         (ErrorWord::NoSuchJob, "there is no such job, or the lease that the receipt names is over"),
-        (ErrorWord::WrongState, "`DELAY` or `AT` is named and the job is leased or dead"),
-        (ErrorWord::TooBig, "the body is longer than `maxbody`"),
+        (
+            ErrorWord::WrongState,
+            "the job is completed, or `DELAY` or `AT` is named and it is leased or dead",
+        ),
+        (ErrorWord::TooBig, "the body with the headers is longer than `maxbody`"),
         (
             ErrorWord::Range,
-            "the TTL ends before the job is due, or `TRIES` is too few for a delivery that is \
-             under way or yet to come",
+            "the TTL ends, or the job's `DEADLINE` is, before it is due, or `TRIES` is too few for \
+             a delivery that is under way or yet to come",
         ),
         (ErrorWord::Oom, "the server is at its `maxmemory`"),
     ],
@@ -108,10 +112,16 @@ pub const KICK: Command = Command {
     id: CommandId::Kick,
     name: "JQ.KICK",
     summary: "Makes delayed jobs ready now.",
-    arity: -4,
     args: &[
         QUEUE,
-        Arg::one_of("which", &[COUNT_MOVED.about("So many, those soonest due first."), ID_IDS]),
+        Arg::one_of(
+            "which",
+            &[
+                COUNT_MOVED.about("So many, those soonest due first."),
+                ID_IDS,
+                Arg::word("all", "ALL").about("All delayed jobs."),
+            ],
+        ),
     ],
     reply: "Integer: how many delayed jobs were meant.",
     examples: &[
@@ -156,7 +166,7 @@ pub const RESPAWN: Command = Command {
         Example { command: "JQ.RESPAWN mail ALL TRIES 3", reply: ONE },
         Example { command: "JQ.LEN mail ready", reply: ONE },
     ],
-    notes: &[SLICES, WORDS],
+    notes: &["The `DEADLINE` that a job was published with is taken off.", SLICES, WORDS],
     ..OPERATE
 };
 

@@ -22,13 +22,20 @@ pub const ID_IDS: Arg = Arg::string("id").after("ID").multiple().about("These jo
 /// So many jobs, chosen by an operator.
 pub const COUNT_MOVED: Arg = Arg::integer("count", range::MOVED).after("COUNT").shown("n");
 
+/// The state of jobs that wait.
+pub const DELAYED: Arg = Arg::word("delayed", "delayed").about("Those that wait for an instant.");
+
+/// The state of jobs that may be taken.
+pub const READY: Arg = Arg::word("ready", "ready").about("Those that may be taken.");
+
 /// A state of jobs.
 pub const STATE: Arg = Arg::one_of(
     "state",
     &[
-        Arg::word("delayed", "delayed").about("Those that wait for an instant."),
-        Arg::word("ready", "ready").about("Those that may be taken."),
+        DELAYED,
+        READY,
         Arg::word("leased", "leased").about("Those that a consumer holds."),
+        Arg::word("completed", "completed").about("Those that are finished and kept."),
         Arg::word("dead", "dead").about("Those that were given up."),
     ],
 );
@@ -39,6 +46,16 @@ pub const COUNT: Arg = Arg::integer("count", range::COUNT)
     .shown("n")
     .optional()
     .about("At most so many jobs; 1 if not named.");
+
+/// Where a page begins.
+pub const CURSOR: Arg = Arg::string("cursor")
+    .after("CURSOR")
+    .shown("c")
+    .optional()
+    .about("The cursor of the page before, to go on there; with `0`, or if not named, begins.");
+
+/// How long a finished job is kept.
+pub const RETAIN: Arg = Arg::string("retain").after("RETAIN").shown("ms|FOREVER").optional();
 
 /// The wait of a job that goes back.
 pub const DELAY: Arg = Arg::integer("delay", range::DELAY).after("DELAY").shown("ms").optional();
@@ -54,6 +71,32 @@ pub const GIVEN_ID: Arg = Arg::string("id")
     .after("ID")
     .optional()
     .about("An id of your own instead of a made one: 1 to 64 letters, digits or `.` `_` `:` `-`.");
+
+/// The sort of a new job.
+pub const TYPE: Arg = Arg::string("type").after("TYPE").shown("name").optional().about(
+    "What sort of work it is, to group jobs by: 1 to 256 bytes, not all of them white space.",
+);
+
+/// What is said about a new job beside its body.
+pub const HEADERS: Arg = Arg::block(
+    "headers",
+    &[
+        Arg::integer("n", range::HEADERS).after("HEADERS").about("How many headers follow."),
+        Arg::block(
+            "header",
+            &[
+                Arg::string("name").about("The name of a header, each at most once."),
+                Arg::string("value").about("Its value."),
+            ],
+        )
+        .multiple(),
+    ],
+)
+.optional()
+.about(
+    "Named values beside the body, 1 to 1000 of them. Names and values are any bytes, a name at \
+     least one, and no name comes twice.",
+);
 
 /// When a job may first be taken.
 pub const DUE: Arg = Arg::one_of(
@@ -82,6 +125,12 @@ pub const TTR: Arg = Arg::integer("ttr", range::TTR)
     .shown("ms")
     .optional()
     .about("The time to run: how long a lease lasts, unless the consumer says otherwise.");
+
+/// The last instant of a new job.
+pub const DEADLINE: Arg =
+    Arg::instant("deadline", range::DEADLINE).after("DEADLINE").shown("unix-ms").optional().about(
+        "The instant at which the job, if it is not finished, is dead, whatever state it is in.",
+    );
 
 /// The tries of a new job.
 pub const TRIES: Arg = Arg::integer("tries", range::TRIES)

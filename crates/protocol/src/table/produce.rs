@@ -1,6 +1,8 @@
 //! Publishing.
 
-use super::options::{BACKOFF, BODY, DUE, GIVEN_ID, PRIORITY, QUEUE, TRIES, TTL, TTR};
+use super::options::{
+    BACKOFF, BODY, DEADLINE, DUE, GIVEN_ID, HEADERS, PRIORITY, QUEUE, RETAIN, TRIES, TTL, TTR, TYPE,
+};
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
     error::ErrorWord,
@@ -8,11 +10,29 @@ use crate::{
     syntax::Arg,
 };
 
-const EXPIRES: (ErrorWord, &str) = (ErrorWord::Range, "the TTL ends before the job is due");
-const TOO_BIG: (ErrorWord, &str) = (ErrorWord::TooBig, "a body is longer than `maxbody`");
+const ENDS: (ErrorWord, &str) =
+    (ErrorWord::Range, "the TTL ends, or the `DEADLINE` is, before the job is due");
+const TOO_BIG: (ErrorWord, &str) =
+    (ErrorWord::TooBig, "a body with the headers is longer than `maxbody`");
 const FULL: (ErrorWord, &str) = (ErrorWord::Full, "the queue would hold more jobs than `maxlen`");
 const PAUSED: (ErrorWord, &str) = (ErrorWord::Paused, "publishing to the queue is paused");
 const OOM: (ErrorWord, &str) = (ErrorWord::Oom, "the server is at its `maxmemory`");
+
+const RETAINED: Arg = RETAIN.about(
+    "How long the job is kept with its result once it is finished: 0 to 3155760000000 \
+     milliseconds, or until it is removed. With 0 it is gone at once.",
+);
+
+const REPLACES: Arg = Arg::string("replaces")
+    .after("REPLACES")
+    .shown("id")
+    .optional()
+    .about("A job, by its bare id or by a receipt, that is removed as this one is published.");
+
+const UNNAMED: &str = "What is not named is as the queue is configured, at the time of publishing.";
+
+const OVERDUE: &str = "No lease, and no touch, reaches beyond the `DEADLINE` of a job. A respawn \
+                       takes the `DEADLINE` off.";
 
 pub const PUBLISH: Command = Command {
     id: CommandId::Publish,
@@ -27,11 +47,21 @@ pub const PUBLISH: Command = Command {
     dangerous: false,
     arity: -3,
     keys: Keys::First,
-    args: &[QUEUE, BODY, GIVEN_ID, DUE, TTL, TTR, TRIES, BACKOFF, PRIORITY],
+    args: &[
+        QUEUE, BODY, GIVEN_ID, TYPE, HEADERS, DUE, TTL, TTR, DEADLINE, TRIES, BACKOFF, RETAINED,
+        PRIORITY, REPLACES,
+    ],
     reply: "Bulk string: the job's id.",
     errors: &[
-        (ErrorWord::Duplicate, "a job of the given id exists in the queue, in some state"),
-        EXPIRES,
+        (
+            ErrorWord::Duplicate,
+            "a job of the given id exists in the queue, in some state, and is not the one replaced",
+        ),
+        (
+            ErrorWord::NoSuchJob,
+            "there is no job for `REPLACES`, or the lease that the receipt names has ended",
+        ),
+        ENDS,
         TOO_BIG,
         FULL,
         PAUSED,
@@ -47,8 +77,23 @@ pub const PUBLISH: Command = Command {
             command: "JQ.PUBLISH mail again ID birthday:7",
             reply: "(error) DUPLICATE birthday:7",
         },
+        Example {
+            command: "JQ.PUBLISH mail again ID birthday:7 REPLACES birthday:7",
+            reply: "\"birthday:7\"",
+        },
+        Example {
+            command: "JQ.PUBLISH mail hello TYPE greeting HEADERS 2 lang en tone warm \
+                      RETAIN 86400000",
+            reply: "\"01KAJ9Q4X2M8T0V6R3B5N7C1DE\"",
+        },
     ],
-    notes: &["What is not named is as the queue is configured, at the time of publishing."],
+    notes: &[
+        UNNAMED,
+        OVERDUE,
+        "With `REPLACES` the other job is removed, whatever state it is in, and this one is \
+         published, in one step: if one cannot be done, neither is. `ID` may be the id of the job \
+         that is replaced. If that job was leased, its holder settles nothing any more.",
+    ],
 };
 
 pub const MPUBLISH: Command = Command {
@@ -68,18 +113,22 @@ pub const MPUBLISH: Command = Command {
         QUEUE,
         Arg::integer("n", range::BODIES).about("How many bodies follow."),
         BODY.multiple(),
+        TYPE,
+        HEADERS,
         DUE,
         TTL,
         TTR,
+        DEADLINE,
         TRIES,
         BACKOFF,
+        RETAINED,
         PRIORITY,
     ],
     reply: "Array of bulk strings: the ids of the jobs, in the order of the bodies.",
-    errors: &[EXPIRES, TOO_BIG, FULL, PAUSED, OOM],
+    errors: &[ENDS, TOO_BIG, FULL, PAUSED, OOM],
     examples: &[Example {
         command: "JQ.MPUBLISH mail 2 hello goodbye TTL 86400000",
         reply: "1) \"01KAJ9Q4X2M8T0V6R3B5N7C1DE\"\n2) \"01KAJ9Q4X2M8T0V6R3C92K4HJ0\"",
     }],
-    notes: &["The ids are made by the queue and ascend."],
+    notes: &["The ids are made by the queue and ascend.", UNNAMED, OVERDUE],
 };

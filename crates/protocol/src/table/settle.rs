@@ -1,8 +1,12 @@
 //! Ending leases and extending them.
 
-use super::options::{DELAY, ERROR, IDS, QUEUE};
+use super::{
+    operate::SLICES,
+    options::{COUNT_MOVED, DELAY, DELAYED, ERROR, IDS, JOB_ID, QUEUE, READY, RETAIN},
+};
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
+    error::ErrorWord,
     range,
     syntax::Arg,
 };
@@ -45,12 +49,58 @@ const SETTLE: Command = Command {
 pub const ACK: Command = Command {
     id: CommandId::Ack,
     name: "JQ.ACK",
-    summary: "Says that the work is done: leased jobs are finished and removed.",
+    summary: "Says that the work is done: leased jobs are finished.",
     examples: &[
         PUBLISHED,
         CONSUMED,
         Example { command: "JQ.ACK mail welcome-7@1", reply: "(integer) 1" },
         Example { command: "JQ.ACK mail welcome-7@1", reply: "(integer) 0" },
+    ],
+    notes: &[
+        "A job with a `RETAIN`, be it from its publisher or the queue's `retain`, is `completed` \
+         then and kept for so long; any other is removed.",
+    ],
+    ..SETTLE
+};
+
+pub const FULFILL: Command = Command {
+    id: CommandId::Fulfill,
+    name: "JQ.FULFILL",
+    summary: "Says that the work is done and what came of it: a job is finished with a result.",
+    complexity: "O(log n) with n jobs in the queue",
+    arity: -4,
+    args: &[
+        QUEUE,
+        JOB_ID,
+        Arg::string("result")
+            .about("What came of the work: any bytes, which are never looked into."),
+        RETAIN.about(
+            "How long the job is kept with its result, instead of as it was published: 0 to \
+             3155760000000 milliseconds, or until it is removed. With 0 it is gone at once.",
+        ),
+    ],
+    reply: "Integer: 1, or 0 if there is no such job, it is completed already, or the lease that \
+            the receipt names has ended.",
+    errors: &[(ErrorWord::TooBig, "the result is longer than `maxbody`")],
+    examples: &[
+        PUBLISHED,
+        CONSUMED,
+        Example {
+            command: "JQ.FULFILL mail welcome-7@1 delivered RETAIN 60000",
+            reply: "(integer) 1",
+        },
+        Example { command: "JQ.FULFILL mail welcome-7 returned", reply: "(integer) 0" },
+        Example {
+            command: "JQ.RESULT mail welcome-7",
+            reply: "1) \"completed\"\n2) \"delivered\"",
+        },
+    ],
+    notes: &[
+        "The first result wins. A receipt counts only while its lease holds. With the bare id \
+         whoever knows it may give the result, whatever state the job is in but `completed`: a \
+         late result also finishes a dead job.",
+        "Where the job is not kept, the result reaches only those who wait for it with `JQ.RESULT` \
+         and `BLOCK`.",
     ],
     ..SETTLE
 };
@@ -97,7 +147,33 @@ pub const BURY: Command = Command {
     id: CommandId::Bury,
     name: "JQ.BURY",
     summary: "Says that jobs can never work: leased, ready or delayed ones are dead.",
-    args: &[QUEUE, IDS, ERROR],
+    fast: false,
+    args: &[
+        QUEUE,
+        Arg::one_of(
+            "which",
+            &[
+                Arg::block("jobs", &[IDS, ERROR]),
+                Arg::block(
+                    "all",
+                    &[
+                        Arg::one_of("state", &[DELAYED, READY]),
+                        COUNT_MOVED.optional().about(
+                            "At most so many, those first that would leave the state first.",
+                        ),
+                    ],
+                )
+                .after("ALL")
+                .about(
+                    "All delayed or all ready jobs, or at most so many, those first that would \
+                     leave the state first.",
+                ),
+            ],
+        ),
+    ],
+    reply: "Integer: how many jobs were settled, or with `ALL` how many were meant. A job that is \
+            gone, or completed or dead, or whose lease is another one than the receipt's, is not \
+            counted and not changed.",
     examples: &[
         PUBLISHED,
         CONSUMED,
@@ -106,10 +182,12 @@ pub const BURY: Command = Command {
             reply: "(integer) 1",
         },
         Example { command: "JQ.LEN mail dead", reply: "(integer) 1" },
+        Example { command: "JQ.BURY mail ALL ready COUNT 1000", reply: "(integer) 0" },
     ],
     notes: &[
-        "A dead job stays until it is respawned or removed; it does not expire. `dead-max` and \
-         `dead-age` limit how many are kept, and how long.",
+        "A dead job stays until it is respawned, fulfilled or removed; it does not expire. \
+         `dead-max` and `dead-age` limit how many are kept, and how long.",
+        SLICES,
         WORDS,
     ],
     ..SETTLE
@@ -128,7 +206,7 @@ pub const TOUCH: Command = Command {
             .about("How long from now on, instead of the TTR of the lease."),
         IDS,
     ],
-    reply: "Array with an entry for each job named: the new deadline as an integer, in \
+    reply: "Array with an entry for each job named: when the lease now runs out as an integer, in \
             milliseconds since the epoch, or null if the lease is lost.",
     examples: &[
         PUBLISHED,
@@ -138,6 +216,10 @@ pub const TOUCH: Command = Command {
             reply: "1) (integer) 1763695620000\n2) (nil)",
         },
     ],
-    notes: &["A null means that the worker should stop: the job is somebody else's.", WORDS],
+    notes: &[
+        "A null means that the worker should stop: the job is somebody else's. No lease reaches \
+         beyond the `DEADLINE` of its job.",
+        WORDS,
+    ],
     ..SETTLE
 };

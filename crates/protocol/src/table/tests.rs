@@ -11,31 +11,39 @@ use crate::{
 fn the_usage_lines_are_those_of_the_wire() {
     let lines: Vec<_> = COMMANDS.iter().map(|command| command.syntax()).collect();
     let wire = [
-        "JQ.PUBLISH queue body [ID id] [DELAY ms | AT unix-ms] [TTL ms] [TTR ms] [TRIES n] \
-         [BACKOFF none|fixed:<ms>|exp:<base-ms>:<max-ms>|poly] [PRIORITY p]",
-        "JQ.MPUBLISH queue n body [body ...] [DELAY ms | AT unix-ms] [TTL ms] [TTR ms] [TRIES n] \
-         [BACKOFF none|fixed:<ms>|exp:<base-ms>:<max-ms>|poly] [PRIORITY p]",
-        "JQ.CONSUME queue [COUNT n] [TTR ms] [BLOCK ms] [WORKER name] [FREE] [WEIGHTS w,w,...] \
-         [ALSO queue [queue ...]]",
+        "JQ.PUBLISH queue body [ID id] [TYPE name] [HEADERS n name value [name value ...]] \
+         [DELAY ms | AT unix-ms] [TTL ms] [TTR ms] [DEADLINE unix-ms] [TRIES n] \
+         [BACKOFF none|fixed:<ms>|exp:<base-ms>:<max-ms>|poly] [RETAIN ms|FOREVER] [PRIORITY p] \
+         [REPLACES id]",
+        "JQ.MPUBLISH queue n body [body ...] [TYPE name] [HEADERS n name value [name value ...]] \
+         [DELAY ms | AT unix-ms] [TTL ms] [TTR ms] [DEADLINE unix-ms] [TRIES n] \
+         [BACKOFF none|fixed:<ms>|exp:<base-ms>:<max-ms>|poly] [RETAIN ms|FOREVER] [PRIORITY p]",
+        "JQ.CONSUME queue [COUNT n] [TTR ms] [BLOCK ms] [WORKER name] [FREE] [DETAILS] \
+         [WEIGHTS w,w,...] [ALSO queue [queue ...]]",
         "JQ.ACK queue id [id ...]",
+        "JQ.FULFILL queue id result [RETAIN ms|FOREVER]",
         "JQ.NACK queue id [id ...] [DELAY ms] [ERROR text]",
         "JQ.RELEASE queue id [id ...] [DELAY ms]",
-        "JQ.BURY queue id [id ...] [ERROR text]",
+        "JQ.BURY queue (id [id ...] [ERROR text] | ALL (delayed|ready) [COUNT n])",
         "JQ.TOUCH queue [TTR ms] id [id ...]",
         "JQ.UPDATE queue id [BODY body] [DELAY ms | AT unix-ms] [PRIORITY p] [TTL ms] [TRIES n] \
          [IFVERSION v]",
-        "JQ.KICK queue (COUNT n | ID id [id ...])",
+        "JQ.KICK queue (COUNT n | ID id [id ...] | ALL)",
         "JQ.RESPAWN queue (COUNT n | ID id [id ...] | ALL) [TRIES n] [TTL ms] [DELAY ms]",
         "JQ.DELETE queue id [id ...]",
-        "JQ.PURGE queue (delayed|ready|leased|dead) [COUNT n]",
+        "JQ.PURGE queue (delayed|ready|leased|completed|dead) [COUNT n]",
         "JQ.PAUSE queue [IN|OUT|BOTH] [FOR ms]",
         "JQ.RESUME queue",
         "JQ.PEEK queue [COUNT n]",
         "JQ.JOB queue id",
-        "JQ.LEN queue [delayed|ready|leased|dead]",
+        "JQ.LIST queue (delayed|ready|leased|completed|dead) [CURSOR c] [COUNT n] [TYPE t] \
+         [MINAGE ms] [MAXAGE ms] [REVERSE]",
+        "JQ.RESULT queue id [BLOCK ms]",
+        "JQ.LEN queue [delayed|ready|leased|completed|dead]",
         "JQ.STATS queue",
         "JQ.CONFIG queue (GET [name] | SET name value [name value ...])",
         "JQ.DIGEST queue",
+        "JQ.QUEUES [MATCH pattern] [CURSOR c] [COUNT n]",
         "JQ.DEBUG queue PANIC",
         "JQ.TICK queue now n [seed]",
         "JQ.LEASE queue worker ttr free id [id ...]",
@@ -65,7 +73,8 @@ fn every_command_is_there_once_and_says_all_that_is_asked() {
         assert!(command.reply.ends_with('.'), "{name} has no reply");
         assert!(!command.since.is_empty(), "{name} has no version");
         assert_eq!(command.examples.is_empty(), command.dangerous, "{name} has no example");
-        assert!(matches!(command.args[0].kind, Kind::Key(0)), "{name} has no queue");
+        let has_queue = matches!(command.args[0].kind, Kind::Key(0));
+        assert_eq!(has_queue, command.keys != Keys::None, "{name} has no queue");
     }
 }
 
@@ -167,11 +176,21 @@ fn only_what_adds_jobs_is_refused_while_a_queue_is_paused() {
 }
 
 #[test]
-fn only_consume_waits_and_names_several_queues() {
+fn only_what_says_how_long_to_wait_can_wait() {
     for command in COMMANDS {
-        let consumes = command.name == "JQ.CONSUME";
-        assert_eq!(command.blocking, consumes, "{}", command.name);
-        assert_eq!(command.keys == Keys::FirstAndAfter("ALSO"), consumes, "{}", command.name);
+        assert_eq!(command.blocking, command.word(b"BLOCK").is_some(), "{}", command.name);
+    }
+}
+
+#[test]
+fn every_command_but_two_is_about_one_queue() {
+    for command in COMMANDS {
+        let keys = match command.name {
+            "JQ.CONSUME" => Keys::FirstAndAfter("ALSO"),
+            "JQ.QUEUES" => Keys::None,
+            _ => Keys::First,
+        };
+        assert_eq!(command.keys, keys, "{}", command.name);
     }
 }
 
@@ -182,6 +201,10 @@ fn categories_keep_clients_from_what_is_not_for_them() {
     assert_eq!(of(b"JQ.CONSUME"), "write blocking jobqueue");
     assert_eq!(of(b"JQ.LEN"), "read fast jobqueue");
     assert_eq!(of(b"JQ.JOB"), "read fast jobqueue");
+    assert_eq!(of(b"JQ.FULFILL"), "write fast jobqueue");
+    assert_eq!(of(b"JQ.RESULT"), "read fast blocking jobqueue");
+    assert_eq!(of(b"JQ.LIST"), "read jobqueue");
+    assert_eq!(of(b"JQ.QUEUES"), "read jobqueue");
     assert_eq!(of(b"JQ.PAUSE"), "write fast jobqueue");
     assert_eq!(of(b"JQ.PURGE"), "write jobqueue");
     assert_eq!(of(b"JQ.DIGEST"), "read jobqueue");

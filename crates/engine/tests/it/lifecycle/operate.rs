@@ -266,3 +266,45 @@ fn the_counters_account_for_every_job() {
         assert!(named.iter().any(|&(name, count)| name == ending && count > 0), "{named:?}");
     }
 }
+
+#[test]
+fn all_jobs_that_wait_can_be_buried_in_slices_those_first_that_would_leave_first() {
+    for state in [StateKind::Delayed, StateKind::Ready] {
+        let mut driver = Driver::new();
+        for n in 0..5 {
+            let delay = if state == StateKind::Delayed { 1_000 + n } else { 0 };
+            driver.publish(job("").id(&format!("job-{n}")).delay(delay));
+        }
+        assert_eq!(driver.bury_all(state, 2), 2);
+        assert_eq!(driver.bury_all(state, u64::MAX), 3, "those that are not promised yet");
+        assert_eq!(driver.queue.tasks_left(), 5);
+        assert_eq!(driver.tick_to(driver.now(), 2), 2);
+        assert_eq!(driver.queue.tasks_left(), 3);
+        let dead = |n: u64| driver.state(&format!("job-{n}")) == Some(StateKind::Dead);
+        assert_eq!([0, 1, 2, 3, 4].map(dead), [true, true, false, false, false], "{state:?}");
+        driver.pass(0);
+        let counters = driver.queue.counters();
+        assert_eq!((counters.buried, counters.died, driver.queue.tasks_left()), (5, 5, 0));
+    }
+}
+
+#[test]
+fn the_oldest_ready_job_is_known_whatever_goes_before_it() {
+    let mut driver = Driver::new();
+    let oldest = |driver: &Driver| driver.queue.oldest_ready().map(|at| at.0 - START);
+    assert_eq!(oldest(&driver), None);
+    driver.publish(job("a"));
+    driver.pass(10);
+    let first = driver.consume();
+    driver.publish(job("b"));
+    driver.pass(10);
+    driver.publish(job("urgent").priority(-1));
+    assert_eq!(oldest(&driver), Some(10), "not that of the job that is served next");
+    driver.pass(10);
+    driver.release(&first.receipt);
+    assert_eq!(driver.line(), ["urgent", "a", "b"]);
+    assert_eq!(oldest(&driver), Some(10), "one given back counts from where it stands");
+    driver.kick_first(1);
+    driver.delete(&[&first.id]);
+    assert_eq!(oldest(&driver), Some(10));
+}

@@ -1,8 +1,8 @@
 //! How a job comes in, under which name and on what terms.
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Due, Millis, Outcome, Publish, Refusal, Setting, StateKind, Terms,
-    Ulid, UnixMillis, Wishes,
+    Action, Backoff, Bodies, Due, Millis, Outcome, Publish, Refusal, Retain, Setting, StateKind,
+    Terms, Ulid, UnixMillis, Wishes,
 };
 
 use crate::support::{job, Driver, START};
@@ -53,12 +53,8 @@ fn jobs_that_become_ready_together_are_served_in_publish_order() {
 fn jobs_published_together_share_their_terms_and_keep_their_order() {
     let mut driver = Driver::new();
     let wishes = Wishes { tries: Some(3), ..Wishes::default() };
-    let publish = Publish {
-        bodies: Bodies::Many(vec![b"a", b"b", b"c"]),
-        id: None,
-        due: Due::In(Millis(10)),
-        wishes,
-    };
+    let bodies = Bodies::Many(vec![b"a", b"b", b"c"]);
+    let publish = Publish { due: Due::In(Millis(10)), wishes, ..Publish::new(bodies) };
     let answer = driver.ask(Action::Publish(publish));
     let Ok(Some(Outcome::Published(slots))) = answer else { panic!("{answer:?}") };
     assert_eq!(slots.len(), 3);
@@ -90,7 +86,7 @@ fn a_made_id_is_read_in_either_case() {
     let mut driver = Driver::new();
     let id = driver.publish(job("a"));
     assert_eq!(driver.delete(&[&id.to_lowercase()]), 1);
-    assert_eq!(driver.find(&id).map(|job| job.seq), None);
+    assert_eq!(driver.find(&id).map(|job| job.seq()), None);
 }
 
 #[test]
@@ -101,7 +97,7 @@ fn a_given_id_is_kept_to_the_letter() {
         assert_eq!(driver.state(id), Some(StateKind::Ready));
     }
     assert_eq!(driver.queue.len(), 4, "`a` and `A` are two ids");
-    assert_eq!(driver.find("MAIL:42.x_y-z").map(|job| job.seq), None);
+    assert_eq!(driver.find("MAIL:42.x_y-z").map(|job| job.seq()), None);
 }
 
 #[test]
@@ -200,7 +196,9 @@ fn a_queue_has_the_documented_defaults() {
         ttr: Millis::from_secs(60),
         ttl: Millis::ZERO,
         backoff: Backoff::Polynomial,
+        retain: Retain::NONE,
         priority: 0,
+        job_type: Box::default(),
     };
     assert_eq!(*driver.queue.terms_of(driver.job(&id)), documented);
     let config = driver.queue.config();
@@ -215,6 +213,7 @@ fn options_win_over_the_queues_defaults_which_fill_in_the_rest() {
         Setting::Ttr(Millis(5_000)),
         Setting::Ttl(Millis(9_000)),
         Setting::Backoff(Backoff::Fixed(Millis(70))),
+        Setting::Retain(Retain::For(Millis(80))),
         Setting::Priority(4),
     ]);
     let defaults = Terms {
@@ -222,7 +221,9 @@ fn options_win_over_the_queues_defaults_which_fill_in_the_rest() {
         ttr: Millis(5_000),
         ttl: Millis(9_000),
         backoff: Backoff::Fixed(Millis(70)),
+        retain: Retain::For(Millis(80)),
         priority: 4,
+        job_type: b"".as_slice(),
     };
     let cases = [
         (job("none"), defaults),
@@ -230,11 +231,13 @@ fn options_win_over_the_queues_defaults_which_fill_in_the_rest() {
         (job("ttr").ttr(8), Terms { ttr: Millis(8), ..defaults }),
         (job("ttl").ttl(60), Terms { ttl: Millis(60), ..defaults }),
         (job("backoff").backoff(Backoff::None), Terms { backoff: Backoff::None, ..defaults }),
+        (job("retain").retain(Retain::Forever), Terms { retain: Retain::Forever, ..defaults }),
         (job("priority").priority(-2), Terms { priority: -2, ..defaults }),
+        (job("type").job_type("mail"), Terms { job_type: b"mail", ..defaults }),
     ];
     for (draft, terms) in cases {
         let id = driver.publish(draft);
-        assert_eq!(*driver.queue.terms_of(driver.job(&id)), terms);
+        assert_eq!(driver.queue.terms_of(driver.job(&id)).as_ref(), terms);
     }
 }
 
@@ -253,7 +256,7 @@ fn a_ttl_of_zero_lives_for_ever_whatever_the_queue_says() {
 fn configuring_a_queue_changes_no_job_that_is_there() {
     let mut driver = Driver::new();
     let id = driver.publish(job("a"));
-    let before = *driver.queue.terms_of(driver.job(&id));
+    let before = driver.queue.terms_of(driver.job(&id)).clone();
     driver.configure(&[Setting::Tries(1), Setting::Ttl(Millis(1)), Setting::Priority(9)]);
     assert_eq!(*driver.queue.terms_of(driver.job(&id)), before);
     driver.pass(10);
@@ -266,16 +269,11 @@ fn a_full_queue_refuses_jobs_and_counts_those_in_every_state() {
     for state in StateKind::ALL {
         driver.publish_into(state, state.name());
     }
-    driver.configure(&[Setting::MaxLen(5)]);
-    let two = Action::Publish(Publish {
-        bodies: Bodies::Many(vec![b"a", b"b"]),
-        id: None,
-        due: Due::Now,
-        wishes: Wishes::default(),
-    });
-    assert_eq!(driver.ask(two), Err(Refusal::Full { max: 5 }), "all or none");
+    driver.configure(&[Setting::MaxLen(6)]);
+    let two = Action::Publish(Publish::new(Bodies::Many(vec![b"a", b"b"])));
+    assert_eq!(driver.ask(two), Err(Refusal::Full { max: 6 }), "all or none");
     assert!(driver.try_publish(job("a")).is_ok());
-    assert_eq!(driver.try_publish(job("b")), Err(Refusal::Full { max: 5 }));
+    assert_eq!(driver.try_publish(job("b")), Err(Refusal::Full { max: 6 }));
     assert_eq!(driver.delete(&["dead"]), 1);
     assert!(driver.try_publish(job("b")).is_ok());
     driver.configure(&[Setting::MaxLen(0)]);
@@ -288,8 +286,54 @@ fn a_body_may_be_as_long_as_the_queue_takes_and_not_a_byte_longer() {
     driver.configure(&[Setting::MaxBody(3)]);
     assert!(driver.try_publish(job("abc")).is_ok());
     let refused = driver.try_publish(job("abcd"));
-    assert_eq!(refused, Err(Refusal::TooBig { body: 4, max: 3 }));
+    assert_eq!(refused, Err(Refusal::TooBig { bytes: 4, max: 3 }));
     driver.configure(&[Setting::MaxBody(0)]);
     assert!(driver.try_publish(job(&"x".repeat(100_000))).is_ok(), "zero is no limit");
     assert!(driver.try_publish(job("")).is_ok(), "a body may be empty");
+}
+
+#[test]
+fn headers_and_type_go_with_a_job_and_count_against_the_longest_body() {
+    let mut driver = Driver::new();
+    driver.configure(&[Setting::MaxBody(10)]);
+    let headers: [(&[u8], &[u8]); 2] = [(b"trace", b"\0"), (b"a", b"")];
+    let id = driver.publish(job("abc").headers(&headers).job_type("mail"));
+    assert_eq!(driver.job(&id).headers().collect::<Vec<_>>(), headers);
+    assert_eq!(&*driver.queue.terms_of(driver.job(&id)).job_type, b"mail");
+    let refused = driver.try_publish(job("abcd").headers(&headers));
+    assert_eq!(refused, Err(Refusal::TooBig { bytes: 11, max: 10 }));
+    let reloaded = Driver { queue: crate::support::reloaded(&driver.queue) };
+    assert_eq!(reloaded.job(&id).headers().collect::<Vec<_>>(), headers);
+    assert_eq!(&*reloaded.queue.terms_of(reloaded.job(&id)).job_type, b"mail");
+}
+
+#[test]
+fn a_job_takes_the_place_of_another_in_any_state_and_may_take_its_id() {
+    for state in StateKind::ALL {
+        let mut driver = Driver::new();
+        driver.configure(&[Setting::MaxLen(1)]);
+        driver.publish_into(state, "old");
+        let id = driver.publish(job("new").id("old").replaces("old"));
+        assert_eq!((id.as_str(), driver.queue.len()), ("old", 1), "{state:?}");
+        assert_eq!(driver.line(), ["new"]);
+        assert_eq!(driver.queue.counters().replaced, 1);
+    }
+}
+
+#[test]
+fn a_job_that_cannot_be_published_replaces_nothing() {
+    let mut driver = Driver::new();
+    driver.publish(job("old").id("old").ttr(10));
+    driver.publish(job("other").id("other"));
+    let stale = driver.consume();
+    driver.pass(10);
+    driver.configure(&[Setting::MaxBody(5)]);
+    let duplicate = driver.try_publish(job("new").replaces("old").id("other"));
+    assert_eq!(duplicate, Err(Refusal::Duplicate("other".into())));
+    assert!(driver.try_publish(job("too long").replaces("old")).is_err());
+    assert!(driver.try_publish(job("new").replaces("old").delay(9).ttl(8)).is_err());
+    assert_eq!(driver.try_publish(job("new").replaces(&stale.receipt)), Err(Refusal::NoSuchJob));
+    assert_eq!(driver.try_publish(job("new").replaces("unknown")), Err(Refusal::NoSuchJob));
+    assert_eq!(driver.state("old"), Some(StateKind::Ready));
+    assert_eq!(driver.queue.len(), 2);
 }

@@ -1,6 +1,6 @@
 //! The jobs of one state removed at once.
 
-use jobq_engine::{Revival, StateKind, UnixMillis};
+use jobq_engine::{Retain, Revival, StateKind, UnixMillis};
 
 use crate::support::{job, Driver, ANYONE, BURY, START};
 
@@ -14,6 +14,12 @@ fn filled(state: StateKind, jobs: u32) -> Driver {
     match state {
         StateKind::Delayed | StateKind::Ready => {}
         StateKind::Leased => drop(driver.consume_as(ANYONE, jobs)),
+        StateKind::Completed => {
+            let taken = driver.consume_as(ANYONE, jobs);
+            for taken in taken {
+                driver.fulfill(&taken.id, "", Some(Retain::Forever));
+            }
+        }
         StateKind::Dead => {
             let taken = driver.consume_as(ANYONE, jobs);
             let ids: Vec<_> = taken.iter().map(|taken| &*taken.id).collect();
@@ -31,9 +37,14 @@ fn a_purge_removes_the_jobs_of_a_state_and_their_bodies_and_counts_them() {
         let empty = driver.queue.bytes();
         let body = "x".repeat(10_000);
         for id in ["a", "b", "c"] {
+            if state == StateKind::Completed {
+                driver.publish(job(&body).id(id));
+                driver.fulfill(id, "", Some(Retain::Forever));
+                continue;
+            }
             driver.publish_into(state, id);
             let change = jobq_engine::Change { body: Some(body.as_bytes()), ..Default::default() };
-            driver.update(id, change).expect("any state");
+            driver.update(id, change).expect("any state but completed");
         }
         assert!(driver.queue.bytes() > empty + 30_000);
         assert_eq!(driver.purge(state, u64::MAX), 3, "{state:?}");
@@ -76,6 +87,7 @@ fn a_purge_by_count_takes_those_first_that_would_leave_first() {
         (StateKind::Delayed, "a"),
         (StateKind::Ready, "b"),
         (StateKind::Leased, "c"),
+        (StateKind::Completed, "a"),
         (StateKind::Dead, "a"),
     ] {
         let mut driver = Driver::new();
@@ -96,7 +108,7 @@ fn a_purge_by_count_takes_those_first_that_would_leave_first() {
                 }
                 driver.consume_as(ANYONE, 3);
             }
-            StateKind::Dead => {
+            StateKind::Completed | StateKind::Dead => {
                 for id in ["b", "c", "a"] {
                     driver.publish_into(state, id);
                     driver.pass(1);

@@ -4,10 +4,10 @@
 
 use jobq_engine::{
     Action, Bodies, Change, Due, Lease, Millis, Operation, Outcome, Publish, Refusal, Revival,
-    Setting, Side, StateKind, Verdict, Which, Wishes,
+    Setting, Side, StateKind, Verdict, Which,
 };
 
-use crate::support::{all_named, job, named, Driver, ANYONE, BURY, NACK, RELEASE};
+use crate::support::{all_named, job, named, Driver, ANYONE, BURY, NACK, RELEASE, START};
 
 /// A queue with a job in every state, named after it.
 fn one_in_each_state() -> Driver {
@@ -25,19 +25,14 @@ fn update<'a>(job: &'a str, change: Change<'a>) -> Action<'a> {
 #[test]
 fn every_refusal_changes_nothing_and_says_why() {
     let mut driver = one_in_each_state();
-    driver.configure(&[Setting::MaxLen(5), Setting::MaxBody(8)]);
+    driver.configure(&[Setting::MaxLen(6), Setting::MaxBody(8)]);
     let late = Revival { tries: None, ttl: Some(Millis(1)), delay: Millis(2) };
-    let two = Publish {
-        bodies: Bodies::Many(vec![b"a", b"b"]),
-        id: None,
-        due: Due::Now,
-        wishes: Wishes::default(),
-    };
+    let two = Publish::new(Bodies::Many(vec![b"a", b"b"]));
     let cases = [
         (job("a").id("dead").action(), "dead"),
         (job("a").delay(9).ttl(8).action(), "TTL ends before the job is due"),
-        (job("123456789").action(), "the body has 9 bytes, the queue takes 8"),
-        (Action::Publish(two), "the queue holds its 5 jobs"),
+        (job("123456789").action(), "there are 9 bytes, the queue takes 8"),
+        (Action::Publish(two), "the queue holds its 6 jobs"),
         (
             Action::Respawn { which: Which::First(1), revival: late },
             "TTL ends before the job is due",
@@ -47,6 +42,15 @@ fn every_refusal_changes_nothing_and_says_why() {
             update("leased", Change { due: Some(Due::Now), ..Change::default() }),
             "the job is leased",
         ),
+        (
+            update("completed", Change { priority: Some(1), ..Change::default() }),
+            "the job is completed",
+        ),
+        (job("a").deadline(START - 1).action(), "DEADLINE is before the job is due"),
+        (job("a").delay(9).deadline(START + 8).action(), "DEADLINE is before the job is due"),
+        (job("a").replaces("unknown").action(), "there is no such job, or its lease has ended"),
+        (job("a").replaces("ready").id("dead").action(), "dead"),
+        (job("12345").headers(&[(b"a", b"bcd")]).action(), "there are 9 bytes, the queue takes 8"),
         (
             update("leased", Change { tries: Some(0), ..Change::default() }),
             "TRIES leaves none: the job was delivered 1 times",
@@ -77,12 +81,7 @@ fn an_operation_that_does_not_fit_the_state_is_refused_and_changes_nothing() {
     let before = driver.queue.digest();
     let lease = Operation::Lease(Lease { holder: ANYONE, jobs: vec![gone] });
     assert!(matches!(driver.queue.apply(lease), Err(Refusal::Diverged(_))));
-    let publish = Publish {
-        bodies: Bodies::One(b"a"),
-        id: Some("leased"),
-        due: Due::Now,
-        wishes: Wishes::default(),
-    };
+    let publish = Publish { id: Some("leased"), ..Publish::new(Bodies::One(b"a")) };
     let refused = driver.queue.apply(Action::Publish(publish));
     assert_eq!(refused, Err(Refusal::Duplicate("leased".into())));
     assert_eq!(driver.queue.digest(), before);

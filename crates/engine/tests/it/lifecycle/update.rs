@@ -7,6 +7,10 @@ use jobq_engine::{
 
 use crate::support::{job, named, reloaded, Driver, ANYONE, FREE, START};
 
+/// The states in which a job can be changed.
+const CHANGEABLE: [StateKind; 4] =
+    [StateKind::Delayed, StateKind::Ready, StateKind::Leased, StateKind::Dead];
+
 fn nothing() -> Change<'static> {
     Change::default()
 }
@@ -47,7 +51,7 @@ fn change(driver: &mut Driver, id: &str, change: Change<'_>) {
 
 #[test]
 fn a_body_is_changed_in_every_state_and_the_books_are_kept() {
-    for state in StateKind::ALL {
+    for state in CHANGEABLE {
         let mut driver = Driver::new();
         driver.publish_into(state, "a");
         let (before, bytes) = (driver.job("a").state, driver.queue.bytes());
@@ -79,7 +83,7 @@ fn the_next_consumer_gets_the_new_body() {
 
 #[test]
 fn a_priority_is_changed_in_every_state() {
-    for state in StateKind::ALL {
+    for state in CHANGEABLE {
         let mut driver = Driver::new();
         driver.publish_into(state, "a");
         let before = driver.job("a").state;
@@ -340,6 +344,7 @@ fn fewer_tries_than_a_job_has_used_or_needs_are_refused() {
             StateKind::Delayed => change(&mut driver, "a", later(100)),
             StateKind::Ready => {}
             StateKind::Leased => drop(driver.consume()),
+            StateKind::Completed => unreachable!("no case of it"),
             StateKind::Dead => drop(driver.bury("a")),
         }
         driver
@@ -391,12 +396,12 @@ fn a_dead_job_may_get_any_tries_since_it_starts_anew() {
 
 #[test]
 fn a_body_longer_than_the_queue_takes_is_refused_in_every_state() {
-    for state in StateKind::ALL {
+    for state in CHANGEABLE {
         let mut driver = Driver::new();
         driver.configure(&[Setting::MaxBody(8)]);
         driver.publish_into(state, "a");
         let refused = driver.update("a", body("123456789"));
-        assert_eq!(refused, Err(Refusal::TooBig { body: 9, max: 8 }), "{state:?}");
+        assert_eq!(refused, Err(Refusal::TooBig { bytes: 9, max: 8 }), "{state:?}");
         change(&mut driver, "a", body("12345678"));
     }
 }
@@ -521,7 +526,7 @@ fn the_lease_of_an_updated_job_goes_on() {
 
 #[test]
 fn an_updated_job_survives_a_snapshot() {
-    for state in StateKind::ALL {
+    for state in CHANGEABLE {
         let mut driver = Driver::new();
         driver.publish_into(state, "a");
         let wanted = Change { ttl: Some(Millis(9_000)), tries: Some(4), ..body("b") };
@@ -534,4 +539,16 @@ fn an_updated_job_survives_a_snapshot() {
         }
         assert_eq!(copy.queue.digest(), driver.queue.digest());
     }
+}
+
+#[test]
+fn a_completed_job_is_not_changed_any_more() {
+    let mut driver = Driver::new();
+    driver.publish_into(StateKind::Completed, "a");
+    for wanted in [body("b"), tries(4), later(100)] {
+        let refused = driver.update("a", wanted);
+        assert_eq!(refused, Err(Refusal::WrongState(StateKind::Completed)));
+    }
+    let other = Change { if_version: Some(2), ..body("b") };
+    assert_eq!(driver.update("a", other), Ok(None), "the version is looked at first");
 }

@@ -52,6 +52,14 @@ fn draw_value(arg: &Arg, n: usize, dice: &mut Dice, argv: &mut Vec<Vec<u8>>) {
             let spec = &SETTINGS[n];
             argv.extend([spec.name.into(), spec.default.into()]);
         }
+        // As many as are announced, no two of the same name.
+        (Kind::Block, "headers") => {
+            let pairs = 1 + dice.below(3);
+            argv.extend([b"HEADERS".into(), pairs.to_string().into()]);
+            for n in 0..pairs {
+                argv.extend([format!("header-{n}").into(), b"any \x00 bytes".into()]);
+            }
+        }
         (Kind::Block, _) => draw(arg.subargs, dice, argv),
         (Kind::Integer | Kind::UnixTime, _) => {
             let range = arg.range.expect("an integer has a range");
@@ -59,8 +67,12 @@ fn draw_value(arg: &Arg, n: usize, dice: &mut Dice, argv: &mut Vec<Vec<u8>>) {
             argv.push(value.to_string().into());
         }
         (Kind::Key(_), name) => argv.push(format!("{name}-{n}").into()),
-        (Kind::String, "id") => argv.push(format!("job-{n}").into()),
+        (Kind::String, "id" | "replaces") => argv.push(format!("job-{n}").into()),
         (Kind::String, "backoff") => argv.push("exp:1:2".into()),
+        (Kind::String, "cursor") => argv.push(b"0".into()),
+        (Kind::String, "retain") => {
+            argv.push(if dice.one_in(2) { b"5".into() } else { b"forever".into() })
+        }
         (Kind::String, "name") => argv.push(SETTINGS[n].name.into()),
         (Kind::String, _) => argv.push(b"any \x00 bytes".into()),
     }
@@ -155,7 +167,7 @@ fn damage(argv: &mut Vec<Vec<u8>>, dice: &mut Dice) {
 }
 
 fn anything(dice: &mut Dice) -> Vec<u8> {
-    let words: [&[u8]; 20] = [
+    let words: [&[u8]; 28] = [
         b"DELAY",
         b"at",
         b"TTR",
@@ -169,6 +181,14 @@ fn anything(dice: &mut Dice) -> Vec<u8> {
         b"SET",
         b"BODY",
         b"FOR",
+        b"TYPE",
+        b"HEADERS",
+        b"RETAIN",
+        b"forever",
+        b"REPLACES",
+        b"CURSOR",
+        b"7-7",
+        b">a",
         b"IN",
         b"dead",
         b"-1",

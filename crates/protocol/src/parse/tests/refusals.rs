@@ -32,7 +32,16 @@ fn what_the_table_does_not_know_is_refused() {
         ("JQ.MPUBLISH q 1 hello world", "SYNTAX unexpected 'world'"),
         ("JQ.PEEK q 3", "SYNTAX unexpected '3'"),
         ("JQ.RELEASE q a DELAY 5 b", "SYNTAX unexpected 'b'"),
-        ("JQ.KICK q ALL", "SYNTAX unexpected 'ALL'"),
+        ("JQ.MPUBLISH q 1 hello REPLACES a", "SYNTAX unexpected 'REPLACES'"),
+        ("JQ.PUBLISH q hello HEADERS 1 a b c", "SYNTAX unexpected 'c'"),
+        ("JQ.FULFILL q a done b", "SYNTAX unexpected 'b'"),
+        ("JQ.BURY q ALL leased", "SYNTAX unexpected 'leased'"),
+        ("JQ.BURY q ALL ready 5", "SYNTAX unexpected '5'"),
+        ("JQ.KICK q ALL 5", "SYNTAX unexpected '5'"),
+        ("JQ.LIST q asleep", "SYNTAX unexpected 'asleep'"),
+        ("JQ.LIST q dead 0", "SYNTAX unexpected '0'"),
+        ("JQ.RESULT q a b", "SYNTAX unexpected 'b'"),
+        ("JQ.QUEUES mail", "SYNTAX unexpected 'mail'"),
         ("JQ.LEN q asleep", "SYNTAX unexpected 'asleep'"),
         ("JQ.UPDATE q a TTR 5", "SYNTAX unexpected 'TTR'"),
         ("JQ.UPDATE q a b TTL 5", "SYNTAX unexpected 'b'"),
@@ -57,12 +66,23 @@ fn a_word_without_its_value_is_refused() {
         ("JQ.PUBLISH q hello DELAY", "SYNTAX no value for DELAY"),
         ("JQ.PUBLISH q hello ID", "SYNTAX no value for ID"),
         ("JQ.PUBLISH q hello BACKOFF", "SYNTAX no value for BACKOFF"),
+        ("JQ.PUBLISH q hello TYPE", "SYNTAX no value for TYPE"),
+        ("JQ.PUBLISH q hello HEADERS", "SYNTAX no value for HEADERS"),
+        ("JQ.PUBLISH q hello DEADLINE", "SYNTAX no value for DEADLINE"),
+        ("JQ.PUBLISH q hello RETAIN", "SYNTAX no value for RETAIN"),
+        ("JQ.PUBLISH q hello REPLACES", "SYNTAX no value for REPLACES"),
+        ("JQ.FULFILL q a done RETAIN", "SYNTAX no value for RETAIN"),
         ("JQ.CONSUME q ALSO", "SYNTAX no value for ALSO"),
         ("JQ.CONSUME q WORKER", "SYNTAX no value for WORKER"),
         ("JQ.NACK q a ERROR", "SYNTAX no value for ERROR"),
         ("JQ.KICK q COUNT", "SYNTAX no value for COUNT"),
         ("JQ.UPDATE q a BODY", "SYNTAX no value for BODY"),
         ("JQ.UPDATE q a IFVERSION", "SYNTAX no value for IFVERSION"),
+        ("JQ.BURY q ALL ready COUNT", "SYNTAX no value for COUNT"),
+        ("JQ.LIST q dead CURSOR", "SYNTAX no value for CURSOR"),
+        ("JQ.LIST q dead TYPE", "SYNTAX no value for TYPE"),
+        ("JQ.RESULT q a BLOCK", "SYNTAX no value for BLOCK"),
+        ("JQ.QUEUES MATCH", "SYNTAX no value for MATCH"),
         ("JQ.PURGE q dead COUNT", "SYNTAX no value for COUNT"),
         ("JQ.PAUSE q FOR", "SYNTAX no value for FOR"),
         ("JQ.CONFIG q SET", "SYNTAX no value for SET"),
@@ -80,6 +100,10 @@ fn too_few_arguments_are_an_error_even_if_the_server_lets_them_pass() {
         ("JQ.RESPAWN q", "SYNTAX nothing says which jobs"),
         ("JQ.UPDATE q", "SYNTAX no value for id"),
         ("JQ.PURGE q", "SYNTAX nothing says which jobs"),
+        ("JQ.BURY q ALL", "SYNTAX nothing says which jobs"),
+        ("JQ.LIST q", "SYNTAX nothing says which jobs"),
+        ("JQ.FULFILL q a", "SYNTAX no value for result"),
+        ("JQ.RESULT q", "SYNTAX no value for id"),
         ("JQ.JOB q", "SYNTAX no value for id"),
         ("JQ.CONFIG q", "SYNTAX GET or SET is needed"),
         ("JQ.DEBUG q", "SYNTAX nothing to do"),
@@ -95,7 +119,15 @@ fn a_word_given_twice_is_refused_wherever_it_is() {
     assert_refused(&[
         ("JQ.PUBLISH q hello DELAY 1 delay 1", "SYNTAX DELAY is given twice"),
         ("JQ.PUBLISH q hello TTL 1 TTR 1 TTL 1", "SYNTAX TTL is given twice"),
+        ("JQ.PUBLISH q hello HEADERS 1 a b HEADERS 1 c d", "SYNTAX HEADERS is given twice"),
+        ("JQ.PUBLISH q hello RETAIN 1 RETAIN FOREVER", "SYNTAX RETAIN is given twice"),
+        ("JQ.FULFILL q a done RETAIN 1 RETAIN 1", "SYNTAX RETAIN is given twice"),
         ("JQ.CONSUME q FREE FREE", "SYNTAX FREE is given twice"),
+        ("JQ.CONSUME q DETAILS details", "SYNTAX DETAILS is given twice"),
+        ("JQ.BURY q ALL ALL", "SYNTAX ALL is given twice"),
+        ("JQ.LIST q dead REVERSE REVERSE", "SYNTAX REVERSE is given twice"),
+        ("JQ.RESULT q a BLOCK 1 BLOCK 1", "SYNTAX BLOCK is given twice"),
+        ("JQ.QUEUES COUNT 1 COUNT 1", "SYNTAX COUNT is given twice"),
         ("JQ.PEEK q COUNT 1 COUNT 1", "SYNTAX COUNT is given twice"),
         ("JQ.NACK q a ERROR x ERROR y", "SYNTAX ERROR is given twice"),
         ("JQ.TOUCH q TTR 1 a TTR 1", "SYNTAX TTR is given twice"),
@@ -122,6 +154,12 @@ fn what_excludes_each_other_is_refused() {
         ("JQ.PURGE q ready dead", "SYNTAX dead cannot stand there"),
         ("JQ.PURGE q ready COUNT 5 dead", "SYNTAX dead cannot stand there"),
         ("JQ.KICK q COUNT 5 ID a", "SYNTAX ID cannot stand there"),
+        ("JQ.KICK q ID a ALL", "SYNTAX ALL cannot stand there"),
+        ("JQ.BURY q a ALL ready", "SYNTAX ALL cannot stand there"),
+        ("JQ.BURY q ALL ready delayed", "SYNTAX delayed cannot stand there"),
+        ("JQ.BURY q ALL ready ERROR x", "SYNTAX ERROR is not taken with ALL"),
+        ("JQ.BURY q ALL ready COUNT 5 ERROR x", "SYNTAX ERROR is not taken with ALL"),
+        ("JQ.LIST q ready dead", "SYNTAX dead cannot stand there"),
         ("JQ.LEN q ready dead", "SYNTAX dead cannot stand there"),
     ]);
 }
@@ -132,6 +170,8 @@ fn a_word_out_of_its_place_is_refused_and_not_taken_for_an_id() {
         ("JQ.TOUCH q a TTR 5", "SYNTAX TTR comes before the ids"),
         ("JQ.RESPAWN q TRIES 5 ALL", "SYNTAX TRIES cannot stand there"),
         ("JQ.PURGE q COUNT 5 dead", "SYNTAX COUNT cannot stand there"),
+        ("JQ.BURY q ALL COUNT 5 ready", "SYNTAX COUNT cannot stand there"),
+        ("JQ.LIST q REVERSE dead", "SYNTAX REVERSE cannot stand there"),
     ]);
 }
 
@@ -151,6 +191,7 @@ fn a_list_of_ids_has_at_least_one() {
         "JQ.NACK q DELAY 5",
         "JQ.RELEASE q DELAY 5",
         "JQ.BURY q ERROR x",
+        "JQ.BURY q ready",
         "JQ.TOUCH q",
         "JQ.TOUCH q TTR 5",
         "JQ.KICK q ID",
@@ -170,6 +211,33 @@ fn as_many_bodies_follow_as_were_announced() {
         ("JQ.MPUBLISH q 0 a", "RANGE n is 1 to 2147483647 bodies, not '0'"),
         ("JQ.MPUBLISH q hello 2 x", "RANGE n is 1 to 2147483647 bodies, not 'hello'"),
     ]);
+}
+
+#[test]
+fn as_many_headers_follow_as_were_announced_each_name_once() {
+    let short = "SYNTAX HEADERS says 2 names, each with its value";
+    assert_refused(&[
+        ("JQ.PUBLISH q x HEADERS 2", &format!("{short}, but 0 more arguments follow")),
+        ("JQ.PUBLISH q x HEADERS 2 a 1 b", &format!("{short}, but 3 more arguments follow")),
+        ("JQ.MPUBLISH q 1 x HEADERS 2 a 1", &format!("{short}, but 2 more arguments follow")),
+        ("JQ.PUBLISH q x HEADERS 0", "RANGE HEADERS is 1 to 1000 pairs, not '0'"),
+        ("JQ.PUBLISH q x HEADERS 1001 a", "RANGE HEADERS is 1 to 1000 pairs, not '1001'"),
+        ("JQ.PUBLISH q x HEADERS a 1", "RANGE HEADERS is 1 to 1000 pairs, not 'a'"),
+        ("JQ.PUBLISH q x HEADERS 3 a 1 b 2 a 1", "SYNTAX header 'a' is named twice"),
+        ("JQ.PUBLISH q x HEADERS 1  1", "RANGE HEADERS takes names of at least 1 byte, not ''"),
+    ]);
+}
+
+#[test]
+fn a_cursor_is_one_that_was_told() {
+    for cursor in ["", "1", "00", "17", "17-", "-3", "17-3-1", ">17-3", "x"] {
+        let error = format!("RANGE CURSOR is 0 or what the page before ended with, not '{cursor}'");
+        assert_eq!(refused(&format!("JQ.LIST q dead CURSOR {cursor}")), error);
+    }
+    for cursor in ["", "1", "00", "mail", "17-3"] {
+        let error = format!("RANGE CURSOR is 0 or what the page before ended with, not '{cursor}'");
+        assert_eq!(refused(&format!("JQ.QUEUES CURSOR {cursor}")), error);
+    }
 }
 
 #[test]
@@ -208,6 +276,23 @@ fn a_value_out_of_its_range_is_refused_with_the_range() {
              3155760000000 milliseconds, not 'linear'",
         ),
         ("JQ.PUBLISH q hello ID a@1", "RANGE ID is 1 to 64 letters, digits or . _ : -, not 'a@1'"),
+        (
+            "JQ.PUBLISH q hello DEADLINE soon",
+            "RANGE DEADLINE is 0 to 253402300799999 milliseconds since the epoch, not 'soon'",
+        ),
+        (
+            "JQ.PUBLISH q hello RETAIN always",
+            "RANGE RETAIN is 0 to 3155760000000 milliseconds or FOREVER, not 'always'",
+        ),
+        (
+            "JQ.FULFILL q a done RETAIN -1",
+            "RANGE RETAIN is 0 to 3155760000000 milliseconds or FOREVER, not '-1'",
+        ),
+        ("JQ.LIST q dead COUNT 0", "RANGE COUNT is 1 to 10000 jobs, not '0'"),
+        ("JQ.LIST q dead MINAGE x", "RANGE MINAGE is 0 to 3155760000000 milliseconds, not 'x'"),
+        ("JQ.RESULT q a BLOCK x", "RANGE BLOCK is 0 to 3155760000000 milliseconds, not 'x'"),
+        ("JQ.QUEUES COUNT 10001", "RANGE COUNT is 1 to 10000 names, not '10001'"),
+        ("JQ.BURY q ALL ready COUNT 0", "RANGE COUNT is 1 to 9223372036854775807 jobs, not '0'"),
         ("JQ.CONSUME q COUNT 10001", "RANGE COUNT is 1 to 10000 jobs, not '10001'"),
         ("JQ.PEEK q COUNT 0", "RANGE COUNT is 1 to 10000 jobs, not '0'"),
         ("JQ.KICK q COUNT 0", "RANGE COUNT is 1 to 9223372036854775807 jobs, not '0'"),
@@ -235,6 +320,9 @@ fn an_id_that_cannot_be_one_is_refused() {
             format!("JQ.KICK q ID {id}"),
             format!("JQ.JOB q {id}"),
             format!("JQ.UPDATE q {id} TTL 0"),
+            format!("JQ.FULFILL q {id} done"),
+            format!("JQ.RESULT q {id}"),
+            format!("JQ.PUBLISH q x REPLACES {id}"),
         ] {
             assert!(refused(&line).starts_with("RANGE an id is 1 to 64 letters"), "{line}");
         }
@@ -252,9 +340,26 @@ fn a_worker_has_a_name_of_a_bearable_length() {
 }
 
 #[test]
+fn a_type_has_a_name_of_a_bearable_length_that_is_not_blank() {
+    let named = |word: &str, name: &[u8]| {
+        let argv: [&[u8]; 5] = [word.as_bytes(), b"q", b"dead", b"TYPE", name];
+        parse(find(argv[0]).unwrap(), &argv).map_err(|refused| refused.to_string()).map(drop)
+    };
+    for word in ["JQ.PUBLISH", "JQ.LIST"] {
+        for fits in [&b"\0"[..], b" a ", &[0xff; 256]] {
+            assert_eq!(named(word, fits), Ok(()));
+        }
+        for blank in [&b""[..], b" \t", &[b' '; 256], &[b'x'; 257]] {
+            let error = named(word, blank).unwrap_err();
+            assert!(error.starts_with("RANGE TYPE is a name of 1 to 256 bytes, "), "{error}");
+        }
+    }
+}
+
+#[test]
 fn an_unknown_setting_is_answered_with_the_known_ones() {
-    let known = "these are: tries ttr ttl backoff priority maxlen maxbody \
-                 dead-max dead-age expired lapse";
+    let known = "these are: tries ttr ttl backoff retain priority maxlen maxbody \
+                 dead-max dead-age expired lapse idle-expire";
     let error = format!("SYNTAX 'color' is no setting, {known}");
     assert_refused(&[("JQ.CONFIG q GET color", &error), ("JQ.CONFIG q SET ttr 1 color 2", &error)]);
 }

@@ -1,0 +1,196 @@
+//! Looking through the jobs of a state, a page at a time, while the queue goes on.
+//!
+//! A page ends with a job, its anchor, and the next one begins behind it. Jobs that wait for an
+//! instant have a place of their own in a timeline, which is found again even if the anchor has
+//! left. The others stand in lists in the order of the instants since when they do. If the anchor
+//! has left its list, the walk begins anew and passes over what is from before its instant.
+
+use std::fmt;
+
+use crate::{
+    slab::Slot,
+    state::{State, StateKind},
+    time::{Millis, UnixMillis},
+    timeline::Timeline,
+    Queue,
+};
+
+/// Jobs that a page may look at, wanted or not: about a millisecond of work.
+const LISTED_STEPS_MAX: usize = 10_000;
+
+/// Which jobs to look at.
+#[derive(Clone, Debug)]
+pub struct Listing<'a> {
+    /// The state they are in.
+    pub state: StateKind,
+    /// From the last to the first, where the first is the one that would leave the state first.
+    pub reverse: bool,
+    /// Where the page before ended.
+    pub after: Option<Cursor>,
+    /// At most so many; at least 1.
+    pub count: usize,
+    /// Only those of this type.
+    pub job_type: Option<&'a [u8]>,
+    /// Only those published at least so long ago, by the queue's clock.
+    pub min_age: Option<Millis>,
+    /// Only those published at most so long ago.
+    pub max_age: Option<Millis>,
+}
+
+/// Where a page ended: the place of the last job that was looked at. Good for listing the same
+/// state in the same direction; anywhere else it leads to some page or other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Cursor {
+    // The instant that orders the job: when time moves it, or since when it is in its list.
+    at: UnixMillis,
+    seq: u64,
+    slot: Slot,
+    // The priority of a ready job, zero in other states.
+    lane: i8,
+    // The walk passes over jobs of the lane until it comes to this instant. It is `at` unless the
+    // walk has begun anew and is not there yet.
+    sought: UnixMillis,
+}
+
+impl Cursor {
+    /// Reads what [`Display`](fmt::Display) writes; `None` if it is none.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "numbers with more bits are refused")]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let mut parts = std::str::from_utf8(text).ok()?.split('-');
+        let mut number = |bits: u32| parts.next()?.parse().ok().filter(|n: &u64| n >> bits == 0);
+        let cursor = Self {
+            at: UnixMillis(number(48)?),
+            seq: number(48)?,
+            slot: Slot(number(32)? as u32),
+            lane: i8::from_ne_bytes([number(8)? as u8]),
+            sought: UnixMillis(number(48)?),
+        };
+        parts.next().is_none().then_some(cursor)
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, seq, slot, lane, sought } = self;
+        // Without a sign, which would look like what separates the parts.
+        let [lane] = lane.to_ne_bytes();
+        write!(f, "{at}-{seq}-{}-{lane}-{sought}", slot.0)
+    }
+}
+
+/// Some of the jobs that were asked for.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The jobs, in order; possibly none though more follow.
+    pub jobs: Vec<Slot>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+impl Queue {
+    /// Some of the jobs of a state: delayed and leased ones in the order in which time moves them,
+    /// ready ones in the order of service, completed and dead ones in the order they came.
+    /// O(log n + steps), where a step is a look at a job, and there are ten thousand at most.
+    ///
+    /// Who goes on from page to page meets each job at least once that is in the state all the
+    /// while and keeps its place there; and exactly once if no job that a page ended with leaves.
+    /// Delayed and leased ones are met exactly once in any case. A job that a page ended with and
+    /// that has left and come back as of the same instant is taken for one that stayed: others of
+    /// that instant may then be missed.
+    #[must_use]
+    pub fn list(&self, listing: &Listing<'_>) -> Page {
+        let mut walk = self.walk(listing);
+        let (mut jobs, mut last) = (Vec::new(), None);
+        for mut place in walk.by_ref().take(LISTED_STEPS_MAX) {
+            if let Some(after) = listing.after.filter(|after| after.lane == place.lane) {
+                place.sought = if listing.reverse {
+                    place.at.min(after.sought)
+                } else {
+                    place.at.max(after.sought)
+                };
+            }
+            last = Some(place);
+            if place.sought == place.at && self.is_wanted(place.slot, listing) {
+                jobs.push(place.slot);
+                if jobs.len() >= listing.count {
+                    break;
+                }
+            }
+        }
+        Page { jobs, next: last.filter(|_| walk.next().is_some()) }
+    }
+
+    /// What there is to look at: all that follows the anchor, or, if that has left its list, the
+    /// whole of it.
+    fn walk(&self, listing: &Listing<'_>) -> Box<dyn Iterator<Item = Cursor> + '_> {
+        let (jobs, anchor) = (&self.jobs, self.anchor(listing));
+        let lane = listing.after.map(|after| after.lane);
+        let place = |slot| self.place_in_list(slot);
+        match (listing.state, listing.reverse) {
+            (StateKind::Delayed, _) => walk_timeline(&self.delayed, listing),
+            (StateKind::Leased, _) => walk_timeline(&self.leased, listing),
+            (StateKind::Ready, false) => {
+                let first = lane.unwrap_or(i8::MIN);
+                Box::new(self.ready.iter_after(jobs, first, anchor).filter_map(place))
+            }
+            (StateKind::Ready, true) => {
+                let last = lane.unwrap_or(i8::MAX);
+                Box::new(self.ready.iter_before(jobs, last, anchor).filter_map(place))
+            }
+            (StateKind::Completed, false) => {
+                Box::new(self.completed.iter_after(jobs, anchor).filter_map(place))
+            }
+            (StateKind::Completed, true) => {
+                Box::new(self.completed.iter_before(jobs, anchor).filter_map(place))
+            }
+            (StateKind::Dead, false) => {
+                Box::new(self.dead.iter_after(jobs, anchor).filter_map(place))
+            }
+            (StateKind::Dead, true) => {
+                Box::new(self.dead.iter_before(jobs, anchor).filter_map(place))
+            }
+        }
+    }
+
+    /// The job that the page before ended with, if it is where it was.
+    fn anchor(&self, listing: &Listing<'_>) -> Option<Slot> {
+        let after = listing.after?;
+        let place = self.place_in_list(after.slot)?;
+        let stays = place == Cursor { sought: after.at, ..after };
+        let fits = self.jobs[after.slot].state.kind() == listing.state;
+        (stays && fits).then_some(after.slot)
+    }
+
+    /// The place of a job that is ready, completed or dead.
+    fn place_in_list(&self, slot: Slot) -> Option<Cursor> {
+        let job = self.jobs.get(slot)?;
+        let at = job.state.since()?;
+        let lane = match job.state {
+            State::Ready { .. } => self.terms_of(job).priority,
+            _ => 0,
+        };
+        Some(Cursor { at, seq: job.seq(), slot, lane, sought: at })
+    }
+
+    fn is_wanted(&self, slot: Slot, listing: &Listing<'_>) -> bool {
+        let job = &self.jobs[slot];
+        let age = self.clock.since(job.ulid.millis());
+        listing.job_type.is_none_or(|name| *self.terms_of(job).job_type == *name)
+            && listing.min_age.is_none_or(|min| age >= min)
+            && listing.max_age.is_none_or(|max| age <= max)
+    }
+}
+
+fn walk_timeline<'a>(
+    timeline: &'a Timeline,
+    listing: &Listing<'_>,
+) -> Box<dyn Iterator<Item = Cursor> + 'a> {
+    let key = listing.after.map(|after| (after.at, after.seq));
+    let place = |(at, seq, slot)| Cursor { at, seq, slot, lane: 0, sought: at };
+    if listing.reverse {
+        Box::new(timeline.iter_before(key).map(place))
+    } else {
+        Box::new(timeline.iter_after(key).map(place))
+    }
+}

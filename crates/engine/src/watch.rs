@@ -1,0 +1,52 @@
+//! Jobs whose end somebody waits for.
+
+use std::collections::HashSet;
+
+use crate::{id::Name, slab::Slot, state::StateKind};
+
+/// How a job that was watched has ended.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// The job's id.
+    pub id: Name,
+    /// What it is now, completed or dead; `None` if it was removed unfinished.
+    pub state: Option<StateKind>,
+    /// The result, if it was completed with one.
+    pub result: Option<Box<[u8]>>,
+}
+
+/// Which jobs are watched, and what has become of them. No part of the queue's logical state: the
+/// host asks for it and takes it, and a copy of the queue has nobody watching.
+#[derive(Debug, Default)]
+pub struct Watch {
+    jobs: HashSet<Slot>,
+    endings: Vec<Ending>,
+}
+
+impl Clone for Watch {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Watch {
+    /// Begins to watch a job.
+    pub fn begin(&mut self, slot: Slot) {
+        self.jobs.insert(slot);
+    }
+
+    /// Ceases to watch a job; false if nobody did.
+    pub fn end(&mut self, slot: Slot) -> bool {
+        !self.jobs.is_empty() && self.jobs.remove(&slot)
+    }
+
+    /// Notes what has become of a job that was watched.
+    pub fn note(&mut self, ending: Ending) {
+        self.endings.push(ending);
+    }
+
+    /// What has become of jobs since this was asked last, in that order.
+    pub fn take(&mut self) -> Vec<Ending> {
+        std::mem::take(&mut self.endings)
+    }
+}

@@ -1,0 +1,78 @@
+//! Looking without changing.
+
+use jobq_engine::{Cursor, Listing};
+
+use super::produce::job_type;
+use crate::{args::Args, call::Call, cursor, error::BadArguments, range};
+
+/// How many jobs or names a page has unless told otherwise.
+const PAGE: usize = 10;
+
+/// `JQ.PEEK queue [COUNT n]`
+pub fn peek<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let count = match args.word()? {
+        Some(_) => args.integer(&range::COUNT)?,
+        None => 1,
+    };
+    Ok(Call::Peek { count })
+}
+
+/// `JQ.LIST queue (delayed|ready|leased|completed|dead) [option ...]`
+pub fn list<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let mut listing = Listing {
+        state: args.state()?,
+        reverse: false,
+        after: None,
+        count: PAGE,
+        job_type: None,
+        min_age: None,
+        max_age: None,
+    };
+    while let Some(word) = args.word()? {
+        match word {
+            "CURSOR" => listing.after = cursor::read(args.value(word)?, Cursor::parse)?,
+            "COUNT" => listing.count = args.integer(&range::COUNT)?,
+            "TYPE" => listing.job_type = Some(job_type(args.value(word)?)?),
+            "MINAGE" => listing.min_age = Some(args.span(&range::MIN_AGE)?),
+            "MAXAGE" => listing.max_age = Some(args.span(&range::MAX_AGE)?),
+            "REVERSE" => listing.reverse = true,
+            _ => return Err(args.misplaced(word)),
+        }
+    }
+    Ok(Call::List(listing))
+}
+
+/// `JQ.RESULT queue id [BLOCK ms]`
+pub fn result<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let job = args.id("id")?;
+    let block = match args.word()? {
+        Some(_) => Some(args.span(&range::BLOCK)?),
+        None => None,
+    };
+    Ok(Call::Result { job, block })
+}
+
+/// `JQ.LEN queue [delayed|ready|leased|completed|dead]`
+pub fn len<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let state = match args.next_word() {
+        Some(_) => Some(args.state()?),
+        None => None,
+    };
+    Ok(Call::Len(state))
+}
+
+/// `JQ.QUEUES [MATCH pattern] [CURSOR c] [COUNT n]`
+pub fn queues<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let mut pattern = None;
+    let mut after = None;
+    let mut count = PAGE;
+    while let Some(word) = args.word()? {
+        match word {
+            "MATCH" => pattern = Some(args.value(word)?),
+            "CURSOR" => after = cursor::read(args.value(word)?, cursor::name)?,
+            "COUNT" => count = args.integer(&range::NAMES)?,
+            _ => return Err(args.misplaced(word)),
+        }
+    }
+    Ok(Call::Queues { pattern, after, count })
+}

@@ -1,0 +1,130 @@
+//! Everything that is known of a job, as clients are told: the fields of `jobq_protocol::JOB_FIELDS`.
+
+use std::borrow::Cow;
+
+use jobq_engine::{Job, Queue, State, UnixMillis};
+use jobq_protocol::NOT_IN_DETAILS;
+
+/// Bytes of a queue, or a copy of them.
+pub type Bytes<'a> = Cow<'a, [u8]>;
+
+/// The value of a field.
+#[derive(Clone, Debug)]
+pub enum Value<'a> {
+    /// It has none.
+    Null,
+    /// A number, a span or an instant.
+    Integer(i64),
+    /// Bytes.
+    Bytes(Bytes<'a>),
+    /// Named values.
+    Pairs(Vec<(Bytes<'a>, Bytes<'a>)>),
+}
+
+/// Fields with their values, in the order of the table.
+pub type Details<'a> = Vec<(&'static str, Value<'a>)>;
+
+/// Everything known of a job, at the queue's own time.
+pub fn of<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
+    let terms = queue.terms_of(job);
+    let state = job.state;
+    let unfinished = !state.kind().is_final();
+    let is_ready = matches!(state, State::Ready { .. });
+    let since = |wanted: bool| instant(state.since().filter(|_| wanted));
+    let (leased_until, retained_until) = match state {
+        State::Leased { deadline, .. } => (Some(deadline), None),
+        State::Completed { until, .. } => (None, Some(until)),
+        _ => (None, None),
+    };
+    let worker = queue.holder_of(job).map(|holder| &*holder.worker);
+    let expires_at = queue.expires_at(job).filter(|_| unfinished);
+    let published_at = job.ulid.millis();
+    let headers = job.headers().map(|(name, value)| (name.into(), value.into())).collect();
+    vec![
+        ("id", text(job.id().to_string())),
+        ("state", Value::Bytes(state.kind().name().as_bytes().into())),
+        ("type", filled(&terms.job_type)),
+        ("body", bytes(Some(&job.body))),
+        ("headers", Value::Pairs(headers)),
+        ("priority", Value::Integer(i64::from(terms.priority))),
+        ("tries", number(terms.tries)),
+        ("tries-left", number(terms.tries.saturating_sub(job.deliveries))),
+        ("deliveries", number(job.deliveries)),
+        ("failures", number(job.failures)),
+        ("ttr", number(terms.ttr.0)),
+        ("backoff", text(terms.backoff.to_string())),
+        ("retain", text(terms.retain.to_string())),
+        ("published-at", number(published_at.0)),
+        ("elapsed", number(queue.clock().since(published_at).0)),
+        ("due", number(job.due().0)),
+        ("ready-since", since(is_ready)),
+        ("leased-until", instant(leased_until)),
+        ("worker", filled(worker.unwrap_or_default())),
+        ("completed-since", since(matches!(state, State::Completed { .. }))),
+        ("retained-until", instant(retained_until)),
+        ("result", bytes(job.result())),
+        ("dead-since", since(matches!(state, State::Dead { .. }))),
+        ("expires-at", instant(expires_at)),
+        ("ttl-left", expires_at.map_or(Value::Null, |at| number(at.since(queue.clock()).0))),
+        ("deadline", instant(job.deadline())),
+        ("error", bytes(job.error())),
+        ("version", number(job.version())),
+        ("why", bytes(why(queue, state).map(str::as_bytes))),
+    ]
+}
+
+/// The same for one who has the body already.
+pub fn besides_body<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
+    let mut details = of(queue, job);
+    details.retain(|(name, _)| *name != NOT_IN_DETAILS);
+    details
+}
+
+/// The same with copies of its own.
+pub fn owned(details: Details<'_>) -> Details<'static> {
+    let copy = |bytes: Bytes<'_>| Cow::Owned(bytes.into_owned());
+    let owned = |value| match value {
+        Value::Null => Value::Null,
+        Value::Integer(n) => Value::Integer(n),
+        Value::Bytes(bytes) => Value::Bytes(copy(bytes)),
+        Value::Pairs(pairs) => {
+            Value::Pairs(pairs.into_iter().map(|(name, value)| (copy(name), copy(value))).collect())
+        }
+    };
+    details.into_iter().map(|(name, value)| (name, owned(value))).collect()
+}
+
+/// An instant; -1 for one that never comes.
+pub fn instant(at: Option<UnixMillis>) -> Value<'static> {
+    match at {
+        Some(UnixMillis::NEVER) => Value::Integer(-1),
+        Some(at) => number(at.0),
+        None => Value::Null,
+    }
+}
+
+fn why(queue: &Queue, state: State) -> Option<&'static str> {
+    match state {
+        State::Delayed { .. } => Some("due"),
+        State::Ready { .. } if queue.pauses().consuming.is_some() => Some("pause"),
+        State::Ready { .. } => Some("turn"),
+        State::Leased { .. } | State::Completed { .. } | State::Dead { .. } => None,
+    }
+}
+
+fn number(n: impl Into<u64>) -> Value<'static> {
+    Value::Integer(n.into() as i64)
+}
+
+fn text(text: String) -> Value<'static> {
+    Value::Bytes(text.into_bytes().into())
+}
+
+fn bytes(bytes: Option<&[u8]>) -> Value<'_> {
+    bytes.map_or(Value::Null, |bytes| Value::Bytes(bytes.into()))
+}
+
+/// Bytes, or nothing where there are none.
+fn filled(text: &[u8]) -> Value<'_> {
+    bytes((!text.is_empty()).then_some(text))
+}

@@ -1,0 +1,118 @@
+//! Queues as a whole: who hears of a new one, how many there are, which, and how one that nobody
+//! uses goes.
+
+mod idle;
+mod listing;
+
+use crate::support::{Client, Reply, Server};
+
+/// A client that hears of what happens to keys, in all databases.
+fn listener(server: &Server) -> Client {
+    assert_eq!(server.run("CONFIG SET notify-keyspace-events Egd").text(), "OK");
+    let mut client = server.client();
+    client.run("PSUBSCRIBE __keyevent@*__:*");
+    client
+}
+
+/// The next event that a listener hears of: `database event key`.
+#[track_caller]
+fn heard(listener: &mut Client) -> String {
+    let message = listener.read();
+    let words: Vec<_> = message.items().iter().skip(2).map(Reply::text).collect();
+    words.join(" ").replace("__keyevent@", "").replace("__:", " ")
+}
+
+/// How many queues the module knows.
+fn known(server: &Server) -> usize {
+    server.info("jobq", "jobq_queues").parse().expect("a number")
+}
+
+#[test]
+fn a_new_queue_is_heard_of_once() {
+    let server = Server::plain();
+    let mut listener = listener(&server);
+    let mut client = server.client();
+    let lines = [
+        "JQ.ACK mail a@1",
+        "JQ.CONSUME mail",
+        "JQ.PUBLISH mail never DELAY 9 TTL 8",
+        "JQ.PUBLISH mail one",
+        "JQ.PUBLISH mail two",
+        "JQ.CONFIG fax SET tries 3",
+        "JQ.PUBLISH fax one",
+        "SELECT 3",
+        "JQ.PAUSE mail",
+        "RENAME mail post",
+        "DEL post",
+        "JQ.PUBLISH post anew",
+    ];
+    lines.iter().for_each(|line| drop(client.run(line)));
+    let expected = [
+        "0 queue-created mail",
+        "0 queue-created fax",
+        "3 queue-created mail",
+        "3 rename_from mail",
+        "3 rename_to post",
+        "3 del post",
+        "3 queue-created post",
+    ];
+    for event in expected {
+        assert_eq!(heard(&mut listener), event);
+    }
+    assert!(listener.is_waiting());
+}
+
+#[test]
+fn a_new_queue_is_heard_of_on_replicas_too() {
+    let primary = Server::plain();
+    let replica = Server::replica_of(&primary);
+    let mut listener = listener(&replica);
+    primary.run("JQ.PUBLISH mail one");
+    primary.run("JQ.PUBLISH mail two");
+    primary.run("JQ.PUBLISH fax one");
+    assert_eq!(heard(&mut listener), "0 queue-created mail");
+    assert_eq!(heard(&mut listener), "0 queue-created fax");
+}
+
+#[test]
+fn a_queue_made_in_a_transaction_or_a_script_is_heard_of() {
+    let server = Server::plain();
+    let mut listener = listener(&server);
+    let mut client = server.client();
+    for line in ["MULTI", "JQ.PUBLISH mail one", "DEL mail", "JQ.PUBLISH mail two", "EXEC"] {
+        client.run(line);
+    }
+    client.call(&["EVAL", "return redis.call('JQ.PUBLISH', KEYS[1], 'one')", "1", "fax"]);
+    for event in ["queue-created mail", "del mail", "queue-created mail", "queue-created fax"] {
+        assert_eq!(heard(&mut listener), format!("0 {event}"));
+    }
+    assert_eq!(server.info("jobq", "jobq_errors_caught"), "0");
+}
+
+#[test]
+fn info_counts_the_queues_of_all_databases() {
+    let server = Server::plain();
+    let mut client = server.client();
+    assert_eq!(known(&server), 0);
+    let steps: [(&[&str], usize); 11] = [
+        (&["JQ.PUBLISH mail one"], 1),
+        (&["JQ.PUBLISH mail two"], 1),
+        (&["JQ.PUBLISH fax one"], 2),
+        (&["COPY mail post"], 3),
+        (&["COPY mail post REPLACE"], 3),
+        // Where the module cannot hear of a move, the next command tells it.
+        (&["MOVE post 2", "SWAPDB 2 3", "SELECT 3", "JQ.LEN post"], 3),
+        (&["SELECT 0", "SET fax over"], 2),
+        (&["DEBUG RELOAD"], 2),
+        (&["FLUSHDB"], 1),
+        (&["JQ.PUBLISH mail anew"], 2),
+        (&["FLUSHALL ASYNC"], 0),
+    ];
+    for (lines, queues) in steps {
+        for line in lines {
+            let reply = client.run(line);
+            assert!(!matches!(reply, Reply::Error(_)), "{line}: {reply:?}");
+        }
+        assert_eq!(known(&server), queues, "{lines:?}");
+    }
+}
