@@ -26,6 +26,8 @@ pub struct Registry {
     pub kind: *mut RedisModuleType,
     /// Whether `JQ.DEBUG` answers.
     pub debug: bool,
+    /// How often this server has become one that decides, with its start.
+    pub term: u64,
     /// Which queues there are.
     pub names: Names,
     /// Which queue has work when.
@@ -95,6 +97,7 @@ lazy_static! {
     static ref REGISTRY: MainThread<RefCell<Registry>> = MainThread(RefCell::new(Registry {
         kind: null_mut(),
         debug: false,
+        term: 1,
         names: Names::default(),
         schedule: Schedule::default(),
         waiters: Waiters::default(),

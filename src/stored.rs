@@ -10,6 +10,8 @@ pub struct Stored {
     pub queue: Queue,
     /// Whether the names have it.
     pub listed: bool,
+    /// The term of this server in which it last decided for the queue; zero before it has.
+    pub term: u64,
     /// The instant under which the schedule has it, if it has.
     pub filed: Option<UnixMillis>,
     /// An internal error happened while it was open for writing: it may be half changed, so it
@@ -20,7 +22,7 @@ pub struct Stored {
 impl Stored {
     /// Wraps a queue that the registry does not know yet.
     pub fn new(queue: Queue) -> Self {
-        Self { queue, listed: false, filed: None, poisoned: false }
+        Self { queue, listed: false, term: 0, filed: None, poisoned: false }
     }
 
     /// Lets the names know this one, unless they do.

@@ -140,7 +140,7 @@ pub fn repeat<'a>(
     }
 }
 
-/// Repeats the tick that created a queue, or one of a queue that exists.
+/// Repeats a tick: the first of a queue or of a term, which has a seed, or another.
 pub fn repeat_tick(
     context: Context,
     name: *mut RedisModuleString,
@@ -148,17 +148,24 @@ pub fn repeat_tick(
     budget: u32,
     seed: Option<u64>,
 ) -> Result<(), Denied> {
+    let tick = Operation::Tick { now, budget };
+    let Some(seed) = seed else { return repeat(context, name, tick, |_, _| {}) };
     let site = Site::open_decided(context, name);
-    let seed = seed.filter(|_| matches!(site.found(), Found::Nothing));
-    if let Some(seed) = seed {
-        keyspace::create(&site.key, Stored::new(Queue::new(seed)));
+    match site.found() {
+        Found::Other => Err(Denied::WrongType),
+        Found::Queue(stored) => site.change(stored, |stored| {
+            stored.queue.apply(tick)?;
+            stored.queue.apply(Operation::Term { seed })?;
+            Ok(())
+        }),
+        Found::Nothing => {
+            keyspace::create(&site.key, Stored::new(Queue::new(seed)));
+            drop(site);
+            let done = repeat(context, name, tick, |_, _| {});
+            announce(context, name);
+            done
+        }
     }
-    drop(site);
-    let done = repeat(context, name, Operation::Tick { now, budget }, |_, _| {});
-    if seed.is_some() {
-        announce(context, name);
-    }
-    done
 }
 
 /// Repeats a lease: the jobs are named by their ids.
@@ -296,7 +303,9 @@ impl Site {
         queue.apply(Operation::Tick { now, budget: 0 })?;
         let Some(operation) = queue.choose(action)? else { return Ok(()) };
         let outcome = queue.apply(operation)?;
-        let stored = keyspace::create(&self.key, Stored::new(queue));
+        let mut stored = keyspace::create(&self.key, Stored::new(queue));
+        // SAFETY: the key is open, and nothing else refers to its value meanwhile.
+        unsafe { stored.as_mut() }.term = registry::with(|registry| registry.term);
         let done = self.visit(stored, now, |visit| {
             visit.replicate_tick(0, Some(seed));
             reply(&visit.stored.queue, &outcome);
@@ -381,7 +390,8 @@ impl Site {
 impl Visit<'_> {
     /// Moves the queue's clock to now, and works through what is due.
     fn catch_up(&mut self) {
-        if self.now > self.stored.queue.clock() || self.stored.queue.is_due(self.now) {
+        let queue = &self.stored.queue;
+        if self.now > queue.clock() || queue.is_due(self.now) || self.is_new_term() {
             self.tick();
         }
     }
@@ -406,11 +416,20 @@ impl Visit<'_> {
     }
 
     fn tick(&mut self) {
-        let operation = Operation::Tick { now: self.now, budget: TICK_BUDGET };
-        // A tick is never refused.
-        if self.stored.queue.apply(operation).is_ok() {
-            self.replicate_tick(TICK_BUDGET, None);
+        let seed = self.is_new_term().then(rand::random);
+        let queue = &mut self.stored.queue;
+        let ticked = queue.apply(Operation::Tick { now: self.now, budget: TICK_BUDGET });
+        let began = seed.map(|seed| queue.apply(Operation::Term { seed }));
+        // Neither is ever refused.
+        if began.is_none_or(|began| began.is_ok()) && ticked.is_ok() {
+            self.replicate_tick(TICK_BUDGET, seed);
+            self.stored.term = registry::with(|registry| registry.term);
         }
+    }
+
+    /// Whether this server has not decided for the queue yet since it is its to decide.
+    fn is_new_term(&self) -> bool {
+        self.stored.term != registry::with(|registry| registry.term)
     }
 
     fn replicate_tick(&self, budget: u32, seed: Option<u64>) {

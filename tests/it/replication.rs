@@ -1,9 +1,12 @@
 //! Replicas hold what the primary holds, decide nothing, and go on where it stopped.
 
-use crate::support::{
-    likeness::{assert_alike, digests, freeze, wait_for_rewrite},
-    load::{many, seed, Load},
-    wait_for, Client, Options, Reply, Server,
+use crate::{
+    replies::{ids, token},
+    support::{
+        likeness::{assert_alike, digests, freeze, wait_for_rewrite},
+        load::{many, seed, Load},
+        wait_for, Client, Options, Reply, Server,
+    },
 };
 
 fn is(client: &mut Client, line: &str, expected: &Reply) -> Option<()> {
@@ -34,10 +37,44 @@ fn a_promoted_replica_goes_on_with_timers_tokens_and_ids() {
     wait_until(&replica, "JQ.LEN mail ready", Reply::Int(2));
     let mut client = replica.client();
     assert_eq!(client.run(&format!("JQ.ACK mail {}", receipt_of(&first))), Reply::Int(0));
-    let second = receipt_of(&client.run("JQ.CONSUME mail"));
-    assert_eq!(second, receipt_of(&first).replace("@1", "@2"), "tokens go on");
-    assert_eq!(client.run(&format!("JQ.ACK mail {second}")), Reply::Int(1));
+    let second = client.run("JQ.CONSUME mail");
+    assert_eq!(ids(&second), ids(&first));
+    assert!(token(&second) > token(&first), "tokens go on");
+    assert_eq!(client.run(&format!("JQ.ACK mail {}", receipt_of(&second))), Reply::Int(1));
     assert!(client.run("JQ.PUBLISH mail next").text() > last, "ids go on");
+}
+
+#[test]
+fn a_receipt_is_never_given_twice_though_a_promoted_replica_does_not_know_of_it() {
+    let mut primary = Server::plain();
+    let replica = Server::replica_of(&primary);
+    primary.run("JQ.PUBLISH mail x ID a");
+    replica.catch_up_with(&primary);
+    // What follows does not get through.
+    replica.run("REPLICAOF 127.0.0.1 1");
+    let lost = primary.run("JQ.CONSUME mail");
+    primary.kill();
+    replica.run("REPLICAOF NO ONE");
+    let given = replica.run("JQ.CONSUME mail");
+    assert_eq!(ids(&given), ["a"]);
+    assert!(token(&given) > token(&lost), "a fence that has seen the lost one lets it pass");
+    let late = format!("JQ.ACK mail {}", receipt_of(&lost));
+    assert_eq!(replica.run(&late), Reply::Int(0), "and the worker of the lost one settles nothing");
+}
+
+#[test]
+fn a_receipt_is_never_given_twice_though_a_restarted_server_does_not_know_of_it() {
+    let mut server = Server::plain();
+    server.run("JQ.PUBLISH mail x ID a");
+    server.run("SAVE");
+    let lost = server.run("JQ.CONSUME mail");
+    server.kill_and_restart();
+    let given = server.run("JQ.CONSUME mail");
+    assert!(token(&given) > token(&lost));
+    assert_eq!(server.run(&format!("JQ.ACK mail {}", receipt_of(&lost))), Reply::Int(0));
+    server.kill_and_restart();
+    let again = server.run("JQ.CONSUME mail");
+    assert!(token(&again) > token(&given));
 }
 
 #[test]
@@ -352,7 +389,7 @@ fn a_queue_migrates_to_another_server_with_its_timers() {
     assert_eq!(migrated.text(), "OK");
     assert_eq!(client.run("EXISTS mail"), Reply::Int(0));
     assert_eq!(from.info("jobq", "jobq_queues_scheduled"), "0");
-    assert_eq!(receipt_of(&consumer.read()), "b@2");
+    assert_eq!(ids(&consumer.read()), ["b"]);
     assert_eq!(to.run(&format!("JQ.ACK mail {receipt}")), Reply::Int(1));
 }
 

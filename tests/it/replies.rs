@@ -28,6 +28,22 @@ pub fn names(reply: &Reply) -> Vec<String> {
     column(reply, 1)
 }
 
+/// The ids of the jobs in a reply of `JQ.CONSUME`, whatever their tokens.
+#[track_caller]
+pub fn ids(reply: &Reply) -> Vec<String> {
+    let id = |name: String| name.split('@').next().unwrap_or_default().to_owned();
+    names(reply).into_iter().map(id).collect()
+}
+
+/// The token of the only job in a reply of `JQ.CONSUME`.
+#[track_caller]
+pub fn token(reply: &Reply) -> u64 {
+    let names = names(reply);
+    let [name] = &names[..] else { panic!("not one job: {reply:?}") };
+    let token = name.split_once('@').and_then(|(_, token)| token.parse().ok());
+    token.unwrap_or_else(|| panic!("no receipt: {name}"))
+}
+
 /// The bodies of the jobs in a reply.
 #[track_caller]
 pub fn bodies(reply: &Reply) -> Vec<String> {

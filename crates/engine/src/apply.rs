@@ -3,6 +3,7 @@
 
 use crate::{
     config::{WhenExpired, WhenLapsed},
+    generator::Generator,
     headers::Headers,
     id::{JobRef, Ulid},
     interner::Key,
@@ -23,6 +24,11 @@ use crate::{
 /// What is kept of a worker's error text, in bytes.
 pub const ERROR_BYTES_MAX: usize = 4096;
 
+/// The tokens of a new term begin at this power of two times its instant. Nobody grants a million
+/// leases a second, so they lie behind all that were granted before it, known or lost with a log's
+/// end, as long as the clock is not set back.
+const TOKENS_PER_MILLI_BITS: u32 = 10;
+
 impl Queue {
     /// Applies an operation. O(log n) for each job it names.
     ///
@@ -33,6 +39,12 @@ impl Queue {
         let outcome = match operation.into() {
             Operation::Tick { now, budget } => {
                 return Ok(Outcome::Ticked(self.tick(now, budget)));
+            }
+            Operation::Term { seed } => {
+                self.generator = Generator::new(seed);
+                let by_clock = self.clock.0 << TOKENS_PER_MILLI_BITS;
+                self.tokens_granted = self.tokens_granted.max(by_clock);
+                return Ok(Outcome::Configured);
             }
             Operation::Lease(lease) => self.lease(&lease),
             Operation::Act(action) => self.act(action),

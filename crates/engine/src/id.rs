@@ -27,8 +27,9 @@ const NO_DIGIT: u8 = 0xFF;
 /// The longest id a client may give, in bytes.
 pub const GIVEN_ID_BYTES_MAX: usize = 64;
 
-/// Names one delivery of one job. Tokens grow within a queue and are never used again, so a token
-/// also works as a fencing token outside.
+/// Names one delivery of one job. Tokens grow within a queue and are never used again, not even by a
+/// primary that does not know of all that the one before has granted; so a token also works as a
+/// fencing token outside.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Token(pub u64);
 

@@ -2,7 +2,7 @@
 
 use super::{nobody_waits, waiting};
 use crate::{
-    replies::{bodies, names},
+    replies::{bodies, ids, names},
     support::{wait_for, Client, Options, Server},
 };
 
@@ -44,7 +44,7 @@ fn a_queue_that_arrives_with_a_ready_job_serves_who_waits_there() {
         publish(&mut client, from, "");
         let mut consumer = waiting(&server, "JQ.CONSUME mail BLOCK 0");
         lines.iter().for_each(|line| run(&mut client, line));
-        assert_eq!(names(&consumer.read()), ["a@1"], "{lines:?}");
+        assert_eq!(ids(&consumer.read()), ["a"], "{lines:?}");
         nobody_waits(&server);
     }
 }
@@ -58,7 +58,7 @@ fn a_queue_that_arrives_with_a_delayed_job_serves_who_waits_there_when_it_is_due
         let mut consumer = waiting(&server, "JQ.CONSUME mail BLOCK 0");
         publish(&mut client, from, "DELAY 100");
         lines.iter().for_each(|line| run(&mut client, line));
-        assert_eq!(names(&consumer.read()), ["a@1"], "{lines:?}");
+        assert_eq!(ids(&consumer.read()), ["a"], "{lines:?}");
         nobody_waits(&server);
     }
 }
@@ -77,7 +77,7 @@ fn a_restored_queue_serves_who_waits_for_it() {
         client.run("JQ.PUBLISH mail x ID b DELAY 600000");
         let mut consumer = waiting(&server, "JQ.CONSUME mail BLOCK 0");
         client.call(&[&b"RESTORE"[..], b"mail", b"0", &dump, b"REPLACE"]).text();
-        assert_eq!(names(&consumer.read()), ["a@1"]);
+        assert_eq!(ids(&consumer.read()), ["a"]);
         nobody_waits(&server);
     }
 }
@@ -110,7 +110,7 @@ fn a_queue_that_goes_away_and_comes_back_serves_who_still_waits() {
             assert!(consumer.is_waiting(), "{line}");
         }
         client.run("JQ.PUBLISH mail x ID new");
-        assert_eq!(names(&consumer.read()), ["new@1"], "{lines:?}");
+        assert_eq!(ids(&consumer.read()), ["new"], "{lines:?}");
         nobody_waits(&server);
     }
 }

@@ -3,7 +3,7 @@
 use jobq_protocol::{Access, ErrorWord, Keys, COMMANDS};
 
 use crate::{
-    replies::{names, on_each_wire},
+    replies::{ids, names, on_each_wire},
     support::{Client, Reply, Server},
 };
 
@@ -184,6 +184,22 @@ fn arguments_that_make_no_command_are_refused_with_the_usage() {
             assert!(refused.error().ends_with(&format!("usage: {usage}")), "{refused:?}");
         }
         assert_eq!(client.run("JQ.DIGEST mail"), digest);
+    });
+}
+
+#[test]
+fn an_option_that_is_unknown_makes_neither_a_job_nor_a_queue() {
+    on_each_wire(|client| {
+        for line in [
+            "JQ.PUBLISH mail x COLOR red",
+            "JQ.PUBLISH mail x DELAY 5 LATER",
+            "JQ.MPUBLISH mail 2 x y COLOR red",
+            "JQ.CONFIG mail SET color red",
+            "JQ.PAUSE mail SIDEWAYS",
+        ] {
+            assert_eq!(client.run(line).error_word(), "SYNTAX", "{line}");
+            assert_eq!(client.run("EXISTS mail"), Reply::Int(0), "{line}");
+        }
     });
 }
 
@@ -379,7 +395,7 @@ fn a_replica_refuses_writes_and_answers_reads() {
     }
     assert_eq!(client.run("JQ.DIGEST mail"), digest);
     client.run("REPLICAOF NO ONE");
-    assert_eq!(names(&client.run("JQ.CONSUME mail")), ["a@2"], "promoted, it goes on");
+    assert_eq!(ids(&client.run("JQ.CONSUME mail")), ["a"], "promoted, it goes on");
 }
 
 #[test]

@@ -201,7 +201,7 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths), Corrupt> {
     }
     queue.generator = Generator::new(record.generator);
     queue.jobs_published = small(record.jobs_published)?;
-    queue.tokens_granted = small(record.tokens_granted)?;
+    queue.tokens_granted = token(record.tokens_granted)?;
     queue.config = Config {
         defaults: record.defaults.check()?.to_owned(),
         max_len: record.max_len,
@@ -532,6 +532,11 @@ fn span(ms: u64) -> Result<Millis, Corrupt> {
 /// A count that still has room to grow, also in the 48 bits that the time index keeps of it.
 fn small(count: u64) -> Result<u64, Corrupt> {
     (count < 1 << 47).then_some(count).ok_or(Corrupt::Value("count"))
+}
+
+/// A token after which there are more.
+fn token(count: u64) -> Result<u64, Corrupt> {
+    (count < 1 << 62).then_some(count).ok_or(Corrupt::Value("count"))
 }
 
 fn words(ulid: Ulid) -> [u64; 2] {

@@ -494,6 +494,8 @@ command that names a job takes the bare id or a receipt; a receipt acts only whi
 a worker that was too slow changes nothing once its job is leased to another, and the answer (the number of jobs
 settled, or the new deadline) tells it so. The bare id is for whoever knows it: an operator, or a producer that wants
 its job back. Since tokens grow, a store that remembers the highest one it saw can refuse the writes of late workers.
+No token is given twice, not even after a restart or a failover that lost what the log had not written or the replica
+not received, unless the clock was set back meanwhile: whoever takes over goes on far behind the last one.
 
 An id is made by the queue, a ULID that ascends in publish order, or given by the producer. A given id is refused while
 a job in any state has it. It is read to the letter, unless it has the form of a ULID, which is read in either case.

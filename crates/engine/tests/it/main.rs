@@ -1,8 +1,10 @@
 //! The engine, told stories with a clock that is turned by hand.
 
-mod lifecycle;
-mod listing; // what is promised of one job, rule by rule
+mod command; // commands and answers, as replay and simulator speak them
+mod lifecycle; // what is promised of one job, rule by rule
+mod listing; // pages of jobs while the queue goes on
 mod memory; // what a job costs, and that it is given back
 mod replay; // random histories: primary, replica, log and snapshot agree
+mod simulator; // clients, crashes and clocks that go wrong
 mod snapshot; // the stored form: frozen bytes, damage, bounds
 mod support; // the driver that all of them use

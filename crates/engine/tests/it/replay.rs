@@ -7,12 +7,15 @@
 use std::{collections::HashSet, ops::Range};
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Consume, Digest, Due, Holder, JobRef, Lease, Millis,
-    Operation, Outcome, Publish, Queue, Refusal, Request, Retain, Revival, Setting, Side,
-    StateKind, UnixMillis, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
+    Action, Backoff, Bodies, Change, Digest, Due, Holder, Millis, Outcome, Publish, Queue, Refusal,
+    Retain, Revival, Setting, Side, StateKind, UnixMillis, Verdict, WhenExpired, WhenLapsed,
+    Wishes,
 };
 
-use crate::support::{named, reloaded, Dice};
+use crate::{
+    command::{answer, perform, Answer, Chosen, Command, Draft},
+    support::{named, reloaded, Dice},
+};
 
 const SEEDS: u64 = 50;
 const STEPS: usize = 3_000;
@@ -44,7 +47,7 @@ fn primary_replica_log_and_snapshot_agree_after_every_step() {
 
 #[test]
 fn a_history_meets_every_kind_of_event() {
-    let mut history = History::new(1);
+    let mut history = History::new(2);
     history.run();
     for (name, count) in history.primary.counters().named() {
         assert!(count > 0, "nothing was {name}");
@@ -92,160 +95,6 @@ fn seeds() -> Range<u64> {
         Some(seed) => seed..seed + 1,
         None => 0..number("JOBQ_SEEDS").unwrap_or(SEEDS),
     }
-}
-
-/// A command as a client sends it, or as the log has it. Jobs are named by text alone.
-#[derive(Clone, Debug)]
-enum Command {
-    Tick { now: u64, budget: u32 },
-    Publish(Draft),
-    Consume { count: u32, holder: Holder },
-    Lease { ids: Vec<String>, holder: Holder },
-    Settle { jobs: Vec<String>, verdict: Verdict<'static> },
-    Touch { jobs: Vec<String>, ttr: Option<Millis> },
-    Kick(Chosen),
-    Respawn { chosen: Chosen, revival: Revival },
-    Delete(Vec<String>),
-    BuryAll { state: StateKind, count: u64 },
-    Purge { state: StateKind, count: u64 },
-    Update { job: String, change: Change<'static> },
-    Pause { side: Side, span: Millis },
-    Resume,
-    Configure(Vec<Setting>),
-}
-
-#[derive(Clone, Debug)]
-struct Draft {
-    bodies: Vec<Vec<u8>>,
-    id: Option<String>,
-    due: Due,
-    deadline: Option<UnixMillis>,
-    headers: Vec<(&'static [u8], &'static [u8])>,
-    replaces: Option<String>,
-    wishes: Wishes<'static>,
-}
-
-#[derive(Clone, Debug)]
-enum Chosen {
-    First(u64),
-    Ids(Vec<String>),
-}
-
-impl Chosen {
-    fn which(&self) -> Which<'_> {
-        match self {
-            Self::First(count) => Which::First(*count),
-            Self::Ids(ids) => Which::Ids(refs(ids)),
-        }
-    }
-}
-
-fn refs(names: &[String]) -> Vec<JobRef<'_>> {
-    names.iter().map(|name| named(name)).collect()
-}
-
-impl Command {
-    /// What a client asks with it; `None` for what only the log has.
-    fn request(&self) -> Option<Request<'_>> {
-        Some(Request::Act(match self {
-            Self::Tick { .. } | Self::Lease { .. } => return None,
-            Self::Consume { count, holder } => {
-                let consume = Consume { count: *count, holder: holder.as_ref() };
-                return Some(Request::Consume(consume));
-            }
-            Self::Publish(draft) => Action::Publish(Publish {
-                bodies: match &draft.bodies[..] {
-                    [body] => Bodies::One(body),
-                    bodies => Bodies::Many(bodies.iter().map(|body| &**body).collect()),
-                },
-                id: draft.id.as_deref(),
-                due: draft.due,
-                deadline: draft.deadline,
-                headers: draft.headers.clone(),
-                replaces: draft.replaces.as_deref().map(named),
-                wishes: draft.wishes,
-            }),
-            Self::Settle { jobs, verdict } => {
-                Action::Settle { jobs: refs(jobs), verdict: *verdict }
-            }
-            Self::Touch { jobs, ttr } => Action::Touch { jobs: refs(jobs), ttr: *ttr },
-            Self::Kick(chosen) => Action::Kick(chosen.which()),
-            Self::Respawn { chosen, revival } => {
-                Action::Respawn { which: chosen.which(), revival: *revival }
-            }
-            Self::Delete(jobs) => Action::Delete(refs(jobs)),
-            Self::BuryAll { state, count } => Action::BuryAll { state: *state, count: *count },
-            Self::Purge { state, count } => Action::Purge { state: *state, count: *count },
-            Self::Update { job, change } => {
-                Action::Update { job: named(job), change: change.clone() }
-            }
-            Self::Pause { side, span } => Action::Pause { side: *side, span: *span },
-            Self::Resume => Action::Resume,
-            Self::Configure(settings) => Action::Configure(settings.clone()),
-        }))
-    }
-
-    /// The operation that it is on this queue; `None` for what only clients send.
-    fn operation(&self, queue: &Queue) -> Option<Operation<'_>> {
-        match self {
-            Self::Tick { now, budget } => {
-                Some(Operation::Tick { now: UnixMillis(*now), budget: *budget })
-            }
-            Self::Lease { ids, holder } => {
-                let slot = |id: &String| queue.find_id(id).expect("a leased job is known");
-                let jobs = ids.iter().map(slot).collect();
-                Some(Operation::Lease(Lease { holder: holder.as_ref(), jobs }))
-            }
-            _ => match self.request()? {
-                Request::Act(action) => Some(action.into()),
-                Request::Consume(_) => None,
-            },
-        }
-    }
-}
-
-/// What a client is told: nothing in it depends on where a queue keeps its jobs.
-#[derive(Clone, Debug, PartialEq)]
-enum Answer {
-    Ids(Vec<String>),
-    Deliveries(Vec<(String, u64)>),
-    Other(Outcome),
-}
-
-fn answer(queue: &Queue, outcome: Outcome) -> Answer {
-    let id = |slot| queue.job(slot).id().to_string();
-    match outcome {
-        Outcome::Published(slots) => Answer::Ids(slots.into_iter().map(id).collect()),
-        Outcome::Leased(leased) => {
-            let delivery = |(slot, token): (_, jobq_engine::Token)| (id(slot), token.0);
-            Answer::Deliveries(leased.into_iter().map(delivery).collect())
-        }
-        other => Answer::Other(other),
-    }
-}
-
-/// Decides and applies. Tells the answer, and what the log gets if anything changed.
-fn perform(queue: &mut Queue, command: &Command) -> Result<(Answer, Option<Command>), Refusal> {
-    let (operation, logged) = match command {
-        Command::Consume { holder, .. } => {
-            let request = command.request().expect("a client's");
-            let Some(operation) = queue.choose(request)? else {
-                return Ok((Answer::Deliveries(Vec::new()), None));
-            };
-            let Operation::Lease(lease) = &operation else { panic!("{operation:?}") };
-            let ids = lease.jobs.iter().map(|&slot| queue.job(slot).id().to_string()).collect();
-            let logged = Command::Lease { ids, holder: holder.clone() };
-            (operation, logged)
-        }
-        Command::Tick { .. } => (command.operation(queue).expect("a tick"), command.clone()),
-        _ => {
-            let request = command.request().expect("a client's");
-            (queue.choose(request)?.expect("its own operation"), command.clone())
-        }
-    };
-    let outcome = queue.apply(operation)?;
-    let logged = outcome.is_change().then_some(logged);
-    Ok((answer(queue, outcome), logged))
 }
 
 struct History {
@@ -482,6 +331,9 @@ impl History {
 
     fn any_tick(&mut self) -> Command {
         let dice = &mut self.dice;
+        if dice.one_in(200) {
+            return Command::Term { seed: dice.roll() };
+        }
         let step = match dice.below(20) {
             0 => 600_000,
             1..4 => dice.below(20_000),

@@ -60,11 +60,13 @@ pub const TICK: Command = Command {
         Arg::integer("n", range::BUDGET).about("At most so many transitions."),
         Arg::integer("seed", range::SEED)
             .optional()
-            .about("The start of the generator of a new queue."),
+            .about("The start of the generator, of a new queue or of a new term."),
     ],
     notes: &[
         "A primary decides how time passes for a queue and records it with this command, so that \
-         replicas and the log do not depend on their own clocks.",
+         replicas and the log do not depend on their own clocks. With a seed it makes the queue if \
+         there is none; of one that exists it says that another server, or one that has loaded it, \
+         decides from now on.",
     ],
     ..INTERNAL
 };

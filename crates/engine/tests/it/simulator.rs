@@ -1,0 +1,699 @@
+//! A world in which everything goes wrong that can: requests and replies are lost and repeated,
+//! workers vanish, clocks stand still and jump, the replica lags and is promoted, the primary
+//! crashes at any record and comes back from its log or from a snapshot and what follows it, whole
+//! or without its end.
+//!
+//! After every step: what vanished from the queue vanished for a reason, no job is delivered too
+//! early or too often, at most one receipt of a job holds, and the queue is sound. Wherever two
+//! copies are of the same history, they are equal.
+//!
+//! `JOBQ_SEED=7` runs one world, `JOBQ_SEEDS=1000` as many, `JOBQ_STEPS=1000000` for so long.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use jobq_engine::{
+    Backoff, Change, Due, Holder, Millis, Outcome, Queue, Refusal, Retain, Revival, Setting, Side,
+    StateKind, UnixMillis, Verdict, WhenExpired, WhenLapsed, Wishes,
+};
+
+use crate::{
+    command::{perform, Answer, Chosen, Command, Draft},
+    support::{load, named, Dice},
+};
+
+const SEEDS: u64 = 40;
+const STEPS: u64 = 2_500;
+
+/// Beyond this many jobs, producers rest.
+const JOBS_MAX: usize = 30;
+
+/// Records that a crash may lose where the log is not written through.
+const LOST_RECORDS_MAX: u64 = 12;
+
+#[test]
+fn whatever_goes_wrong_nothing_is_lost_and_all_copies_agree() {
+    let steps = number("JOBQ_STEPS").unwrap_or(STEPS);
+    let seeds = match number("JOBQ_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("JOBQ_SEEDS").unwrap_or(SEEDS),
+    };
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let totals: Vec<Tally> = std::thread::scope(|scope| {
+        let run = |worker: u64| {
+            let mine = seeds.clone().filter(move |seed| seed % workers == worker);
+            scope.spawn(move || mine.map(|seed| World::new(seed).run(steps)).collect::<Vec<_>>())
+        };
+        let threads: Vec<_> = (0..workers).map(run).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("a world holds")).collect()
+    });
+    let mut met = Tally::default();
+    totals.iter().flatten().for_each(|(what, times)| *met.entry(what).or_default() += times);
+    println!("{met:#?}");
+    if number("JOBQ_SEED").is_none() {
+        for what in EVENTS {
+            assert!(met.contains_key(what), "{what} did not happen in {} worlds", totals.len());
+        }
+    }
+}
+
+/// How often something happened.
+type Tally = BTreeMap<&'static str, u64>;
+
+/// What has to happen in some world, or the simulation shows less than it says.
+const EVENTS: [&str; 19] = [
+    "request lost",
+    "reply lost",
+    "publish repeated",
+    "settlement repeated",
+    "worker vanished",
+    "stale receipt refused",
+    "clock stood",
+    "clock jumped back",
+    "clock jumped ahead",
+    "restart from the log",
+    "restart from a snapshot and the log",
+    "restart without the log's end",
+    "log rewritten",
+    "replica reloaded",
+    "replica promoted",
+    "replica promoted while it lagged",
+    "acknowledged publish lost with the log's end",
+    "job expired",
+    "job died",
+];
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text:?}")))
+}
+
+/// What a producer wants done until it is told that it was.
+#[derive(Default)]
+struct Producer {
+    pending: Option<Draft>,
+}
+
+/// What a worker believes that it holds.
+#[derive(Default)]
+struct Worker {
+    receipts: Vec<String>,
+    pending: Option<Command>,
+}
+
+struct World {
+    seed: u64,
+    dice: Dice,
+    // What the server's clock shows.
+    clock: u64,
+    // The latest that it has ever shown.
+    latest_clock: u64,
+    primary: Queue,
+    replica: Queue,
+    // A snapshot at some record, and all records since.
+    base: Vec<Vec<u8>>,
+    log: Vec<Command>,
+    log_begins: u64,
+    replica_applied: u64,
+    producers: Vec<Producer>,
+    workers: Vec<Worker>,
+    // Publishes that were acknowledged, by the record that holds them.
+    acknowledged: HashMap<String, u64>,
+    // Deliveries that counted, as the workers count them.
+    deliveries: HashMap<String, u32>,
+    // Receipts that were ever given, by what clients know: also those whose lease was lost with the
+    // log's end.
+    issued: HashSet<String>,
+    // The latest receipt of each job.
+    latest: HashMap<String, String>,
+    ids_drawn: u64,
+    met: Tally,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed with JOBQ_SEED={} at record {}", self.seed, self.records());
+        }
+    }
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let queue = Queue::new(seed);
+        Self {
+            seed,
+            dice: Dice(seed),
+            clock: 1_763_700_000_000,
+            latest_clock: 1_763_700_000_000,
+            primary: queue.clone(),
+            replica: queue.clone(),
+            base: queue.frames().collect(),
+            log: Vec::new(),
+            log_begins: 0,
+            replica_applied: 0,
+            producers: (0..3).map(|_| Producer::default()).collect(),
+            workers: (0..4).map(|_| Worker::default()).collect(),
+            acknowledged: HashMap::new(),
+            deliveries: HashMap::new(),
+            issued: HashSet::new(),
+            latest: HashMap::new(),
+            ids_drawn: 0,
+            met: Tally::new(),
+        }
+    }
+
+    fn run(mut self, steps: u64) -> Tally {
+        for _ in 0..steps {
+            self.step();
+        }
+        self.come_to_rest();
+        std::mem::take(&mut self.met)
+    }
+
+    fn met(&mut self, what: &'static str) {
+        *self.met.entry(what).or_default() += 1;
+    }
+
+    /// How many records were written in all.
+    fn records(&self) -> u64 {
+        self.log_begins + self.log.len() as u64
+    }
+
+    fn step(&mut self) {
+        match self.dice.below(100) {
+            0..14 => self.time_passes(),
+            14..44 => self.producer_acts(),
+            44..82 => self.worker_acts(),
+            82..86 => self.operator_acts(),
+            86..94 => self.replica_catches_up(),
+            94..96 => self.timer_turns(),
+            96..97 => self.log_is_rewritten(),
+            97..98 => self.replica_is_reloaded(),
+            98..99 => self.primary_crashes(),
+            _ => self.replica_is_promoted(),
+        }
+    }
+
+    fn time_passes(&mut self) {
+        match self.dice.below(40) {
+            0 => {
+                self.clock -= self.dice.below(20_000);
+                self.met("clock jumped back");
+            }
+            1 => {
+                self.clock += self.dice.below(90_000);
+                self.met("clock jumped ahead");
+            }
+            2..8 => self.met("clock stood"),
+            _ => self.clock += self.dice.below(40),
+        }
+        self.latest_clock = self.latest_clock.max(self.clock);
+    }
+
+    fn timer_turns(&mut self) {
+        let budget = self.dice.pick(&[1, 3, 128]);
+        self.tick(budget);
+    }
+
+    fn producer_acts(&mut self) {
+        let at = self.dice.below(self.producers.len() as u64) as usize;
+        let draft = match self.producers[at].pending.take() {
+            Some(draft) => {
+                self.met("publish repeated");
+                draft
+            }
+            None if self.primary.len() >= JOBS_MAX => return,
+            None => self.any_draft(),
+        };
+        let id = draft.id.clone().expect("each has an id");
+        let replaces_is_gone = |world: &Self| {
+            draft.replaces.as_ref().is_some_and(|id| world.primary.find_id(id).is_none())
+        };
+        match self.send(&Command::Publish(draft.clone())) {
+            None => self.producers[at].pending = Some(draft),
+            Some(Ok(_)) => drop(self.acknowledged.insert(id, self.records())),
+            // An earlier attempt got through, and only its reply was lost.
+            Some(Err(Refusal::Duplicate(_))) => drop(self.acknowledged.insert(id, self.records())),
+            Some(Err(Refusal::NoSuchJob)) => assert!(replaces_is_gone(self)),
+            Some(Err(_)) => {}
+        }
+    }
+
+    fn any_draft(&mut self) -> Draft {
+        self.ids_drawn += 1;
+        let dice = &mut self.dice;
+        let now = UnixMillis(self.clock);
+        let wishes = Wishes {
+            tries: dice.maybe(50, |dice| 1 + dice.below(4) as u32),
+            ttr: dice.maybe(70, |dice| Millis(1 + dice.below(400))),
+            ttl: dice.maybe(20, |dice| Millis(500 + dice.below(3_000))),
+            backoff: dice.maybe(70, |dice| Backoff::Fixed(Millis(dice.below(100)))),
+            retain: dice.maybe(30, |dice| Retain::For(Millis(dice.below(500)))),
+            priority: dice.maybe(20, |dice| dice.below(5) as i8 - 2),
+            job_type: None,
+        };
+        let due = if dice.one_in(4) { Due::In(Millis(dice.below(400))) } else { Due::Now };
+        let deadline = dice.maybe(10, |dice| now.after(Millis(500 + dice.below(3_000))));
+        let known: Vec<_> =
+            self.acknowledged.keys().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        let replaces =
+            dice.maybe(5, |dice| (!known.is_empty()).then(|| dice.pick(&known))).flatten();
+        Draft {
+            bodies: vec![b"work".to_vec()],
+            id: Some(format!("job-{}", self.ids_drawn)),
+            due,
+            deadline,
+            headers: Vec::new(),
+            replaces,
+            wishes,
+        }
+    }
+
+    fn worker_acts(&mut self) {
+        let at = self.dice.below(self.workers.len() as u64) as usize;
+        if self.dice.one_in(60) {
+            self.workers[at] = Worker::default();
+            return self.met("worker vanished");
+        }
+        if let Some(command) = self.workers[at].pending.take() {
+            self.met("settlement repeated");
+            return self.settle(at, command);
+        }
+        if self.workers[at].receipts.is_empty() || self.dice.one_in(6) {
+            let holder = Holder {
+                worker: format!("w{at}").into_bytes().into(),
+                ttr: self.dice.maybe(20, |dice| Millis(1 + dice.below(500))).unwrap_or_default(),
+                counted: !self.dice.one_in(10),
+            };
+            let count = self.dice.pick(&[1, 1, 1, 4]);
+            // A reply that is lost is a delivery that nobody knows of: its lease has to lapse.
+            if let Some(Ok(Answer::Deliveries(jobs))) =
+                self.send(&Command::Consume { count, holder })
+            {
+                let receipts = jobs.iter().map(|(id, token)| format!("{id}@{token}"));
+                self.workers[at].receipts.extend(receipts);
+            }
+            return;
+        }
+        let receipt = self.dice.below(self.workers[at].receipts.len() as u64) as usize;
+        let receipt = self.workers[at].receipts[receipt].clone();
+        let dice = &mut self.dice;
+        let verdict = match dice.below(12) {
+            0..5 => Verdict::Ack,
+            5..7 => Verdict::Fulfill {
+                result: b"42",
+                retain: dice.maybe(40, |_| Retain::For(Millis(300))),
+            },
+            7..9 => {
+                Verdict::Nack { delay: dice.maybe(40, |dice| Millis(dice.below(200))), error: None }
+            }
+            9 => Verdict::Release { delay: Millis(dice.below(2) * 50) },
+            10 => Verdict::Bury { error: Some(b"no use") },
+            _ => {
+                let touch = Command::Touch { jobs: vec![receipt], ttr: None };
+                drop(self.send(&touch));
+                return;
+            }
+        };
+        self.settle(at, Command::Settle { jobs: vec![receipt], verdict });
+    }
+
+    /// Settles one delivery, and again if no reply comes.
+    fn settle(&mut self, at: usize, command: Command) {
+        let Command::Settle { jobs, .. } = &command else { panic!("{command:?}") };
+        let receipt = jobs[0].clone();
+        let held = self.primary.find(&named(&receipt)).is_some();
+        match self.send(&command) {
+            None => self.workers[at].pending = Some(command),
+            Some(Ok(Answer::Other(Outcome::Done(done)))) => {
+                self.workers[at].receipts.retain(|other| *other != receipt);
+                if done == 0 {
+                    self.met("stale receipt refused");
+                }
+                // The lease may have lapsed in the tick before, but never come back.
+                assert!(held || done == 0, "{receipt} settled what it does not hold");
+            }
+            Some(other) => panic!("{other:?} to {command:?}"),
+        }
+    }
+
+    fn operator_acts(&mut self) {
+        let dice = &mut self.dice;
+        let any = |dice: &mut Dice| Chosen::First(dice.pick(&[1, 3, u64::MAX]));
+        let state = dice.pick(&StateKind::ALL);
+        let command = match dice.below(24) {
+            0..4 => Command::Kick(any(dice)),
+            4..12 => {
+                let tries = dice.maybe(50, |dice| 1 + dice.below(3) as u32);
+                Command::Respawn {
+                    chosen: any(dice),
+                    revival: Revival { tries, ..Revival::default() },
+                }
+            }
+            12 => Command::Purge { state, count: 1 },
+            13 => Command::BuryAll { state: StateKind::Ready, count: 2 },
+            14..17 => Command::Pause { side: Side::Out, span: Millis(1 + dice.below(100)) },
+            17 => Command::Resume,
+            18..20 => {
+                let Some(id) = self.latest.keys().min().cloned() else { return };
+                let change = Change { priority: Some(-1), ..Change::default() };
+                Command::Update { job: id, change }
+            }
+            _ => Command::Configure(vec![dice.pick(&[
+                Setting::DeadMax(0),
+                Setting::DeadMax(4),
+                Setting::DeadAge(Millis(5_000)),
+                Setting::DeadAge(Millis(0)),
+                Setting::Expired(WhenExpired::Bury),
+                Setting::Expired(WhenExpired::Drop),
+                Setting::Lapse(WhenLapsed::Backoff),
+                Setting::Lapse(WhenLapsed::Ready),
+                Setting::Retain(Retain::For(Millis(100))),
+                Setting::Retain(Retain::NONE),
+            ])]),
+        };
+        drop(self.send(&command));
+    }
+
+    /// Sends a request: `None` if no reply comes, whether or not the server got it.
+    fn send(&mut self, command: &Command) -> Option<Result<Answer, Refusal>> {
+        if self.dice.one_in(12) {
+            self.met("request lost");
+            return None;
+        }
+        self.tick(128);
+        let reply = self.serve(command);
+        if self.dice.one_in(12) {
+            self.met("reply lost");
+            return None;
+        }
+        Some(reply)
+    }
+
+    fn tick(&mut self, budget: u32) {
+        let command = Command::Tick { now: self.clock, budget };
+        let told = self.serve(&command).expect("a tick is not refused");
+        let Answer::Other(Outcome::Ticked(done)) = told else { panic!("{told:?}") };
+        let now = UnixMillis(self.clock);
+        assert!(done == budget || !self.primary.is_due(now), "a tick leaves what is due");
+    }
+
+    /// The primary does what it is asked, writes it down, and is looked at.
+    fn serve(&mut self, command: &Command) -> Result<Answer, Refusal> {
+        let before = Sight::of(&self.primary);
+        let digest = self.primary.digest();
+        let (told, logged) = match perform(&mut self.primary, command) {
+            Ok((told, logged)) => (Ok(told), logged),
+            Err(refusal) => (Err(refusal), None),
+        };
+        match logged {
+            Some(logged) => self.log.push(logged),
+            None => assert_eq!(self.primary.digest(), digest, "{command:?} is not in the log"),
+        }
+        if let Ok(told) = &told {
+            self.look(command, told, &before);
+        }
+        told
+    }
+
+    /// Looks at what a step has done to each job.
+    fn look(&mut self, command: &Command, told: &Answer, before: &Sight) {
+        let queue = &self.primary;
+        queue.check_invariants().unwrap_or_else(|broken| panic!("{broken}, after {command:?}"));
+        let after = Sight::of(queue);
+        for (id, job) in &before.jobs {
+            if !after.jobs.contains_key(id) || after.jobs[id].ulid != job.ulid {
+                assert!(explains(queue, command, id, job), "{id} vanished: {job:?}, {command:?}");
+            }
+        }
+        if let Answer::Deliveries(deliveries) = told {
+            for (id, token) in deliveries {
+                let job = &before.jobs[id];
+                assert_eq!(job.state, StateKind::Ready, "{id} was not to be had");
+                assert!(job.due <= queue.clock(), "{id} is delivered before it is due");
+                let Command::Consume { holder, .. } = command else { panic!("{command:?}") };
+                let count = self.deliveries.entry(id.clone()).or_default();
+                *count += u32::from(holder.counted);
+                let slot = queue.find_id(id).expect("just delivered");
+                let tries = queue.terms_of(queue.job(slot)).tries;
+                assert!(*count <= tries, "{id} is delivered {count} times of {tries}");
+                let receipt = format!("{id}@{token}");
+                assert!(self.issued.insert(receipt.clone()), "{receipt} is given twice");
+                if let Some(earlier) = self.latest.insert(id.clone(), receipt) {
+                    assert!(queue.find(&named(&earlier)).is_none(), "{earlier} holds as well");
+                }
+            }
+        }
+        // What is back to be tried anew, or given back, has its deliveries taken off.
+        let (expired, died) = (queue.counters().expired, queue.counters().died);
+        for (id, job) in &after.jobs {
+            let earlier = before.jobs.get(id);
+            if job.deliveries < earlier.map_or(u32::MAX, |earlier| earlier.deliveries) {
+                self.deliveries.insert(id.clone(), job.deliveries);
+            }
+        }
+        if expired > before.expired {
+            self.met("job expired");
+        }
+        if died > before.died {
+            self.met("job died");
+        }
+    }
+
+    fn replica_catches_up(&mut self) {
+        let behind = self.records() - self.replica_applied;
+        let records = if self.dice.one_in(2) { behind } else { self.dice.below(behind + 1) };
+        for _ in 0..records {
+            let at = (self.replica_applied - self.log_begins) as usize;
+            apply(&mut self.replica, &self.log[at]);
+            self.replica_applied += 1;
+        }
+        if self.replica_applied == self.records() {
+            assert_eq!(self.replica.digest(), self.primary.digest(), "the replica");
+        }
+    }
+
+    fn replica_is_reloaded(&mut self) {
+        self.met("replica reloaded");
+        let digest = self.replica.digest();
+        self.replica = reload(&self.replica);
+        assert_eq!(self.replica.digest(), digest);
+    }
+
+    fn log_is_rewritten(&mut self) {
+        // The replica would have to be synchronized anew if it were behind.
+        let behind = self.records() - self.replica_applied;
+        if behind > 0 {
+            return;
+        }
+        self.met("log rewritten");
+        self.log_begins = self.records();
+        self.log.clear();
+        self.base = self.primary.frames().collect();
+    }
+
+    fn primary_crashes(&mut self) {
+        let digest = self.primary.digest();
+        let lost = if self.dice.one_in(3) { self.dice.below(LOST_RECORDS_MAX) } else { 0 };
+        let lost = lost.min(self.log.len() as u64);
+        let kept = self.records() - lost;
+        let whole = self.recovered(kept);
+        self.met(match (lost, self.log_begins) {
+            (0, 0) => "restart from the log",
+            (0, _) => "restart from a snapshot and the log",
+            _ => "restart without the log's end",
+        });
+        if lost == 0 {
+            assert_eq!(whole.digest(), digest, "what comes back");
+        }
+        self.come_back_at(kept, whole);
+        // A replica that is ahead of what came back is synchronized anew.
+        if self.replica_applied > kept {
+            self.replica = reload(&self.primary);
+            self.replica_applied = self.records();
+        }
+    }
+
+    fn replica_is_promoted(&mut self) {
+        let kept = self.replica_applied;
+        let lags = kept < self.records();
+        self.met(if lags { "replica promoted while it lagged" } else { "replica promoted" });
+        // The old primary comes back as its replica, and learns everything anew.
+        let promoted = std::mem::replace(&mut self.replica, Queue::new(0));
+        self.come_back_at(kept, promoted);
+        self.replica = reload(&self.primary);
+        self.replica_applied = self.records();
+    }
+
+    /// What the snapshot and the log up to a record make of a new server.
+    fn recovered(&self, records: u64) -> Queue {
+        let mut queue = load(&self.base).expect("a snapshot is whole");
+        for command in &self.log[..(records - self.log_begins) as usize] {
+            apply(&mut queue, command);
+        }
+        queue
+    }
+
+    /// The world goes on from an earlier record: what came later has not happened, though clients
+    /// may think so.
+    fn come_back_at(&mut self, records: u64, queue: Queue) {
+        self.log.truncate((records - self.log_begins) as usize);
+        let promised = self.acknowledged.len();
+        self.acknowledged.retain(|_, record| *record <= records);
+        if self.acknowledged.len() < promised {
+            self.met("acknowledged publish lost with the log's end");
+        }
+        let is_lossy = queue.digest() != self.primary.digest();
+        self.primary = queue;
+        let jobs = Sight::of(&self.primary).jobs;
+        self.deliveries = jobs.into_iter().map(|(id, job)| (id, job.deliveries)).collect();
+        if is_lossy {
+            self.latest.clear();
+        }
+        // To come back takes time, and a clock that is right again: then no token is granted twice.
+        self.latest_clock += 1;
+        self.clock = self.latest_clock;
+        self.tick(1);
+        let term = Command::Term { seed: self.dice.roll() };
+        self.serve(&term).expect("a term is not refused");
+    }
+
+    /// Nothing goes wrong any more: then everything gets done, and nothing is left.
+    fn come_to_rest(&mut self) {
+        self.serve(&Command::Resume).expect("nothing to refuse");
+        let acknowledged: Vec<_> = self.acknowledged.keys().cloned().collect();
+        for id in acknowledged {
+            self.acknowledged.remove(&id);
+        }
+        for _ in 0..50 {
+            self.clock += 700_000_000;
+            self.tick(u32::MAX);
+            let revival = Revival { tries: Some(3), ..Revival::default() };
+            let respawn = Command::Respawn { chosen: Chosen::First(u64::MAX), revival };
+            self.serve(&respawn).expect("nothing to refuse");
+            self.tick(u32::MAX);
+            let holder =
+                Holder { worker: b"last".as_slice().into(), ttr: Millis(1_000), counted: true };
+            let consume = Command::Consume { count: 1_000, holder };
+            let told = self.serve(&consume).expect("nothing to refuse");
+            let Answer::Deliveries(jobs) = told else { panic!("{told:?}") };
+            let jobs = jobs.iter().map(|(id, token)| format!("{id}@{token}")).collect();
+            let ack = Command::Settle { jobs, verdict: Verdict::Ack };
+            self.serve(&ack).expect("nothing to refuse");
+            if self.primary.is_empty() {
+                break;
+            }
+        }
+        assert!(self.primary.is_empty(), "{} jobs are left", self.primary.len());
+        assert!(self.primary.bytes() < 5_000, "{} bytes are left", self.primary.bytes());
+        self.replica_catches_up_wholly();
+        assert_eq!(self.recovered(self.records()).digest(), self.primary.digest());
+    }
+
+    fn replica_catches_up_wholly(&mut self) {
+        while self.replica_applied < self.records() {
+            self.replica_catches_up();
+        }
+    }
+}
+
+fn apply(queue: &mut Queue, command: &Command) {
+    let operation = command.operation(queue).expect("from the log");
+    queue.apply(operation).unwrap_or_else(|no| panic!("{command:?}: {no}"));
+}
+
+fn reload(queue: &Queue) -> Queue {
+    load(&queue.frames().collect::<Vec<_>>()).expect("as it was stored")
+}
+
+/// What can be seen of a queue.
+struct Sight {
+    jobs: BTreeMap<String, Seen>,
+    expired: u64,
+    died: u64,
+}
+
+#[derive(Debug)]
+struct Seen {
+    ulid: jobq_engine::Ulid,
+    state: StateKind,
+    receipt: Option<String>,
+    due: UnixMillis,
+    ends_at: Option<UnixMillis>,
+    kept_until: Option<UnixMillis>,
+    is_kept: bool,
+    deliveries: u32,
+}
+
+impl Sight {
+    fn of(queue: &Queue) -> Self {
+        let mut jobs = BTreeMap::new();
+        for state in StateKind::ALL {
+            let listing = jobq_engine::Listing {
+                state,
+                reverse: false,
+                after: None,
+                count: usize::MAX,
+                job_type: None,
+                min_age: None,
+                max_age: None,
+            };
+            for slot in queue.list(&listing).jobs {
+                let job = queue.job(slot);
+                let (receipt, kept_until) = match job.state {
+                    jobq_engine::State::Leased { token, .. } => {
+                        (Some(format!("{}@{}", job.id(), token.0)), None)
+                    }
+                    jobq_engine::State::Completed { until, .. } => (None, Some(until)),
+                    _ => (None, None),
+                };
+                let seen = Seen {
+                    ulid: job.ulid,
+                    state,
+                    receipt,
+                    due: job.due(),
+                    ends_at: queue.ends_at(job),
+                    kept_until,
+                    is_kept: queue.terms_of(job).retain != Retain::NONE,
+                    deliveries: job.deliveries,
+                };
+                jobs.insert(job.id().to_string(), seen);
+            }
+        }
+        assert_eq!(jobs.len(), queue.len(), "every job is in a list, once");
+        Self { jobs, expired: queue.counters().expired, died: queue.counters().died }
+    }
+}
+
+/// Whether a command may have removed a job.
+fn explains(queue: &Queue, command: &Command, id: &str, job: &Seen) -> bool {
+    let names = |name: &String| name == id || Some(name) == job.receipt.as_ref();
+    let now = queue.clock();
+    match command {
+        Command::Settle { jobs, verdict } => {
+            let dies = matches!(verdict, Verdict::Ack | Verdict::Fulfill { .. });
+            let pushed_out = job.state == StateKind::Dead && queue.config().dead_max > 0;
+            let kept = match verdict {
+                Verdict::Fulfill { retain: Some(retain), .. } => *retain != Retain::NONE,
+                _ => job.is_kept,
+            };
+            (dies && !kept || pushed_out) && (pushed_out || jobs.iter().any(names))
+        }
+        Command::Publish(draft) => draft.replaces.as_ref().is_some_and(names),
+        Command::Delete(jobs) => jobs.iter().any(names),
+        // A large purge goes on in ticks.
+        Command::Tick { .. } => {
+            let is_over = |at: Option<UnixMillis>| at.is_some_and(|at| at <= now);
+            let config = queue.config();
+            let prunes = config.dead_max > 0 || !config.dead_age.is_zero();
+            let dies = job.state == StateKind::Dead
+                || is_over(job.ends_at)
+                || job.state == StateKind::Leased;
+            is_over(job.ends_at) && job.state != StateKind::Dead
+                || is_over(job.kept_until)
+                || prunes && dies
+                || queue.counters().purged > 0
+        }
+        _ => false,
+    }
+}
