@@ -101,8 +101,10 @@ unsafe extern "C" fn on_ready(
 /// Has the timer look at a queue that may have changed outside our commands.
 pub fn look_at(context: Context, name: &[u8]) {
     let db = context.db();
+    let place = (db, name.into());
     registry::with(|registry| {
-        if registry.looks.insert((db, name.into())) {
+        registry.recheck(&place);
+        if registry.looks.insert(place) {
             registry.alarm.want(UnixMillis(0));
         }
     });
@@ -134,9 +136,9 @@ unsafe extern "C" fn on_answer(
                 registry::with(|registry| registry.waiters.keep_answer(ticket, kept));
             }
             (Some(Answer::Ending(ending)), _) => reply::ending(context, &ending),
-            (Some(Answer::NoEnding { queue, id }), _)
-            | (None, Some(Wish::Ending { queue, id })) => {
-                commands::result_now(context, &queue, &id);
+            (Some(Answer::NoEnding { queue, named }), _)
+            | (None, Some(Wish::Ending { queue, named, .. })) => {
+                commands::result_now(context, &queue, &named);
             }
             (None, Some(Wish::Jobs { .. }) | None) => context.reply_null_array(),
         }

@@ -106,7 +106,9 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::ConfigGet(setting) => inspect::config(context, queue, setting),
         Call::Digest => inspect::digest(context, queue),
         Call::Debug(DebugCall::Panic) => debug_panic(context, queue),
-        Call::Tick { now, budget, seed } => internal::tick(context, queue, now, budget, seed),
+        Call::Tick { now, budget, seed, tokens } => {
+            internal::tick(context, queue, now, budget, seed, tokens);
+        }
         Call::Lease { holder, jobs } => internal::lease(context, queue, holder, &jobs),
         Call::Load { frame } => internal::load(context, arguments, frame),
     }

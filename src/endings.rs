@@ -2,19 +2,25 @@
 //!
 //! The queue notes the end of each job that is watched, whatever brings it, so a wake costs the same
 //! however many others wait. The watch is on the value in the key; where that becomes another, or
-//! goes, the timer looks at all who wait for its jobs.
+//! goes, the timer looks at all who wait for its jobs. They wait for a job and not for an id, which
+//! another may have after it.
 
 use std::rc::Rc;
 
-use jobq_engine::{Ending, JobId, JobRef, Queue, UnixMillis};
+use jobq_engine::{Ending, JobRef, Queue, UnixMillis};
 
 use crate::{
-    blocking, keyspace,
+    blocking,
+    keyspace::{self, Watched},
     registry::{self, Place},
     server::{Context, Text},
     stored::Stored,
+    surroundings,
     waiters::Answer,
 };
+
+/// Clients, or jobs, that one step deals with; the timer goes on from there.
+const STEP_MAX: usize = 64;
 
 /// Tells those who wait for jobs that have just ended.
 pub fn tell(place: (i32, &[u8]), stored: &mut Stored) {
@@ -24,58 +30,69 @@ pub fn tell(place: (i32, &[u8]), stored: &mut Stored) {
     }
     let place = (place.0, place.1.into());
     for ending in endings {
-        tell_all(&place, Rc::new(ending));
+        tell_some(&place, Rc::new(ending));
     }
 }
 
-/// Has the timer look at those who wait for jobs of a queue that loses its name.
-pub fn key_lost(place: &Place) {
-    registry::with(|registry| {
-        if registry.waiters.awaits_ending(place) {
-            registry.looks.insert(place.clone());
-            registry.alarm.want(UnixMillis(0));
-        }
-    });
+/// Tells some more of very many who wait for a job that has ended. False if there are none.
+pub fn tell_more() -> bool {
+    let Some((place, ending)) = registry::with(|registry| registry.untold.pop()) else {
+        return false;
+    };
+    tell_some(&place, ending);
+    true
 }
 
-/// Looks at the jobs of a queue that somebody waits for: after the key's value has become another.
-pub fn look_again(context: Context, place: &Place) {
-    let jobs = registry::with(|registry| registry.waiters.awaited_jobs(place));
-    if jobs.is_empty() {
-        return;
+/// Looks at some jobs that are waited for in queues that may have become others. False if there
+/// are none.
+pub fn look_again(context: Context) -> bool {
+    let Some((place, after)) = registry::with(|registry| registry.rechecks.pop_first()) else {
+        return false;
+    };
+    let jobs = registry::with(|registry| registry.waiters.awaited_jobs(&place, after, STEP_MAX));
+    if let (STEP_MAX, Some((last, _))) = (jobs.len(), jobs.last()) {
+        registry::with(|registry| registry.rechecks.insert(place.clone(), Some(*last)));
     }
     context.select_db(place.0);
     let name = Text::new(&place.1);
-    for id in jobs {
-        let Some(job) = JobRef::parse(&id) else { continue };
-        let ended = keyspace::watch(context, name.raw(), &job);
-        // What is there instead of the queue has no such job either.
-        if let Some(ending) = ended.unwrap_or_else(|_| Some(gone(&job))) {
-            tell_all(place, Rc::new(ending));
-        }
+    for (ulid, id) in jobs {
+        let Some(job) = JobRef::parse(&id).map(|job| JobRef { token: None, ..job }) else {
+            continue;
+        };
+        let is_same =
+            |queue: &Queue| queue.find(&job).is_some_and(|slot| queue.job(slot).ulid == ulid);
+        let ending = match keyspace::watch(context, name.raw(), &job, is_same) {
+            Ok(Watched::Unfinished(_)) => continue,
+            Ok(Watched::Ended(ending)) => ending,
+            // The server sends them after the key.
+            Ok(Watched::NoQueue) if surroundings::is_leaving(context, &place.1) => continue,
+            Ok(Watched::NoQueue | Watched::NoJob) | Err(_) => {
+                Ending { ulid, state: None, result: None }
+            }
+        };
+        tell_some(&place, Rc::new(ending));
     }
+    true
 }
 
-/// How a job has ended; `None` if it has not.
+/// How a job has ended; `None` if it has not, or is not there.
 pub fn of(queue: &Queue, job: &JobRef<'_>) -> Option<Ending> {
-    let Some(slot) = queue.find(job) else { return Some(gone(job)) };
-    let found = queue.job(slot);
+    let found = queue.job(queue.find(job)?);
     let state = found.state.kind();
     let result = found.result().map(Into::into);
-    state.is_final().then(|| Ending { id: found.id().text(), state: Some(state), result })
+    state.is_final().then_some(Ending { ulid: found.ulid, state: Some(state), result })
 }
 
-/// The end of a job that is not there.
-pub fn gone(job: &JobRef<'_>) -> Ending {
-    Ending { id: JobId::Given(job.id).text(), state: None, result: None }
-}
-
-fn tell_all(place: &Place, ending: Rc<Ending>) {
+fn tell_some(place: &Place, ending: Rc<Ending>) {
     let handles = registry::with(|registry| {
-        let handles = registry.waiters.awaiting(place, ending.id.as_bytes());
+        let handles = registry.waiters.awaiting(place, ending.ulid, STEP_MAX);
         for &handle in &handles {
             registry.waiters.serve(handle, Answer::Ending(ending.clone()));
             registry.stats.woken += 1;
+        }
+        if handles.len() == STEP_MAX {
+            registry.untold.push((place.clone(), ending));
+            registry.alarm.want(UnixMillis(0));
         }
         handles
     });

@@ -74,7 +74,10 @@ unsafe extern "C" fn on_role(
         // SAFETY: the server hands over a live context; so in all callbacks below.
         let context = unsafe { Context::new(raw) };
         if kind == numbers::NOW_PRIMARY {
-            registry::with(|registry| registry.term += 1);
+            registry::with(|registry| {
+                registry.term += 1;
+                registry.has_history = true;
+            });
             timer::restart(context);
         } else {
             timer::stop(context);

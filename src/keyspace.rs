@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use jobq_engine::{Ending, JobRef, Queue};
+use jobq_engine::{Ending, JobRef, Queue, Ulid};
 use redis_module::raw::RedisModuleString;
 
 use crate::{
@@ -58,27 +58,45 @@ pub fn read<R>(
     }
 }
 
-/// Begins to watch a job, unless it has ended; tells how it has.
+/// How it stands with a job that somebody wants to see the end of.
+pub enum Watched {
+    /// It is watched from now on.
+    Unfinished(Ulid),
+    /// It has ended.
+    Ended(Ending),
+    /// The queue does not have it.
+    NoJob,
+    /// There is no queue.
+    NoQueue,
+}
+
+/// Begins to watch a job, if it is there, is the one that is meant, and has not ended.
 pub fn watch(
     context: Context,
     name: *mut RedisModuleString,
     job: &JobRef<'_>,
-) -> Result<Option<Ending>, WrongType> {
-    let Some(key) = Key::open(context, name, Mode::Read) else {
-        return Ok(Some(endings::gone(job)));
-    };
+    is_meant: impl FnOnce(&Queue) -> bool,
+) -> Result<Watched, WrongType> {
+    let Some(key) = Key::open(context, name, Mode::Read) else { return Ok(Watched::NoQueue) };
     match find(&key) {
-        Found::Nothing => Ok(Some(endings::gone(job))),
+        Found::Nothing => Ok(Watched::NoQueue),
         Found::Other => Err(WrongType),
         Found::Queue(mut stored) => {
-            // SAFETY: the key is open, and nothing else refers to its value meanwhile. Who watches
-            // is no part of what the queue is.
-            let queue = unsafe { &mut stored.as_mut().queue };
-            let ended = endings::of(queue, job);
-            if ended.is_none() {
-                queue.find(job).into_iter().for_each(|slot| queue.watch(slot));
-            }
-            Ok(ended)
+            // SAFETY: as in `read`, though this changes the value: who watches is no part of what the
+            // queue is.
+            let (stored, name) = unsafe { (stored.as_mut(), bytes_of(name)) };
+            stored.list(context.db(), name);
+            let queue = &mut stored.queue;
+            let Some(slot) = queue.find(job).filter(|_| is_meant(queue)) else {
+                return Ok(Watched::NoJob);
+            };
+            Ok(match endings::of(queue, job) {
+                Some(ending) => Watched::Ended(ending),
+                None => {
+                    queue.watch(slot);
+                    Watched::Unfinished(queue.job(slot).ulid)
+                }
+            })
         }
     }
 }

@@ -12,7 +12,7 @@ use redis_module::raw::{
 };
 
 use crate::{
-    endings, registry,
+    registry,
     server::{call, guard, log, text::bytes_of, Context, Level},
     stored::Stored,
 };
@@ -91,6 +91,7 @@ unsafe extern "C" fn load(io: *mut RedisModuleIO, version: c_int) -> *mut c_void
             if let Some((db, name)) = unsafe { place_of(io) } {
                 stored.file(db, name);
             }
+            registry::with(|registry| registry.has_history = true);
             Box::into_raw(Box::new(stored)).cast()
         }
         Some(Err(corrupt)) => {
@@ -201,14 +202,18 @@ unsafe extern "C" fn free_effort(
 /// The queue loses its name: it is deleted, overwritten, renamed or moved.
 unsafe extern "C" fn unlink(context: *mut RedisModuleKeyOptCtx, value: *const c_void) {
     guard(|| {
-        // SAFETY: the server hands over a value of ours, and lends the name for the callback.
+        // SAFETY: the server hands over a value of ours, and lends the name for the callback. Nothing
+        // else refers to the value: where a command of ours deletes a key, it is done with it.
         unsafe {
             let name = call!(RedisModule_GetKeyNameFromOptCtx(context));
             let db = call!(RedisModule_GetDbIdFromOptCtx(context));
             if !name.is_null() {
                 let name = bytes_of(name);
                 (*value.cast_mut().cast::<Stored>()).leave(db, name);
-                endings::key_lost(&(db, name.into()));
+                registry::with(|registry| {
+                    registry.has_history = true;
+                    registry.recheck(&(db, name.into()));
+                });
             }
         }
     });

@@ -2,11 +2,12 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ptr::null_mut,
+    rc::Rc,
 };
 
-use jobq_engine::{Loader, UnixMillis};
+use jobq_engine::{Ending, Loader, Ulid, UnixMillis};
 use lazy_static::lazy_static;
 use redis_module::raw::RedisModuleType;
 
@@ -20,6 +21,10 @@ use crate::{
 /// A queue by database and name.
 pub type Place = (i32, Box<[u8]>);
 
+/// Terms begin so many tokens apart, and at their instant times as many: nobody grants a million leases
+/// a second.
+const TOKENS_PER_MILLI_BITS: u32 = 10;
+
 /// What the module knows beside the keyspace.
 pub struct Registry {
     /// The type of our keys, once it is registered.
@@ -28,6 +33,12 @@ pub struct Registry {
     pub debug: bool,
     /// How often this server has become one that decides, with its start.
     pub term: u64,
+    /// Whether a queue has lost its name since the start, or was there before it. Then a new one may
+    /// not be the first of its name, and would give tokens that another has given, if it did not
+    /// begin a term.
+    pub has_history: bool,
+    /// The tokens of the latest term that any queue has begun.
+    pub tokens_drawn: u64,
     /// Which queues there are.
     pub names: Names,
     /// Which queue has work when.
@@ -38,6 +49,11 @@ pub struct Registry {
     pub alarm: Alarm,
     /// Queues at which something may have changed outside our commands.
     pub looks: BTreeSet<Place>,
+    /// Queues that may have become others while somebody waits for the end of one of their jobs, and
+    /// the last of these that was looked at.
+    pub rechecks: BTreeMap<Place, Option<Ulid>>,
+    /// Jobs that have ended, and of which not all are told yet who wait for that.
+    pub untold: Vec<(Place, Rc<Ending>)>,
     /// Jobs whose consumer was gone before it could be written to.
     pub undelivered: Vec<Deliveries>,
     /// Queues of which an append-only file has told the beginning.
@@ -49,7 +65,10 @@ pub struct Registry {
 impl Registry {
     /// When the timer has something to do next; the beginning of time for at once.
     pub fn next_instant(&self) -> Option<UnixMillis> {
-        let at_once = !self.looks.is_empty() || !self.undelivered.is_empty();
+        let at_once = !self.looks.is_empty()
+            || !self.rechecks.is_empty()
+            || !self.untold.is_empty()
+            || !self.undelivered.is_empty();
         let firsts = [
             at_once.then_some(UnixMillis(0)),
             self.schedule.first(),
@@ -57,15 +76,34 @@ impl Registry {
         ];
         firsts.into_iter().flatten().min()
     }
-}
 
-impl Registry {
-    /// Has the timer look at the queues, of one database or of all, that somebody waits for: they may
-    /// be others now.
+    /// What the tokens of a term are above that begins now: above all that were given before by any
+    /// server, as long as clocks are not set back.
+    pub fn draw_tokens(&mut self, now: UnixMillis) -> u64 {
+        let next = self.tokens_drawn + (1 << TOKENS_PER_MILLI_BITS);
+        self.tokens_drawn = next.max(now.0 << TOKENS_PER_MILLI_BITS);
+        self.tokens_drawn
+    }
+
+    /// The same for a queue that is new; `None` if it is the first that ever had its name here.
+    pub fn first_tokens(&mut self, now: UnixMillis) -> Option<u64> {
+        self.has_history.then(|| self.draw_tokens(now))
+    }
+
+    /// Has the timer look at the queues, of one database or of all, that somebody waits for: they
+    /// may be others now.
     pub fn look_at_awaited(&mut self, db: Option<i32>) {
-        let places = self.waiters.awaited(db);
-        if !places.is_empty() {
-            self.looks.extend(places);
+        self.looks.extend(self.waiters.awaited(db));
+        let rechecks = self.waiters.awaited_endings(db).into_iter().map(|place| (place, None));
+        self.rechecks.extend(rechecks);
+        self.alarm.want(UnixMillis(0));
+    }
+
+    /// Has the timer look at those who wait for the end of a job of this queue, which may be another
+    /// now, or gone.
+    pub fn recheck(&mut self, place: &Place) {
+        if self.waiters.awaits_ending(place) {
+            self.rechecks.insert(place.clone(), None);
             self.alarm.want(UnixMillis(0));
         }
     }
@@ -98,11 +136,15 @@ lazy_static! {
         kind: null_mut(),
         debug: false,
         term: 1,
+        has_history: false,
+        tokens_drawn: 0,
         names: Names::default(),
         schedule: Schedule::default(),
         waiters: Waiters::default(),
         alarm: Alarm::default(),
         looks: BTreeSet::new(),
+        rechecks: BTreeMap::new(),
+        untold: Vec::new(),
         undelivered: Vec::new(),
         loading: HashMap::new(),
         stats: Stats::default(),

@@ -2,11 +2,11 @@
 
 use std::ffi::CString;
 
-use jobq_engine::{Ending, Name, Outcome, Queue, Refusal, StateKind, UnixMillis};
+use jobq_engine::{Ending, Name, Outcome, Queue, Refusal, StateKind};
 use jobq_protocol::{BadArguments, ErrorWord};
 
 use crate::{
-    details::{Details, Value},
+    details::{self, Details, Value},
     server::Context,
     visit::Denied,
     waiters::Delivery,
@@ -60,8 +60,8 @@ pub fn deliveries(context: Context, deliveries: &[Delivery]) {
     }
 }
 
-/// Answers with one job: its queue, how to name it, its body, and what else is asked for. The body is
-/// not told twice.
+/// Answers with one job: its queue, how to name it, its body, and what else is asked for. The body
+/// is not told twice.
 pub fn job(
     context: Context,
     queue: &[u8],
@@ -94,7 +94,7 @@ pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
         Outcome::Updated(None) => context.reply_null(),
         Outcome::Touched(deadlines) => {
             context.reply_array(deadlines.len());
-            deadlines.iter().for_each(|&deadline| instant_or_null(context, deadline));
+            deadlines.iter().for_each(|&deadline| value(context, &details::instant(deadline)));
         }
         Outcome::Configured | Outcome::Ticked(_) | Outcome::Leased(_) => {
             context.reply_status(c"OK")
@@ -128,29 +128,25 @@ pub fn no_queue(context: Context, otherwise: NoQueue) {
     }
 }
 
-fn instant_or_null(context: Context, at: Option<UnixMillis>) {
-    match at {
-        Some(UnixMillis::NEVER) => context.reply_integer(-1),
-        Some(at) => context.reply_integer(at.0 as i64),
-        None => context.reply_null(),
-    }
-}
-
 /// Answers with everything known of a job.
 pub fn details(context: Context, details: &Details<'_>) {
     context.reply_map(details.len());
-    for (name, value) in details {
+    for (name, field) in details {
         context.reply_bytes(name.as_bytes());
-        match value {
-            Value::Null => context.reply_null(),
-            Value::Integer(n) => context.reply_integer(*n),
-            Value::Bytes(bytes) => context.reply_bytes(bytes),
-            Value::Pairs(pairs) => {
-                context.reply_map(pairs.len());
-                for (name, value) in pairs {
-                    context.reply_bytes(name);
-                    context.reply_bytes(value);
-                }
+        value(context, field);
+    }
+}
+
+fn value(context: Context, value: &Value<'_>) {
+    match value {
+        Value::Null => context.reply_null(),
+        Value::Integer(n) => context.reply_integer(*n),
+        Value::Bytes(bytes) => context.reply_bytes(bytes),
+        Value::Pairs(pairs) => {
+            context.reply_map(pairs.len());
+            for (name, value) in pairs {
+                context.reply_bytes(name);
+                context.reply_bytes(value);
             }
         }
     }
@@ -195,6 +191,6 @@ pub fn stats(context: Context, queue: &Queue) {
     }
     for (name, at) in instants {
         context.reply_bytes(name.as_bytes());
-        instant_or_null(context, at);
+        value(context, &details::instant(at));
     }
 }

@@ -10,6 +10,8 @@ pub struct Stored {
     pub queue: Queue,
     /// Whether the names have it.
     pub listed: bool,
+    /// Until when it is not looked at whether it is idle: somebody waited for it.
+    pub spared: UnixMillis,
     /// The term of this server in which it last decided for the queue; zero before it has.
     pub term: u64,
     /// The instant under which the schedule has it, if it has.
@@ -22,7 +24,7 @@ pub struct Stored {
 impl Stored {
     /// Wraps a queue that the registry does not know yet.
     pub fn new(queue: Queue) -> Self {
-        Self { queue, listed: false, term: 0, filed: None, poisoned: false }
+        Self { queue, listed: false, spared: UnixMillis(0), term: 0, filed: None, poisoned: false }
     }
 
     /// Lets the names know this one, unless they do.
@@ -37,11 +39,21 @@ impl Stored {
     /// for too long, unless the timer looks in before anyway.
     pub fn file(&mut self, db: i32, name: &[u8]) {
         self.list(db, name);
-        let instants = [self.queue.next_due(), self.queue.idle_ends()];
+        let instants = [self.queue.next_due(), self.idle_ends()];
         let Some(due) = instants.into_iter().flatten().min() else { return };
         // What is due by the queue's own clock is due now, also where that is ahead of the
         // server's, which may have been set back.
         let due = if due <= self.queue.clock() { UnixMillis(0) } else { due };
+        self.file_at(due, db, name);
+    }
+
+    /// When the queue should be removed, if nothing happens until then and nobody waits for it.
+    pub fn idle_ends(&self) -> Option<UnixMillis> {
+        self.queue.idle_ends().map(|ends| ends.max(self.spared))
+    }
+
+    /// Has the timer come to the queue at an instant, unless it does before.
+    pub fn file_at(&mut self, due: UnixMillis, db: i32, name: &[u8]) {
         if self.filed.is_some_and(|filed| filed <= due) || self.poisoned {
             return;
         }

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use redis_module::raw::{self, RedisModuleCallReply};
 
-use crate::server::{call, log, Context, Level};
+use crate::server::{call, log, Context, Level, Text};
 
 /// The oldest server that has all that the module calls, as the server writes versions.
 const SERVER_VERSION_MIN: u32 = 0x0007_0000;
@@ -38,6 +38,41 @@ pub fn warn(context: Context) {
             "maxmemory-policy may evict whole queues with their jobs: use noeviction",
         );
     }
+}
+
+/// Whether the slot of a key is on its way to another node of the cluster, so that a key that is not
+/// here may be there. Asks the server: for rare cases.
+pub fn is_leaving(context: Context, name: &[u8]) -> bool {
+    if !context.flags().is_in_cluster() {
+        return false;
+    }
+    let name = Text::new(name);
+    // SAFETY: the context is live; `c` takes a C string, and `s` a string of the server. The replies
+    // are freed below, and what they hold is copied before.
+    let (slot, nodes) = unsafe {
+        let slot = call!(RedisModule_Call(
+            context.raw(),
+            c"CLUSTER".as_ptr(),
+            c"cs".as_ptr(),
+            c"KEYSLOT".as_ptr(),
+            name.raw()
+        ));
+        let nodes = call!(RedisModule_Call(
+            context.raw(),
+            c"CLUSTER".as_ptr(),
+            c"c".as_ptr(),
+            c"NODES".as_ptr()
+        ));
+        let number = (!slot.is_null()).then(|| call!(RedisModule_CallReplyInteger(slot)));
+        let text = string_of(nodes);
+        for reply in [slot, nodes].into_iter().filter(|reply| !reply.is_null()) {
+            call!(RedisModule_FreeCallReply(reply));
+        }
+        (number, text)
+    };
+    let (Some(slot), Some(nodes)) = (slot, nodes) else { return false };
+    let leaves = format!(" [{slot}->-");
+    nodes.lines().any(|node| node.contains("myself") && node.contains(&leaves))
 }
 
 fn valkey_version(context: Context) -> Option<(u32, u32)> {

@@ -1,5 +1,5 @@
-//! The one timer: it is armed for the earliest instant over all queues and all waiting consumers,
-//! and each turn does a bounded amount of work.
+//! The one timer: it is armed for the earliest instant over all queues and all waiting clients, and
+//! each turn does a bounded amount of work.
 
 use std::{ffi::c_void, ptr::null_mut};
 
@@ -105,8 +105,12 @@ fn take_turn(context: Context) {
         return arm(context);
     }
     while !slice.is_over() {
-        if !(return_one(context) || look_at_one(context, &slice) || serve_one(context, now, &slice))
-        {
+        let busy = return_one(context)
+            || endings::tell_more()
+            || endings::look_again(context)
+            || look_at_one(context, &slice)
+            || serve_one(context, now, &slice);
+        if !busy {
             break;
         }
     }
@@ -131,7 +135,6 @@ fn look_at_one(context: Context, slice: &Slice) -> bool {
     let Some(place) = registry::with(|registry| registry.looks.pop_first()) else {
         return false;
     };
-    endings::look_again(context, &place);
     let (db, name) = place;
     context.select_db(db);
     visit::catch_up(context, &Text::new(&name), None, slice);

@@ -147,25 +147,29 @@ pub fn repeat_tick(
     now: UnixMillis,
     budget: u32,
     seed: Option<u64>,
+    tokens: Option<u64>,
 ) -> Result<(), Denied> {
-    let tick = Operation::Tick { now, budget };
-    let Some(seed) = seed else { return repeat(context, name, tick, |_, _| {}) };
     let site = Site::open_decided(context, name);
-    match site.found() {
-        Found::Other => Err(Denied::WrongType),
-        Found::Queue(stored) => site.change(stored, |stored| {
-            stored.queue.apply(tick)?;
-            stored.queue.apply(Operation::Term { seed })?;
-            Ok(())
-        }),
-        Found::Nothing => {
-            keyspace::create(&site.key, Stored::new(Queue::new(seed)));
-            drop(site);
-            let done = repeat(context, name, tick, |_, _| {});
-            announce(context, name);
-            done
+    let (stored, is_new) = match (site.found(), seed) {
+        (Found::Queue(stored), _) => (stored, false),
+        (Found::Nothing, Some(seed)) => {
+            (keyspace::create(&site.key, Stored::new(Queue::new(seed))), true)
         }
+        (Found::Nothing, None) => return Err(Refusal::Diverged("there is no such queue").into()),
+        (Found::Other, _) => return Err(Denied::WrongType),
+    };
+    let done = site.change(stored, |stored| {
+        stored.queue.apply(Operation::Tick { now, budget })?;
+        if let (Some(seed), Some(tokens)) = (seed, tokens) {
+            stored.queue.apply(Operation::Term { seed, tokens })?;
+        }
+        Ok(())
+    });
+    drop(site);
+    if is_new {
+        announce(context, name);
     }
+    done
 }
 
 /// Repeats a lease: the jobs are named by their ids.
@@ -299,15 +303,19 @@ impl Site {
         reply: impl FnOnce(&Queue, &Outcome),
     ) -> Result<(), Denied> {
         let seed = rand::random();
+        let tokens = registry::with(|registry| registry.first_tokens(now));
         let mut queue = Queue::new(seed);
         queue.apply(Operation::Tick { now, budget: 0 })?;
+        if let Some(tokens) = tokens {
+            queue.apply(Operation::Term { seed, tokens })?;
+        }
         let Some(operation) = queue.choose(action)? else { return Ok(()) };
         let outcome = queue.apply(operation)?;
         let mut stored = keyspace::create(&self.key, Stored::new(queue));
         // SAFETY: the key is open, and nothing else refers to its value meanwhile.
         unsafe { stored.as_mut() }.term = registry::with(|registry| registry.term);
         let done = self.visit(stored, now, |visit| {
-            visit.replicate_tick(0, Some(seed));
+            visit.replicate_tick(0, [Some(seed), tokens]);
             reply(&visit.stored.queue, &outcome);
             visit.record(&outcome);
             visit.follow_up();
@@ -410,21 +418,35 @@ impl Visit<'_> {
 
     /// Whether the queue should be removed. One that is not due needs no tick for that: nothing
     /// will happen in it that makes it less empty.
-    fn is_idle_for_too_long(&self) -> bool {
-        let queue = &self.stored.queue;
-        queue.idle_ends().is_some_and(|ends| ends <= self.now.max(queue.clock()))
+    fn is_idle_for_too_long(&mut self) -> bool {
+        let now = self.now.max(self.stored.queue.clock());
+        if self.stored.idle_ends().is_none_or(|ends| ends > now) {
+            return false;
+        }
+        let waits = self.somebody_waits();
+        if waits {
+            self.stored.spared = now.after(self.stored.queue.config().idle_expire);
+        }
+        !waits
     }
 
     fn tick(&mut self) {
-        let seed = self.is_new_term().then(rand::random);
         let queue = &mut self.stored.queue;
+        // None of it is ever refused.
         let ticked = queue.apply(Operation::Tick { now: self.now, budget: TICK_BUDGET });
-        let began = seed.map(|seed| queue.apply(Operation::Term { seed }));
-        // Neither is ever refused.
-        if began.is_none_or(|began| began.is_ok()) && ticked.is_ok() {
-            self.replicate_tick(TICK_BUDGET, seed);
+        if ticked.is_err() {
+            return;
+        }
+        let mut term = [None, None];
+        if self.is_new_term() {
+            let seed = rand::random();
+            let tokens = registry::with(|registry| registry.draw_tokens(self.now));
+            if self.stored.queue.apply(Operation::Term { seed, tokens }).is_ok() {
+                term = [Some(seed), Some(tokens)];
+            }
             self.stored.term = registry::with(|registry| registry.term);
         }
+        self.replicate_tick(TICK_BUDGET, term);
     }
 
     /// Whether this server has not decided for the queue yet since it is its to decide.
@@ -432,9 +454,11 @@ impl Visit<'_> {
         self.stored.term != registry::with(|registry| registry.term)
     }
 
-    fn replicate_tick(&self, budget: u32, seed: Option<u64>) {
-        let numbers = [self.now.0, u64::from(budget)].into_iter().chain(seed);
-        let arguments: SmallVec<[_; 3]> =
+    /// Records a tick, and with which seed and tokens a term begins, if one does.
+    fn replicate_tick(&self, budget: u32, term: [Option<u64>; 2]) {
+        let term = term.into_iter().flatten();
+        let numbers = [self.now.0, u64::from(budget)].into_iter().chain(term);
+        let arguments: SmallVec<[_; 4]> =
             numbers.map(|n| Text::new(n.to_string().as_bytes())).collect();
         self.site.replicate(c"JQ.TICK", &arguments);
         registry::with(|registry| registry.stats.ticks += 1);
@@ -485,10 +509,7 @@ impl Visit<'_> {
             }
         }
         if self.stored.queue.hands_out() {
-            registry::with(|registry| {
-                registry.looks.insert((self.site.db, self.site.name().into()));
-                registry.alarm.want(self.now);
-            });
+            self.stored.file_at(UnixMillis(0), self.site.db, self.site.name());
         }
     }
 

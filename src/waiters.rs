@@ -10,10 +10,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ffi::c_void,
+    ops::Bound::{Excluded, Unbounded},
     rc::Rc,
 };
 
-use jobq_engine::{Ending, Holder, Name, UnixMillis};
+use jobq_engine::{Ending, Holder, Name, Ulid, UnixMillis};
 
 use crate::{details::Details, registry::Place};
 
@@ -49,8 +50,10 @@ pub enum Wish {
     Ending {
         /// Its queue.
         queue: Box<[u8]>,
-        /// Its id.
-        id: Box<[u8]>,
+        /// Which job it is.
+        ulid: Ulid,
+        /// How the client named it.
+        named: Box<[u8]>,
     },
 }
 
@@ -89,8 +92,8 @@ pub enum Answer {
     NoEnding {
         /// The job's queue.
         queue: Box<[u8]>,
-        /// Its id.
-        id: Box<[u8]>,
+        /// How the client named it.
+        named: Box<[u8]>,
     },
 }
 
@@ -113,7 +116,7 @@ pub struct Waiters {
     by_ticket: HashMap<Ticket, Waiter>,
     by_handle: HashMap<Handle, Ticket>,
     lines: BTreeMap<i32, HashMap<Box<[u8]>, BTreeSet<Ticket>>>,
-    endings: HashMap<Place, HashMap<Box<[u8]>, BTreeSet<Ticket>>>,
+    endings: HashMap<Place, BTreeMap<Ulid, BTreeSet<Ticket>>>,
     deadlines: BTreeSet<(UnixMillis, Ticket)>,
     tickets_drawn: Ticket,
     answers: HashMap<Ticket, Answer>,
@@ -135,9 +138,9 @@ impl Waiters {
                     lines.entry(queue.clone()).or_default().insert(ticket);
                 }
             }
-            Wish::Ending { queue, id } => {
+            Wish::Ending { queue, ulid, .. } => {
                 let jobs = self.endings.entry((waiter.db, queue.clone())).or_default();
-                jobs.entry(id.clone()).or_default().insert(ticket);
+                jobs.entry(*ulid).or_default().insert(ticket);
             }
         }
         self.by_handle.insert(waiter.handle, ticket);
@@ -165,17 +168,33 @@ impl Waiters {
         self.endings.contains_key(place)
     }
 
-    /// The jobs of a queue whose end somebody waits for.
-    pub fn awaited_jobs(&self, place: &Place) -> Vec<Box<[u8]>> {
-        let jobs = self.endings.get(place);
-        jobs.map(|jobs| jobs.keys().cloned().collect()).unwrap_or_default()
+    /// Up to `count` jobs of a queue whose end somebody waits for, behind `after`, and how somebody
+    /// named each. O(log n + count).
+    pub fn awaited_jobs(
+        &self,
+        place: &Place,
+        after: Option<Ulid>,
+        count: usize,
+    ) -> Vec<(Ulid, Box<[u8]>)> {
+        let Some(jobs) = self.endings.get(place) else { return Vec::new() };
+        let start = after.map_or(Unbounded, Excluded);
+        let named = |(ulid, tickets): (&Ulid, &BTreeSet<Ticket>)| match &self
+            .by_ticket
+            .get(tickets.first()?)?
+            .wish
+        {
+            Wish::Ending { named, .. } => Some((*ulid, named.clone())),
+            Wish::Jobs { .. } => None,
+        };
+        jobs.range((start, Unbounded)).filter_map(named).take(count).collect()
     }
 
-    /// Those who wait for the end of a job.
-    pub fn awaiting(&self, place: &Place, id: &[u8]) -> Vec<Handle> {
-        let tickets = self.endings.get(place).and_then(|jobs| jobs.get(id));
+    /// Up to `count` of those who wait for the end of a job, first come, first served.
+    pub fn awaiting(&self, place: &Place, ulid: Ulid, count: usize) -> Vec<Handle> {
+        let tickets = self.endings.get(place).and_then(|jobs| jobs.get(&ulid));
         let waiter = |ticket: &Ticket| self.by_ticket.get(ticket).map(|waiter| waiter.handle);
-        tickets.map(|tickets| tickets.iter().filter_map(waiter).collect()).unwrap_or_default()
+        let waiters = tickets.into_iter().flatten().filter_map(waiter);
+        waiters.take(count).collect()
     }
 
     /// Takes a client out of all lines, if it still waits. O(log n) a queue.
@@ -186,13 +205,24 @@ impl Waiters {
         match &waiter.wish {
             Wish::Jobs { queues, .. } => {
                 if let Some(lines) = self.lines.get_mut(&waiter.db) {
-                    queues.iter().for_each(|queue| drop_out(lines, queue, ticket));
+                    for queue in queues {
+                        let Some(line) = lines.get_mut(queue) else { continue };
+                        line.remove(&ticket);
+                        if line.is_empty() {
+                            lines.remove(queue);
+                        }
+                    }
                 }
             }
-            Wish::Ending { queue, id } => {
+            Wish::Ending { queue, ulid, .. } => {
                 let place = (waiter.db, queue.clone());
                 if let Some(jobs) = self.endings.get_mut(&place) {
-                    drop_out(jobs, id, ticket);
+                    if let Some(tickets) = jobs.get_mut(ulid) {
+                        tickets.remove(&ticket);
+                        if tickets.is_empty() {
+                            jobs.remove(ulid);
+                        }
+                    }
                     if jobs.is_empty() {
                         self.endings.remove(&place);
                     }
@@ -214,20 +244,22 @@ impl Waiters {
             return None;
         }
         let handle = self.by_ticket.get(&ticket)?.handle;
-        if let Wish::Ending { queue, id } = self.leave(handle)?.wish {
-            self.keep_answer(ticket, Answer::NoEnding { queue, id });
+        if let Wish::Ending { queue, named, .. } = self.leave(handle)?.wish {
+            self.keep_answer(ticket, Answer::NoEnding { queue, named });
         }
         Some(handle)
     }
 
-    /// The queues, of one database or of all, that somebody waits for.
+    /// The queues, of one database or of all, that consumers wait for.
     pub fn awaited(&self, db: Option<i32>) -> Vec<Place> {
-        let consumed = self
-            .lines
-            .iter()
-            .flat_map(|(&db, lines)| lines.keys().map(move |queue| (db, queue.clone())));
-        let places = consumed.chain(self.endings.keys().cloned());
-        places.filter(|(at, _)| db.is_none_or(|db| *at == db)).collect()
+        let lines = self.lines.iter().filter(|(at, _)| db.is_none_or(|db| **at == db));
+        lines.flat_map(|(&at, lines)| lines.keys().map(move |queue| (at, queue.clone()))).collect()
+    }
+
+    /// The queues, of one database or of all, for the end of whose jobs somebody waits.
+    pub fn awaited_endings(&self, db: Option<i32>) -> Vec<Place> {
+        let places = self.endings.keys();
+        places.filter(|(at, _)| db.is_none_or(|db| *at == db)).cloned().collect()
     }
 
     /// Takes a client out of all lines and leaves an answer for it: it is about to be woken.
@@ -246,14 +278,5 @@ impl Waiters {
     /// What was left for a client, once.
     pub fn take_answer(&mut self, ticket: Ticket) -> Option<Answer> {
         self.answers.remove(&ticket)
-    }
-}
-
-/// Takes a ticket out of one of several lines, and the line with it if it was the last.
-fn drop_out(lines: &mut HashMap<Box<[u8]>, BTreeSet<Ticket>>, name: &[u8], ticket: Ticket) {
-    let Some(line) = lines.get_mut(name) else { return };
-    line.remove(&ticket);
-    if line.is_empty() {
-        lines.remove(name);
     }
 }

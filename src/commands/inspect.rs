@@ -1,13 +1,13 @@
 //! Commands that only look. They see a queue as of its last tick, and replicas serve them too.
 
-use jobq_engine::{Config, Cursor, JobRef, Listing, Millis, Queue, StateKind};
+use jobq_engine::{Config, Cursor, JobId, JobRef, Listing, Millis, Queue, StateKind, Ulid};
 use jobq_protocol::{cursor, SettingSpec, SETTINGS};
 use redis_module::raw::RedisModuleString;
 
 use super::Arguments;
 use crate::{
     blocking, clock, details,
-    keyspace::{self, WrongType},
+    keyspace::{self, Watched, WrongType},
     reply,
     server::{text::bytes_of, Context, Text},
     visit::Denied,
@@ -71,16 +71,17 @@ pub fn result(
     let Some(span) = block.filter(|_| flags.is_primary() && !flags.denies_blocking()) else {
         return show_result(context, queue, job);
     };
-    match keyspace::watch(context, queue, job) {
+    match keyspace::watch(context, queue, job, |_| true) {
         Err(WrongType) => reply::denied(context, &Denied::WrongType),
-        Ok(Some(ending)) => reply::ending(context, &ending),
-        Ok(None) => wait_for_end(context, queue, job, span),
+        Ok(Watched::Ended(ending)) => reply::ending(context, &ending),
+        Ok(Watched::Unfinished(ulid)) => wait_for_end(context, queue, job, ulid, span),
+        Ok(Watched::NoJob | Watched::NoQueue) => context.reply_null_array(),
     }
 }
 
 /// Answers with the state that a job is in now, to a client that has waited in vain for its end.
-pub fn result_now(context: Context, queue: &[u8], id: &[u8]) {
-    match JobRef::parse(id) {
+pub fn result_now(context: Context, queue: &[u8], named: &[u8]) {
+    match JobRef::parse(named) {
         Some(job) => show_result(context, Text::new(queue).raw(), &job),
         None => context.reply_null_array(),
     }
@@ -94,20 +95,25 @@ fn show_result(context: Context, queue: *mut RedisModuleString, job: &JobRef<'_>
     look(context, queue, show, || context.reply_null_array());
 }
 
-fn wait_for_end(context: Context, queue: *mut RedisModuleString, job: &JobRef<'_>, span: Millis) {
+fn wait_for_end(
+    context: Context,
+    queue: *mut RedisModuleString,
+    job: &JobRef<'_>,
+    ulid: Ulid,
+    span: Millis,
+) {
     let db = context.db();
-    // As the queue writes it: a ULID may be named in either case.
-    let id = keyspace::read(context, queue, |queue| {
-        queue.find(job).map(|slot| queue.job(slot).id().text())
-    });
-    let id = id.ok().flatten().flatten().unwrap_or_default();
+    let named = match job.token {
+        Some(token) => JobId::Given(job.id).receipt(token),
+        None => JobId::Given(job.id).text(),
+    };
     // SAFETY: the name is an argument of the command, which the server lends for its length.
     let name = unsafe { bytes_of(queue) };
     blocking::block(context, &mut [queue], |handle| Waiter {
         handle,
         db,
         deadline: (!span.is_zero()).then(|| clock::now().after(span)),
-        wish: Wish::Ending { queue: name.into(), id: id.as_bytes().into() },
+        wish: Wish::Ending { queue: name.into(), ulid, named: named.as_bytes().into() },
     });
 }
 

@@ -20,8 +20,9 @@ pub fn tick(
     now: UnixMillis,
     budget: u32,
     seed: Option<u64>,
+    tokens: Option<u64>,
 ) {
-    answer(context, visit::repeat_tick(context, queue, now, budget, seed));
+    answer(context, visit::repeat_tick(context, queue, now, budget, seed, tokens));
 }
 
 /// `JQ.LEASE`
@@ -53,6 +54,7 @@ pub fn load(context: Context, arguments: &Arguments<'_>, frame: &[u8]) {
         let key = key.ok_or(Corrupt::Value("key, which is there already"))?;
         let mut stored = Stored::new(loader.finish()?);
         stored.file(place.0, &place.1);
+        registry::with(|registry| registry.has_history = true);
         keyspace::create(&key, stored);
         Ok(())
     });

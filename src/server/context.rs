@@ -40,10 +40,15 @@ impl Flags {
         )
     }
 
+    /// The server is a node of a cluster.
+    pub fn is_in_cluster(self) -> bool {
+        self.has(raw::REDISMODULE_CTX_FLAGS_CLUSTER)
+    }
+
     /// Keys of other slots than the caller's are not found: within a transaction or a script, newer
     /// servers in a cluster take any key to be in the slot of the caller's own keys.
     pub fn sees_one_slot(self) -> bool {
-        self.has(raw::REDISMODULE_CTX_FLAGS_CLUSTER)
+        self.is_in_cluster()
             && self.has(raw::REDISMODULE_CTX_FLAGS_MULTI | raw::REDISMODULE_CTX_FLAGS_LUA)
     }
 

@@ -127,19 +127,26 @@ fn a_busy_queue_moves_with_its_slot() {
     client.run("JQ.PUBLISH {mail}:in leased ID a DELAY 3600000");
     client.run("JQ.PUBLISH {mail}:in late ID b DELAY 3600000");
     client.run("JQ.PUBLISH {mail}:in soon ID c DELAY 400");
+    let mut producer = waiting(from, "JQ.RESULT {mail}:in b BLOCK 0", 3);
     let digest = client.run("JQ.DIGEST {mail}:in");
 
     let line = |state, node| format!("CLUSTER SETSLOT {slot} {state} {}", id_of(node));
     assert_eq!(to.run(&line("IMPORTING", from)).text(), "OK");
     assert_eq!(from.run(&line("MIGRATING", to)).text(), "OK");
+    let turns = from.info("jobq", "jobq_timer_turns");
     let migrate = format!("MIGRATE 127.0.0.1 {} {queue} 0 10000", to.port());
     assert_eq!(client.run(&migrate).text(), "OK");
     assert_eq!(from.info("jobq", "jobq_queues_scheduled"), "0");
     assert_eq!(client.run("JQ.LEN {mail}:in").error_word(), "ASK");
+    wait_for("a look at who waits", || {
+        (from.info("jobq", "jobq_timer_turns") != turns).then_some(())
+    });
+    assert!(producer.is_waiting(), "the job is not gone, it is there already");
     cluster.assign(slot, to);
     for consumer in &mut consumers {
         assert_eq!(consumer.read().error_word(), "MOVED");
     }
+    assert_eq!(producer.read().error_word(), "MOVED");
     assert_eq!(from.info("jobq", "jobq_waiters"), "0");
 
     let mut consumer = waiting(to, "JQ.CONSUME {mail}:in BLOCK 0", 1);

@@ -13,6 +13,7 @@ mod memory;
 mod persistence;
 mod queues;
 mod registration;
+mod regressions;
 mod replication;
 mod replies;
 mod restore;

@@ -4,7 +4,10 @@
 mod idle;
 mod listing;
 
-use crate::support::{Client, Reply, Server};
+use crate::{
+    replies::{bodies, bulk},
+    support::{Client, Reply, Server},
+};
 
 /// A client that hears of what happens to keys, in all databases.
 fn listener(server: &Server) -> Client {
@@ -115,4 +118,27 @@ fn info_counts_the_queues_of_all_databases() {
         }
         assert_eq!(known(&server), queues, "{lines:?}");
     }
+}
+
+#[test]
+fn several_installations_share_a_server_and_never_meet() {
+    let server = Server::plain();
+    let mut client = server.client();
+    // A prefix or a database is the namespace.
+    let places = [(0, "one:mail"), (0, "two:mail"), (1, "one:mail")];
+    for (database, queue) in places {
+        client.run(&format!("SELECT {database}"));
+        client.run(&format!("JQ.PUBLISH {queue} {database}-{queue} ID same"));
+    }
+    client.run("JQ.PAUSE one:mail");
+    client.run("JQ.DELETE one:mail same");
+    client.run("SELECT 0");
+    for prefix in ["one", "two"] {
+        let told = client.run(&format!("JQ.QUEUES MATCH {prefix}:*"));
+        assert_eq!(told.items()[1].items(), [bulk(format!("{prefix}:mail"))]);
+        let taken = client.run(&format!("JQ.CONSUME {prefix}:mail COUNT 9"));
+        assert_eq!(bodies(&taken), [format!("0-{prefix}:mail")]);
+    }
+    assert_eq!(client.run("JQ.ACK one:mail same"), Reply::Int(1));
+    assert_eq!(client.run("JQ.LEN two:mail leased"), Reply::Int(1));
 }

@@ -24,11 +24,6 @@ use crate::{
 /// What is kept of a worker's error text, in bytes.
 pub const ERROR_BYTES_MAX: usize = 4096;
 
-/// The tokens of a new term begin at this power of two times its instant. Nobody grants a million
-/// leases a second, so they lie behind all that were granted before it, known or lost with a log's
-/// end, as long as the clock is not set back.
-const TOKENS_PER_MILLI_BITS: u32 = 10;
-
 impl Queue {
     /// Applies an operation. O(log n) for each job it names.
     ///
@@ -40,10 +35,9 @@ impl Queue {
             Operation::Tick { now, budget } => {
                 return Ok(Outcome::Ticked(self.tick(now, budget)));
             }
-            Operation::Term { seed } => {
+            Operation::Term { seed, tokens } => {
                 self.generator = Generator::new(seed);
-                let by_clock = self.clock.0 << TOKENS_PER_MILLI_BITS;
-                self.tokens_granted = self.tokens_granted.max(by_clock);
+                self.tokens_granted = self.tokens_granted.max(tokens);
                 return Ok(Outcome::Configured);
             }
             Operation::Lease(lease) => self.lease(&lease),
@@ -191,7 +185,15 @@ impl Queue {
     }
 
     pub(crate) fn has_too_many_dead(&self) -> bool {
-        self.config.dead_max > 0 && self.dead.len() as u64 > self.config.dead_max
+        self.too_many_dead() > 0
+    }
+
+    /// How many dead jobs there are beyond those that the queue keeps.
+    pub(crate) fn too_many_dead(&self) -> u64 {
+        match self.config.dead_max {
+            0 => 0,
+            max => (self.dead.len() as u64).saturating_sub(max),
+        }
     }
 
     /// Whether the dead that are too many are a task. O(tasks).
@@ -225,15 +227,8 @@ impl Queue {
         } else {
             intern_terms(&mut self.terms, publish.wishes.over(&self.config.defaults))
         };
-        let extra = Extra {
-            given: publish.id.map(Into::into),
-            deadline: publish.deadline,
-            headers: Headers::new(&publish.headers),
-            ..Extra::default()
-        };
-        let extra = (extra != Extra::default()).then(|| Box::new(extra));
         let bodies = publish.bodies.as_slice();
-        let slots = bodies.iter().map(|body| self.publish_one(body, state, terms, extra.clone()));
+        let slots = bodies.iter().map(|body| self.publish_one(body, state, terms, extra(publish)));
         let slots = slots.collect();
         self.terms.release(terms);
         Ok(Outcome::Published(slots))
@@ -542,7 +537,7 @@ impl Queue {
             let until = due.after(self.clock);
             let later = Event::Reschedule { until };
             // A ready job that is due now stays where it is.
-            self.shift(slot, if until > self.clock { later } else { Event::Wake });
+            self.shift(slot, if until > self.clock { later } else { Event::Kick });
         }
         Ok(Outcome::Updated(Some(self.jobs[slot].version())))
     }
@@ -557,17 +552,20 @@ impl Queue {
 
     /// How many jobs of a state earlier tasks will leave there. O(tasks).
     fn unpromised(&self, state: StateKind) -> u64 {
-        let left = self.tasks.iter().map(|task| match *task {
-            Task::Kick { left } if state == StateKind::Delayed => left,
-            Task::Respawn { left, .. } if state == StateKind::Dead => left,
+        let jobs = self.len_of(state) as u64;
+        self.tasks.iter().fold(jobs, |jobs, task| match *task {
+            Task::Kick { left } if state == StateKind::Delayed => jobs.saturating_sub(left),
+            Task::Respawn { left, .. } if state == StateKind::Dead => jobs.saturating_sub(left),
             Task::Bury { state: from, left } | Task::Purge { state: from, left }
                 if state == from =>
             {
-                left
+                jobs.saturating_sub(left)
             }
-            _ => 0,
-        });
-        (self.len_of(state) as u64).saturating_sub(left.fold(0, u64::saturating_add))
+            Task::Prune if state == StateKind::Dead && self.config.dead_max > 0 => {
+                jobs.min(self.config.dead_max)
+            }
+            _ => jobs,
+        })
     }
 
     fn begin(&mut self, task: Option<Task>) {
@@ -582,4 +580,16 @@ impl Queue {
         let act = |job: &&JobRef<'_>| self.find(job).is_some_and(|slot| act(self, slot));
         jobs.into_iter().filter(act).count() as u64
     }
+}
+
+/// What few new jobs have. Made for each one: to make it once and copy it would cost a single job,
+/// which is the usual case, every allocation twice.
+fn extra(publish: &Publish<'_>) -> Option<Box<Extra>> {
+    let extra = Extra {
+        given: publish.id.map(Into::into),
+        deadline: publish.deadline,
+        headers: Headers::new(&publish.headers),
+        ..Extra::default()
+    };
+    (extra != Extra::default()).then(|| Box::new(extra))
 }

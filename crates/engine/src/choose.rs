@@ -9,7 +9,7 @@ use crate::{
     Queue,
 };
 
-/// Ready jobs that a choice may pass over because they have expired and no tick came to them yet.
+/// Ready jobs that a choice may pass over because their life is over and no tick came to them yet.
 const PASSED_OVER_MAX: usize = 1000;
 
 impl Queue {
@@ -69,6 +69,8 @@ impl Queue {
         let sizes = publish.headers.iter().map(|(name, value)| name.len() + value.len());
         let headers: usize = sizes.sum();
         bodies.iter().try_for_each(|body| self.check_size(headers + body.len()))?;
+        // Each job has headers of its own: what is sent once must not become much more than that.
+        self.check_size(headers.saturating_mul(bodies.len()))?;
         let replaced = self.check_names(publish)?;
         let others = self.len() - usize::from(replaced.is_some());
         let max = self.config.max_len;

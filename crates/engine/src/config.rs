@@ -19,7 +19,7 @@ pub enum Setting {
     Priority(i8),
     /// Jobs the queue holds in all states before publishing is refused.
     MaxLen(u64),
-    /// Bytes of the longest body it takes.
+    /// Bytes of the longest body it takes, headers included, and of the longest result.
     MaxBody(u64),
     /// Dead jobs it keeps; the longest dead are removed first.
     DeadMax(u64),

@@ -93,7 +93,10 @@ impl Queue {
         ensure(self.expiring.len() == self.jobs.iter().filter(mortal).count(), || {
             "a ready job whose life ends is not in its timeline".into()
         })?;
-        let kept_for_a_time = |(_, job): &(_, &Job)| matches!(job.state, State::Completed { until, .. } if until != UnixMillis::NEVER);
+        let kept_for_a_time = |(_, job): &(_, &Job)| match job.state {
+            State::Completed { until, .. } => until != UnixMillis::NEVER,
+            _ => false,
+        };
         ensure(self.retained.len() == self.jobs.iter().filter(kept_for_a_time).count(), || {
             "a completed job is not in its timeline".into()
         })?;

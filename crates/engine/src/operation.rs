@@ -262,12 +262,14 @@ pub enum Request<'a> {
 pub enum Operation<'a> {
     /// Sets the clock, never back, and works through up to `budget` due transitions.
     Tick { now: UnixMillis, budget: u32 },
-    /// A server begins to decide for the queue: a new primary, or one that has loaded it. Whoever
-    /// decided before may have given tokens and ids that never came into this log, so they go on
-    /// from elsewhere. Comes after a tick: where tokens go on depends on the clock.
+    /// A server begins to decide for the queue: a new primary, one that has loaded it, or one that
+    /// makes it anew. Whoever decided before may have given tokens and ids that never came into this
+    /// log, so they go on from elsewhere.
     Term {
         /// The start of the generator from now on.
         seed: u64,
+        /// The next token is above this, and above all that are known.
+        tokens: u64,
     },
     /// Leases exactly these jobs.
     Lease(Lease<'a>),

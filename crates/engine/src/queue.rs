@@ -157,12 +157,14 @@ impl Queue {
         self.ready.len() > 0 && self.pauses.consuming.is_none()
     }
 
-    /// When the queue has been empty and unused for long enough that it should be removed, if ever.
+    /// When the queue has been empty and unused for long enough that it should be removed, if ever:
+    /// a pause is to be kept.
     /// To remove it is up to the host. O(1).
     #[must_use]
     pub fn idle_ends(&self) -> Option<UnixMillis> {
         let span = self.config.idle_expire;
-        (self.is_empty() && !span.is_zero()).then(|| self.idle_since.after(span))
+        let is_idle = self.is_empty() && self.pauses == Pauses::default();
+        (is_idle && !span.is_zero()).then(|| self.idle_since.after(span))
     }
 
     /// Whether a tick at `now` has work. O(log n).
@@ -210,12 +212,13 @@ impl Queue {
             | Task::Respawn { left, .. }
             | Task::Bury { left, .. }
             | Task::Purge { left, .. } => left,
-            Task::Prune => (self.dead.len() as u64).saturating_sub(self.config.dead_max),
+            Task::Prune => self.too_many_dead(),
         });
         left.fold(0, u64::saturating_add)
     }
 
-    /// Begins to watch an unfinished job, until it is completed, dead or removed. O(1).
+    /// Begins to watch an unfinished job, until it is completed, dead or removed. O(log n) with n
+    /// jobs watched.
     pub fn watch(&mut self, slot: Slot) {
         self.watch.begin(slot);
     }
@@ -392,15 +395,14 @@ impl Queue {
     fn note_ending(&mut self, slot: Slot, state: Option<StateKind>) {
         let job = &self.jobs[slot];
         let result = job.result().map(Into::into);
-        self.watch.note(Ending { id: job.id().text(), state, result });
+        self.watch.note(Ending { ulid: job.ulid, state, result });
     }
 
     /// Removes a job because it is finished, and not kept.
     pub(crate) fn remove_completed(&mut self, slot: Slot, result: Option<&[u8]>) {
         if self.watch.end(slot) {
-            let id = self.jobs[slot].id().text();
-            let state = Some(StateKind::Completed);
-            self.watch.note(Ending { id, state, result: result.map(Into::into) });
+            let (ulid, state) = (self.jobs[slot].ulid, Some(StateKind::Completed));
+            self.watch.note(Ending { ulid, state, result: result.map(Into::into) });
         }
         self.remove(slot);
     }
@@ -500,6 +502,10 @@ impl Queue {
         self.terms.release(before);
         self.change_extra(slot, |extra| extra.expires_at = expires_at);
         if !keeps_place {
+            // It joins another line, and counts from then on, as any that joins one.
+            if let State::Ready { since } = &mut self.jobs[slot].state {
+                *since = self.clock;
+            }
             self.enter(slot, End::Tail);
         } else if let Some((at, seq)) = mortal(self) {
             self.expiring.insert(at, seq, slot);

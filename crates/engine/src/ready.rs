@@ -22,8 +22,8 @@ struct Lane {
     jobs: List,
 }
 
-/// The ready jobs. Invariant: lanes ascend by priority, none is empty, and in each the jobs ascend by
-/// the instant since when they are ready.
+/// The ready jobs. Invariant: lanes ascend by priority, none is empty, and in each the jobs ascend
+/// by the instant since when they are ready.
 #[derive(Clone, Debug, Default)]
 pub struct Ready {
     // At most 41, nearly always one: a search is a look.
@@ -32,8 +32,9 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Adds a ready job. Where others of its priority were ready later, or earlier, than the end that
-    /// it joins permits, it counts as ready since when its neighbor is. O(1).
+    /// Adds a ready job. So that its lane goes on ascending, one that joins the tail counts as ready
+    /// no earlier than the job before it, and one that joins the head no later than the one behind
+    /// it. O(1).
     pub fn insert(&mut self, jobs: &mut Slab<Job>, priority: i8, slot: Slot, end: End) {
         let at = self.lanes.partition_point(|lane| lane.priority < priority);
         if self.lanes.get(at).is_none_or(|lane| lane.priority != priority) {

@@ -3,8 +3,8 @@
 //!
 //! A frame is a magic number, the version of the form, the frame's number, and records that
 //! bincode writes. Frame 0 describes the queue, the others hold its jobs: the ready ones in the
-//! order of service, the delayed and leased ones by instant, the completed and dead ones by age. Reading
-//! rebuilds every index and trusts nothing.
+//! order of service, the delayed and leased ones by instant, the completed and dead ones by age.
+//! Reading rebuilds every index and trusts nothing.
 
 mod v1;
 

@@ -94,7 +94,7 @@ impl StateKind {
 pub enum Event {
     /// Its instant has come.
     Wake,
-    /// An operator makes it ready before its instant.
+    /// An operator makes it ready before its instant, by a kick or an update.
     Kick,
     /// An operator gives it another instant.
     Reschedule {

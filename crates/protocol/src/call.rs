@@ -118,8 +118,10 @@ pub enum Call<'a> {
         now: UnixMillis,
         /// How many due transitions to work through.
         budget: u32,
-        /// The start of the generator, if this is the first step of a new queue.
+        /// The start of the generator, if this is the first step of a queue or of a term.
         seed: Option<u64>,
+        /// What the tokens are above, if this is the first step of a term.
+        tokens: Option<u64>,
     },
     /// `JQ.LEASE`.
     Lease {

@@ -17,8 +17,16 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("retain", "how long it is kept when it is finished, as in `JQ.CONFIG`"),
     ("published-at", "when it was published"),
     ("elapsed", "milliseconds since then, by the queue's clock"),
-    ("due", "when it was last meant to be ready: as published or put off"),
-    ("ready-since", "since when it is ready; null unless it is"),
+    (
+        "due",
+        "when it was last meant to be ready: as published or put off, or since when it was given back, \
+         lapsed, kicked, respawned, or nacked without a wait",
+    ),
+    (
+        "ready-since",
+        "since when it is ready, for its place in line: one that is given back counts like the one \
+         before which it goes, and one whose priority changes from then on; null unless it is ready",
+    ),
     ("leased-until", "when its lease runs out; null unless it is leased"),
     ("worker", "who holds it; null unless it is leased by a consumer that gave a name"),
     ("completed-since", "since when it is completed; null unless it is"),

@@ -71,6 +71,8 @@ pub const NOW: Range = AT.called("now");
 pub const BUDGET: Range = Range::count("n", 0, u32::MAX as i128, "transitions");
 /// The start of a queue's generator.
 pub const SEED: Range = Range::count("seed", 0, u64::MAX as i128, "");
+/// What the tokens of a new term are above.
+pub const TOKENS: Range = Range::count("tokens", 0, (1 << 62) - 1, "");
 /// The time to run of a recorded lease; 0 for each job's own.
 pub const LEASE_TTR: Range = Range::millis("ttr", 0);
 /// Whether a recorded lease spends no tries.

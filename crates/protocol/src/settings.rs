@@ -201,7 +201,8 @@ pub static SETTINGS: &[SettingSpec] = &[
         zero: Some("for ever"),
         default: "0",
         meaning:
-            "How long the queue stays, with its configuration, when it is empty and nobody uses it.",
+            "How long the queue stays, with its configuration, when it is empty, not paused, and \
+             nobody changes it or waits for its jobs. A consumer that does not wait is none.",
         parse: |spec, text| spec.integer(text).map(Millis).map(Setting::IdleExpire),
         read: |config| config.idle_expire.to_string(),
     },

@@ -38,7 +38,7 @@ pub static FIELDS: &[(&str, &str)] = &[
     ("next-due", "when the queue next has something to do by itself, by the same clock; or null"),
     ("paused-in", "until when publishing is paused; -1 until it is resumed, null if it is not"),
     ("paused-out", "until when no job is handed out; -1 until it is resumed, null if jobs are"),
-    ("oldest-ready", "since when the job that has been ready longest is so; null if none is"),
+    ("oldest-ready", "since when the job that has been ready longest is so, as in `ready-since`; null if none is"),
     ("idle-ends", "when the queue, empty and unused, will be removed by `idle-expire`; or null"),
 ];
 

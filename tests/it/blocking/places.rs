@@ -125,7 +125,7 @@ fn a_queue_that_expires_while_somebody_waits_is_made_anew() {
     wait_for("the end of the key", || (client.run("EXISTS mail").int() == 0).then_some(()));
     assert!(consumer.is_waiting());
     client.run("JQ.PUBLISH mail x ID a");
-    assert_eq!(names(&consumer.read()), ["a@1"]);
+    assert_eq!(ids(&consumer.read()), ["a"]);
     nobody_waits(&server);
 }
 
@@ -166,7 +166,7 @@ fn a_consumer_of_several_queues_outlives_the_end_of_one() {
     client.run("LPUSH b x");
     assert!(consumer.is_waiting());
     client.run("JQ.PUBLISH c x ID a");
-    assert_eq!(names(&consumer.read()), ["a@1"]);
+    assert_eq!(ids(&consumer.read()), ["a"]);
     nobody_waits(&server);
 }
 
@@ -200,6 +200,6 @@ fn an_evicted_queue_serves_who_still_waits_when_it_is_made_anew() {
     wait_for("the eviction", || (client.run("EXISTS mail").int() == 0).then_some(()));
     assert!(consumer.is_waiting());
     client.run("JQ.PUBLISH mail x ID a");
-    assert_eq!(names(&consumer.read()), ["a@1"]);
+    assert_eq!(ids(&consumer.read()), ["a"]);
     nobody_waits(&server);
 }

@@ -144,6 +144,56 @@ fn a_ulid_is_waited_for_in_either_case() {
 }
 
 #[test]
+fn a_job_that_takes_the_id_of_another_is_not_the_one_that_is_waited_for() {
+    let server = Server::plain();
+    for steps in [
+        "redis.call('del','mail')",
+        "redis.call('jq.delete','mail','a')",
+        "redis.call('rename','mail','old')",
+        "redis.call('set','mail','text')",
+    ] {
+        server.run("FLUSHALL");
+        server.run("JQ.PUBLISH mail x ID a");
+        let mut waiter = waiting(&server, "JQ.RESULT mail a BLOCK 0");
+        let del = "redis.call('del','mail')";
+        let anew = "redis.call('jq.publish','mail','y','ID','a')";
+        let fulfill = "redis.call('jq.fulfill','mail','a','other','RETAIN','FOREVER')";
+        server.run(&format!("EVAL {steps};{del};{anew};{fulfill} 0"));
+        assert!(waiter.read().is_nothing(), "{steps}");
+        assert_eq!(server.run("JQ.RESULT mail a"), outcome("completed", Some("other")));
+        nobody_waits(&server);
+    }
+}
+
+#[test]
+fn who_waited_by_a_receipt_in_vain_is_told_as_without_waiting() {
+    let server = Server::plain();
+    server.run("JQ.PUBLISH mail x ID a");
+    server.run("JQ.CONSUME mail");
+    let mut waiter = waiting(&server, "JQ.RESULT mail a@1 BLOCK 300");
+    server.run("JQ.NACK mail a DELAY 600000");
+    let told = waiter.read();
+    assert_eq!(told, server.run("JQ.RESULT mail a@1"));
+    assert!(told.is_nothing());
+}
+
+#[test]
+fn very_many_who_wait_for_one_job_are_all_told() {
+    let server = Server::plain();
+    server.run("JQ.PUBLISH mail x ID a");
+    let mut waiters: Vec<_> = (0..500).map(|_| server.client()).collect();
+    for waiter in &mut waiters {
+        waiter.send(&["JQ.RESULT", "mail", "a", "BLOCK", "0"]);
+    }
+    server.wait_for_blocked(500);
+    assert_eq!(server.run("JQ.FULFILL mail a 42"), Reply::Int(1));
+    for waiter in &mut waiters {
+        assert_eq!(waiter.read(), outcome("completed", Some("42")));
+    }
+    nobody_waits(&server);
+}
+
+#[test]
 fn all_who_wait_for_a_job_are_told_and_nobody_else() {
     let server = Server::plain();
     let mut client = server.client();

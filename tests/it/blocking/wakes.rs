@@ -73,6 +73,16 @@ fn operators_do() {
 }
 
 #[test]
+fn the_end_of_a_pause_does_and_nothing_does_before() {
+    let server = Server::plain();
+    let meanwhile = ["JQ.PAUSE mail OUT", "JQ.PUBLISH mail x ID b", "JQ.RELEASE mail a"];
+    let resumed = [&meanwhile[..], &["JQ.RESUME mail"]].concat();
+    wakes(&server, LEASED, &resumed, "a@2");
+    let ends = [&meanwhile[..], &["JQ.PAUSE mail OUT FOR 20"]].concat();
+    wakes(&server, LEASED, &ends, "a@2");
+}
+
+#[test]
 fn transactions_and_scripts_do() {
     let server = Server::plain();
     let publish = ["MULTI", "JQ.PUBLISH mail x ID a", "JQ.PUBLISH mail x ID b", "EXEC"];

@@ -5,7 +5,7 @@ use jobq_protocol::stats;
 
 use crate::{
     replies::{lengths, names, on_each_wire, stat},
-    support::{wait_for, Reply, Server},
+    support::{wait_for, Client, Reply, Server},
 };
 
 #[test]
@@ -101,6 +101,32 @@ fn every_counter_counts_what_it_says() {
         assert_eq!(stat(&mut client, "mail", name), count, "{name}");
     }
     assert_eq!(lengths(&mut client, "mail"), [0; 4]);
+}
+
+#[test]
+fn the_oldest_ready_job_tells_since_when_it_waits() {
+    on_each_wire(|client| {
+        client.run("JQ.PUBLISH mail x ID a");
+        let since_when = |client: &mut Client, id: &str| {
+            let since = client.run(&format!("JQ.JOB mail {id}")).field("ready-since");
+            assert_eq!(client.run("JQ.STATS mail").field("oldest-ready"), since, "{id}");
+            since.int()
+        };
+        let first = since_when(client, "a");
+        wait_for("the next millisecond", || {
+            client.run("JQ.PUBLISH mail x ID b PRIORITY -5");
+            let is_later = client.run("JQ.JOB mail b").field("ready-since").int() > first;
+            if !is_later {
+                client.run("JQ.DELETE mail b");
+            }
+            is_later.then_some(())
+        });
+        assert_eq!(since_when(client, "a"), first, "whoever is served before it");
+        client.run("JQ.CONSUME mail COUNT 2");
+        assert!(client.run("JQ.STATS mail").field("oldest-ready").is_nothing());
+        client.run("JQ.RELEASE mail b");
+        assert!(since_when(client, "b") > first);
+    });
 }
 
 #[test]

@@ -182,3 +182,23 @@ fn a_page_among_very_many_that_do_not_match_is_bounded() {
         (client.run("JQ.LEN mail") == Reply::Int(0)).then_some(())
     });
 }
+
+#[test]
+fn a_job_that_went_to_another_priority_and_back_is_not_taken_for_one_that_stayed() {
+    on_each_wire(|client| {
+        let told = client.run("JQ.MPUBLISH mail 5 a b c d e");
+        let ids: Vec<_> = told.items().iter().map(Reply::text).collect();
+        let (cursor, first) = page(client, "JQ.LIST mail ready COUNT 2");
+        assert_eq!(first, ids[..2]);
+        wait_for("the next millisecond", || {
+            let clock = client.run("JQ.STATS mail").field("clock");
+            client.run("JQ.UPDATE mail nobody TTL 0");
+            (client.run("JQ.STATS mail").field("clock") != clock).then_some(())
+        });
+        for priority in ["1", "0"] {
+            client.run(&format!("JQ.UPDATE mail {} PRIORITY {priority}", ids[1]));
+        }
+        let rest = walk(client, &format!("JQ.LIST mail ready CURSOR {cursor}"));
+        assert!(ids[2..].iter().all(|id| rest.contains(id)), "{rest:?}");
+    });
+}

@@ -1,7 +1,7 @@
 //! Loading the module, `JQ.DEBUG`, and what is written to the server's log.
 
 use crate::{
-    replies::{bodies, lengths, names},
+    replies::{bodies, ids, lengths, names},
     support::{module_path, Client, Options, Reply, Server},
 };
 
@@ -154,7 +154,7 @@ fn an_internal_error_leaves_those_who_wait_waiting() {
     assert!(consumer.is_waiting());
     client.run("DEL mail");
     client.run("JQ.PUBLISH mail y ID b");
-    assert_eq!(names(&consumer.read()), ["b@1"]);
+    assert_eq!(ids(&consumer.read()), ["b"]);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_queue_that_failed_can_be_moved_and_deleted_but_not_copied() {
     assert_eq!(client.run("RENAME mail post").text(), "OK");
     assert_eq!(client.run("JQ.PUBLISH post x").error_word(), "INTERNAL", "a name heals nothing");
     client.run("JQ.PUBLISH mail x ID b");
-    assert_eq!(names(&client.run("JQ.CONSUME mail")), ["b@1"]);
+    assert_eq!(ids(&client.run("JQ.CONSUME mail")), ["b"]);
     assert_eq!(client.run("UNLINK post"), Reply::Int(1));
     assert_eq!(client.run("PING").text(), "PONG");
 }

@@ -182,6 +182,19 @@ fn jobs_are_deleted_in_any_state() {
 }
 
 #[test]
+fn a_job_that_its_worker_drops_is_neither_retried_nor_kept() {
+    on_each_wire(|client| {
+        publish(client, &["a"], "TRIES 5 RETAIN FOREVER");
+        client.run("JQ.CONSUME mail");
+        assert_eq!(client.run("JQ.DELETE mail a@1"), Reply::Int(1));
+        assert_eq!(client.run("JQ.LEN mail"), Reply::Int(0), "in no state");
+        assert!(client.run("JQ.JOB mail a").is_nothing());
+        assert!(client.run("JQ.STATS mail").field("next-due").is_nothing());
+        assert_eq!([stat(client, "mail", "died"), stat(client, "mail", "acked")], [0, 0]);
+    });
+}
+
+#[test]
 fn a_missing_queue_has_the_default_settings() {
     on_each_wire(|client| {
         let defaults = SETTINGS.iter().map(|spec| (spec.name, bulk(spec.default)));

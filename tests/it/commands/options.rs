@@ -120,6 +120,27 @@ fn headers_are_any_bytes_and_never_taken_for_words() {
 }
 
 #[test]
+fn headers_come_back_whole_and_as_they_were_written_up_to_a_thousand() {
+    on_each_wire(|client| {
+        let headers: Vec<_> =
+            (0..1_000).map(|n| (format!("X-{n}-{}", "N".repeat(200)), "v".repeat(n))).collect();
+        let mut call: Vec<_> =
+            ["JQ.PUBLISH", "mail", "x", "HEADERS", "1000"].map(String::from).into();
+        call.extend(headers.iter().flat_map(|(name, value)| [name.clone(), value.clone()]));
+        call.extend(["ID", "a"].map(String::from));
+        assert_eq!(client.call(&call), bulk("a"));
+        let reply = client.run("JQ.CONSUME mail DETAILS");
+        let told = reply.items()[0].items()[3].field("headers").pairs();
+        assert_eq!(told.len(), headers.len());
+        for ((name, value), told) in headers.iter().zip(&told) {
+            assert_eq!((name, &bulk(value)), (&told.0, &told.1));
+        }
+        call[4] = "1001".into();
+        assert_eq!(client.call(&call).error_word(), "RANGE");
+    });
+}
+
+#[test]
 fn options_that_make_no_sense_are_refused_and_leave_nothing() {
     on_each_wire(|client| {
         client.run("JQ.CONFIG mail SET maxbody 10");
@@ -162,6 +183,22 @@ fn a_job_is_dead_at_its_deadline_and_no_lease_reaches_beyond_it() {
         assert!(client.run("JQ.JOB mail a").field("dead-since").int() >= deadline);
         client.run("JQ.RESPAWN mail ID a");
         assert!(client.run("JQ.JOB mail a").field("deadline").is_nothing());
+    });
+}
+
+#[test]
+fn a_time_to_run_that_is_over_before_the_deadline_is_a_failed_attempt_and_not_the_end() {
+    on_each_wire(|client| {
+        let deadline = now(client) + 3_600_000;
+        client.run(&format!("JQ.PUBLISH mail x ID a TTR 20 DEADLINE {deadline}"));
+        let taken = client.run("JQ.CONSUME mail DETAILS");
+        let details = &taken.items()[0].items()[3];
+        assert!(details.field("leased-until").int() < deadline, "the worker is told the earlier");
+        wait_for("the lapse", || (client.run("JQ.LEN mail ready") == Reply::Int(1)).then_some(()));
+        let job = client.run("JQ.JOB mail a");
+        assert_eq!(job.field("failures"), Reply::Int(1));
+        assert_eq!(job.field("tries-left"), Reply::Int(24));
+        assert_eq!(job.field("deadline"), Reply::Int(deadline));
     });
 }
 
@@ -233,5 +270,22 @@ fn several_jobs_share_type_headers_and_the_rest() {
             assert_eq!(job.field("headers").pairs(), [("a".into(), bulk("b"))]);
             assert_eq!(job.field("retain"), bulk("5"));
         }
+    });
+}
+
+#[test]
+fn headers_that_are_sent_once_do_not_become_much_more_than_that() {
+    on_each_wire(|client| {
+        client.run("JQ.CONFIG mail SET maxbody 100");
+        let value = "v".repeat(30);
+        let with = |n: usize| {
+            let mut call: Vec<String> = vec!["JQ.MPUBLISH".into(), "mail".into(), n.to_string()];
+            call.extend((0..n).map(|_| "x".into()));
+            call.extend(["HEADERS", "1", "n", &value].map(String::from));
+            call
+        };
+        assert_eq!(client.call(&with(4)).error_word(), "TOOBIG");
+        assert_eq!(client.run("JQ.LEN mail"), Reply::Int(0));
+        assert_eq!(client.call(&with(3)).items().len(), 3);
     });
 }

@@ -256,6 +256,32 @@ fn a_queue_name_may_be_any_bytes() {
 }
 
 #[test]
+fn queue_names_are_told_apart_to_the_byte() {
+    let server = Server::plain();
+    let mut client = server.client();
+    let names = ["mail", "Mail", "mail ", " ", "{mail}", "a:{b}:c", "_mail", "m\u{e4}il"];
+    for name in names {
+        client.call(&["JQ.PUBLISH", name, name, "ID", "same"]);
+    }
+    for name in names {
+        let taken = client.call(&["JQ.CONSUME", name, "COUNT", "9"]);
+        assert_eq!(bodies(&taken), [name]);
+    }
+}
+
+#[test]
+fn a_batch_that_is_discarded_publishes_nothing() {
+    let server = Server::plain();
+    let mut client = server.client();
+    for line in ["MULTI", "JQ.PUBLISH mail a ID a", "JQ.MPUBLISH mail 2 b c"] {
+        client.run(line);
+    }
+    assert_eq!(client.run("DISCARD").text(), "OK");
+    assert_eq!(client.run("EXISTS mail"), Reply::Int(0));
+    assert_eq!(client.run("JQ.PUBLISH mail a ID a"), bulk("a"));
+}
+
+#[test]
 fn many_jobs_are_published_at_once_in_the_order_of_their_bodies() {
     on_each_wire(|client| {
         let reply = client.run("JQ.MPUBLISH mail 3 a b c TTR 5000 PRIORITY 3");

@@ -209,6 +209,25 @@ fn an_error_text_is_kept_up_to_4096_bytes() {
 }
 
 #[test]
+fn the_error_of_the_last_attempt_stays_with_the_dead_job() {
+    on_each_wire(|client| {
+        client.run("JQ.PUBLISH mail x ID a TRIES 2 BACKOFF none");
+        for error in ["first", "last"] {
+            client.run("JQ.CONSUME mail");
+            assert_eq!(client.run(&format!("JQ.NACK mail a ERROR {error}")), Reply::Int(1));
+        }
+        let dead = client.run("JQ.LIST mail dead");
+        let job = &dead.items()[1].items()[0];
+        assert_eq!(job.field("error").text(), "last");
+        assert_eq!(job.field("failures"), Reply::Int(2));
+        client.run("JQ.RESPAWN mail ID a");
+        client.run("JQ.CONSUME mail");
+        client.run("JQ.BURY mail a ERROR hopeless");
+        assert_eq!(client.run("JQ.JOB mail a").field("error").text(), "hopeless");
+    });
+}
+
+#[test]
 fn a_touch_extends_a_lease_and_tells_until_when() {
     on_each_wire(|client| {
         client.run("JQ.PUBLISH mail x ID a TTR 30000");

@@ -1,7 +1,7 @@
 //! `JQ.JOB`, `JQ.UPDATE`, `JQ.PURGE`, `JQ.PAUSE`, `JQ.RESUME`, and the settings about the dead.
 
 use crate::{
-    replies::{bodies, lengths, names, ok, on_each_wire, stat},
+    replies::{bodies, bulk, lengths, names, ok, on_each_wire, stat},
     support::{wait_for, Client, Reply, Server},
 };
 
@@ -225,6 +225,22 @@ fn as_many_dead_jobs_are_kept_as_was_said_and_the_longest_dead_go_first() {
         assert_eq!(client.run("JQ.LEN mail dead"), Reply::Int(1));
         assert_eq!(client.run("JQ.JOB mail e").field("state").text(), "dead");
         assert_eq!(stat(client, "mail", "pruned"), 4);
+    });
+}
+
+#[test]
+fn the_longest_dead_are_purged_first_and_counted() {
+    on_each_wire(|client| {
+        for id in ["b", "d", "a", "c"] {
+            bury(client, id);
+        }
+        assert_eq!(client.run("JQ.PURGE mail dead COUNT 2"), Reply::Int(2));
+        let left = client.run("JQ.LIST mail dead");
+        let left: Vec<_> = left.items()[1].items().iter().map(|job| job.field("id")).collect();
+        assert_eq!(left, [bulk("a"), bulk("c")]);
+        assert_eq!(client.run("JQ.PUBLISH mail x ID b"), bulk("b"), "the whole job went");
+        assert_eq!(client.run("JQ.PURGE mail dead COUNT 9"), Reply::Int(2), "there are no more");
+        assert_eq!(client.run("JQ.PURGE mail dead"), Reply::Int(0));
     });
 }
 

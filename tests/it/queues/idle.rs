@@ -1,7 +1,10 @@
 //! A queue with `idle-expire` that is empty and not used goes as by `DEL`.
 
 use super::{heard, known, listener};
-use crate::support::{likeness, wait_for, Options, Reply, Server};
+use crate::{
+    replies::token,
+    support::{likeness, wait_for, Options, Reply, Server},
+};
 
 fn wait_until(server: &Server, line: &str, expected: Reply) {
     let mut client = server.client();
@@ -92,16 +95,54 @@ fn polling_keeps_no_queue() {
 }
 
 #[test]
-fn who_waits_for_a_queue_that_goes_waits_on() {
+fn a_queue_that_somebody_waits_for_stays_until_nobody_does() {
     let server = Server::plain();
+    server.run("JQ.CONFIG mail SET tries 3");
     let mut consumer = server.client();
     consumer.send(&["JQ.CONSUME", "mail", "BLOCK", "0"]);
     server.wait_for_blocked(1);
     server.run("JQ.CONFIG mail SET idle-expire 20");
+    // A queue that nobody waits for goes meanwhile.
+    server.run("JQ.CONFIG other SET idle-expire 60");
+    wait_until(&server, "EXISTS other", Reply::Int(0));
+    assert_eq!(server.run("EXISTS mail"), Reply::Int(1));
+    assert_eq!(server.run("JQ.CONFIG mail GET tries").field("tries").text(), "3");
+    consumer.hang_up();
     wait_until(&server, "EXISTS mail", Reply::Int(0));
-    assert!(consumer.is_waiting());
-    server.run("JQ.PUBLISH mail hello");
-    assert_eq!(consumer.read().items()[0].items()[2].text(), "hello");
+}
+
+#[test]
+fn a_paused_queue_stays_until_the_pause_is_over() {
+    let server = Server::plain();
+    server.run("JQ.CONFIG mail SET idle-expire 20");
+    server.run("JQ.PAUSE mail IN");
+    server.run("JQ.CONFIG other SET idle-expire 60");
+    wait_until(&server, "EXISTS other", Reply::Int(0));
+    assert_eq!(server.run("JQ.PUBLISH mail x").error_word(), "PAUSED");
+    server.run("JQ.RESUME mail");
+    wait_until(&server, "EXISTS mail", Reply::Int(0));
+}
+
+#[test]
+fn no_receipt_is_given_again_by_a_queue_that_is_made_anew() {
+    let server = Server::plain();
+    let mut client = server.client();
+    for goes in ["JQ.CONFIG mail SET idle-expire 20", "DEL mail", "UNLINK mail", "SET mail text"] {
+        client.run("JQ.PUBLISH mail old ID a");
+        let old = client.run("JQ.CONSUME mail");
+        client.run("JQ.DELETE mail a");
+        client.run(goes);
+        if goes.ends_with("text") {
+            client.run("DEL mail");
+        }
+        wait_until(&server, "EXISTS mail", Reply::Int(0));
+        client.run("JQ.PUBLISH mail new ID a");
+        let new = client.run("JQ.CONSUME mail");
+        assert!(token(&new) > token(&old), "{goes}");
+        let late = format!("JQ.ACK mail a@{}", token(&old));
+        assert_eq!(client.run(&late), Reply::Int(0), "{goes}");
+        client.run("DEL mail");
+    }
 }
 
 #[test]

@@ -74,6 +74,22 @@ fn a_queue_is_told_from_its_beginning_to_its_end() {
 }
 
 #[test]
+fn one_call_tells_thousands_of_queues_in_the_order_of_their_bytes() {
+    let server = Server::plain();
+    let mut client = server.client();
+    let mut queues: Vec<_> = (0..3_000_u32).map(|n| (n * 1_009 % 3_000).to_string()).collect();
+    for queue in &queues {
+        client.send(&["JQ.PUBLISH", queue, "x"]);
+    }
+    queues.iter().for_each(|_| drop(client.read().text()));
+    queues.sort();
+    let reply = client.run("JQ.QUEUES COUNT 10000");
+    assert_eq!(reply.items()[0].text(), "0");
+    let told: Vec<_> = reply.items()[1].items().iter().map(Reply::text).collect();
+    assert_eq!(told, queues);
+}
+
+#[test]
 fn a_queue_is_told_under_its_new_name() {
     let server = Server::plain();
     let mut client = server.client();

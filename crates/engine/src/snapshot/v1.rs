@@ -449,7 +449,11 @@ impl TaskV1 {
             | Self::Purge { left: 0, .. } => Err(Corrupt::Value("task")),
             Self::Respawn { tries: Some(0), .. } => Err(Corrupt::Value("task")),
             Self::Kick { left } => Ok(Task::Kick { left }),
-            Self::Bury { state, left } => Ok(Task::Bury { state: kind(state)?, left }),
+            Self::Bury { state, left } => match kind(state)? {
+                // In any other state a job could stay where it is, and the task would not end.
+                state @ (StateKind::Delayed | StateKind::Ready) => Ok(Task::Bury { state, left }),
+                _ => Err(Corrupt::Value("task")),
+            },
             Self::Purge { state, left } => Ok(Task::Purge { state: kind(state)?, left }),
             Self::Prune => Ok(Task::Prune),
             Self::Respawn { left, tries, ttl, delay } => {

@@ -107,13 +107,13 @@ fn arrow(event: Event) -> (&'static str, &'static str) {
         Event::Lease { .. } => (
             "consume",
             "`JQ.CONSUME` takes the next jobs: the lowest priority number first, then first come, \
-             first served. Each gets a new token and a deadline, one TTR from now: the consumer's \
+             first served. Each gets a new token and a lease of one TTR from now: the consumer's \
              if it names one, else the job's. A job whose TTL is over is passed over. While the \
              queue is paused, nothing is taken.",
         ),
         Event::Touch { .. } => (
             "touch",
-            "`JQ.TOUCH` sets the deadline to one TTR from now: the one named, else the one the \
+            "`JQ.TOUCH` has the lease end one TTR from now: the one named, else the one the \
              lease was taken with. The receipt stays the same.",
         ),
         Event::Release => (
@@ -134,7 +134,7 @@ fn arrow(event: Event) -> (&'static str, &'static str) {
         ),
         Event::Lapse => (
             "lapse",
-            "The deadline has passed and nobody touched or settled the job: its holder is taken \
+            "The lease has ended and nobody touched or settled the job: its holder is taken \
              for dead. With tries left it is ready at once, at the tail: the backoff is for \
              failures that were told. With the setting `lapse backoff`, it waits like one that \
              was nacked.",
@@ -302,7 +302,7 @@ fn meaning(state: StateKind) -> [&'static str; 3] {
             "`JQ.CONSUME`",
         ],
         StateKind::Leased => [
-            "one consumer holds it, until a deadline",
+            "one consumer holds it, until its lease ends",
             "consumed",
             "`JQ.ACK`, `JQ.FULFILL`, `JQ.NACK`, `JQ.RELEASE`, `JQ.BURY`; by itself when the lease \
              lapses",
@@ -440,24 +440,25 @@ dead. So a job is never delivered more often than it has tries, other than for f
 
 ## The time to live
 
-A TTL runs from the moment of publishing and ends a job in every state but completed and dead, a leased one too. `TTL` must not be
-shorter than the delay. One that is equal is accepted, but ends the job at the instant it is due. Without `TTL` the
-queue's own holds; `TTL 0` means for ever, whatever the queue says. A job whose lease lapses before its TTL is over has
-lapsed first, however late the server comes to it. With the setting `expired dead`, a job whose TTL is over is dead and
-not gone; a respawn gives it a new one, or none.
+A TTL runs from the moment of publishing and ends a job in every state but completed and dead, a leased one too. `TTL`
+must not be shorter than the delay. One that is equal is accepted, but ends the job at the instant it is due. Without
+`TTL` the queue's own holds; `TTL 0` means for ever, whatever the queue says. A job whose lease lapses before its TTL is
+over has lapsed first, however late the server comes to it. With the setting `expired dead`, a job whose TTL is over is
+dead and not gone; a respawn gives it a new one, or none.
 
 ## The deadline
 
 A `DEADLINE` is an instant. A job that is not finished by then is dead, whatever state it is in; of a leased one that is
-a failed attempt. No lease and no touch reaches beyond it, so the deadline that a worker is told is the one to keep. A
-deadline before the job is due is refused. Where TTL and deadline end together, the job has expired. A respawn takes the
-deadline off.
+a failed attempt. No lease and no touch reaches beyond it, so the end of its lease is all that a worker has to
+keep; a lease that ends so counts as overdue, and not as lapsed. A deadline before the job is due is refused, but a retry
+may be put off beyond it: then the job is dead at the deadline. Where TTL and deadline end together, the job has expired.
+A respawn takes the deadline off.
 
 ## Completed jobs
 
 A job that is acked or fulfilled is kept as completed for its retention, which begins then: a time, for ever, or not at
-all, which is the default. Its id stays taken for so long. A completed job can be looked at, deleted and purged, and
-nothing else: it has its result, and a second one is not taken. `JQ.RESULT` tells the result, and can wait for it.
+all, which is the default. Its id stays taken for so long. A completed job can be looked at, deleted, replaced and
+purged, and nothing else: it has its result, and a second one is not taken. `JQ.RESULT` tells the result, and can wait for it.
 
 ## The dead
 
@@ -475,27 +476,29 @@ is part of the queue, so it outlives a restart.
 
 ## A purge
 
-`JQ.PURGE` takes as many jobs of a state as it tells, beginning with the job that would leave the state first. A large
+`JQ.PURGE` takes as many jobs of a state as it tells, beginning with the job that would leave the state first, or with
+the longest completed or dead one. A large
 one goes on in slices and by number: what comes into the state before the last slice can be among them, in the place of
 what left it by itself. The holder of a purged job learns so at the next touch or ack.
 
 ## Changing a job
 
-`JQ.UPDATE` changes a job where it is, in any state but completed, under its id. Only the instant (`DELAY`, `AT`) is for a job that
-waits, delayed or ready. A ready job keeps its place in line, unless its priority changes: then it joins the tail of its
-new one. `TTL` runs from the update; `TTL 0` means for ever. `TRIES` must leave one for a job that waits, and not be
-fewer than a lease has used. Each update raises the job's version, which begins with 1. With `IFVERSION`, a job that has
-another version stays as it is.
+`JQ.UPDATE` changes a job where it is, in any state but completed, under its id. Only the instant (`DELAY`, `AT`) is for
+a job that waits, delayed or ready. A ready job keeps its place in line, unless its priority changes: then it joins the
+tail of its new one. `TTL` runs from the update; `TTL 0` means for ever. `TRIES` must leave one for a job that waits, and
+not be fewer than a lease has used. Each update raises the job's version, which begins with 1. With `IFVERSION`, a job
+that has another version stays as it is. That the job is due before its life ends is checked where either is named.
 
 ## Receipts
 
 To consume a job is to get a receipt, `id@token`. The token is new at every delivery and grows within a queue. Every
 command that names a job takes the bare id or a receipt; a receipt acts only while that very lease holds. So the ack of
 a worker that was too slow changes nothing once its job is leased to another, and the answer (the number of jobs
-settled, or the new deadline) tells it so. The bare id is for whoever knows it: an operator, or a producer that wants
+settled, or the new end of the lease) tells it so. The bare id is for whoever knows it: an operator, or a producer that wants
 its job back. Since tokens grow, a store that remembers the highest one it saw can refuse the writes of late workers.
-No token is given twice, not even after a restart or a failover that lost what the log had not written or the replica
-not received, unless the clock was set back meanwhile: whoever takes over goes on far behind the last one.
+No token is given twice under a name, not even after a restart or a failover that lost what the log had not written or
+the replica not received, nor by a queue that was deleted and made anew, unless the clock was set back meanwhile or all
+was flushed: whoever takes over goes on far behind the last one.
 
 An id is made by the queue, a ULID that ascends in publish order, or given by the producer. A given id is refused while
 a job in any state has it. It is read to the letter, unless it has the form of a ULID, which is read in either case.
@@ -503,6 +506,8 @@ a job in any state has it. It is read to the letter, unless it has the form of a
 ## Time
 
 A queue's clock is brought up to date before each command, and never goes back. Nothing happens before it is due. What
-is due happens in the order in which it became due, however late: a job's fate does not depend on how busy the server
-was.
+is due happens in the order in which it became due, however late; at the same millisecond in publish order, the end of a
+job's life before its instant or its lapse, and the end of a pause last. Whether a job lapses, expires or comes due does
+not depend on how busy the server was; only a wait that follows, a backoff or `dead-age`, begins when the queue comes to
+it.
 ";

@@ -12,7 +12,7 @@ use crate::support::named;
 #[derive(Clone, Debug)]
 pub enum Command {
     Tick { now: u64, budget: u32 },
-    Term { seed: u64 },
+    Term { seed: u64, tokens: u64 },
     Publish(Draft),
     Consume { count: u32, holder: Holder },
     Lease { ids: Vec<String>, holder: Holder },
@@ -106,7 +106,7 @@ impl Command {
             Self::Tick { now, budget } => {
                 Some(Operation::Tick { now: UnixMillis(*now), budget: *budget })
             }
-            Self::Term { seed } => Some(Operation::Term { seed: *seed }),
+            Self::Term { seed, tokens } => Some(Operation::Term { seed: *seed, tokens: *tokens }),
             Self::Lease { ids, holder } => {
                 let slot = |id: &String| queue.find_id(id).expect("a leased job is known");
                 let jobs = ids.iter().map(slot).collect();

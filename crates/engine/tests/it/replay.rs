@@ -23,7 +23,7 @@ const STEPS: usize = 3_000;
 /// Beyond this many jobs, histories stop publishing.
 const JOBS_MAX: usize = 40;
 
-const GIVEN_IDS: [&str; 7] = [
+pub const GIVEN_IDS: [&str; 7] = [
     "a",
     "A",
     "b",
@@ -332,7 +332,7 @@ impl History {
     fn any_tick(&mut self) -> Command {
         let dice = &mut self.dice;
         if dice.one_in(200) {
-            return Command::Term { seed: dice.roll() };
+            return Command::Term { seed: dice.roll(), tokens: dice.below(1_000_000) };
         }
         let step = match dice.below(20) {
             0 => 600_000,
@@ -432,7 +432,7 @@ impl History {
     }
 }
 
-fn any_span(dice: &mut Dice) -> Millis {
+pub fn any_span(dice: &mut Dice) -> Millis {
     Millis(match dice.below(10) {
         0 => 0,
         1 => dice.below(1_000_000),
@@ -440,7 +440,7 @@ fn any_span(dice: &mut Dice) -> Millis {
     })
 }
 
-fn any_retain(dice: &mut Dice) -> Retain {
+pub fn any_retain(dice: &mut Dice) -> Retain {
     dice.pick(&[
         Retain::NONE,
         Retain::For(Millis(100)),
@@ -449,7 +449,7 @@ fn any_retain(dice: &mut Dice) -> Retain {
     ])
 }
 
-fn any_backoff(dice: &mut Dice) -> Backoff {
+pub fn any_backoff(dice: &mut Dice) -> Backoff {
     match dice.below(4) {
         0 => Backoff::None,
         1 => Backoff::Fixed(any_span(dice)),
@@ -458,7 +458,7 @@ fn any_backoff(dice: &mut Dice) -> Backoff {
     }
 }
 
-fn any_holder(dice: &mut Dice) -> Holder {
+pub fn any_holder(dice: &mut Dice) -> Holder {
     Holder {
         worker: dice.pick(&[b"".as_slice(), b"w1", b"w2", b"a worker with a longer name"]).into(),
         ttr: dice.maybe(40, |dice| Millis(1 + dice.below(300))).unwrap_or_default(),
@@ -466,7 +466,7 @@ fn any_holder(dice: &mut Dice) -> Holder {
     }
 }
 
-fn any_verdict(dice: &mut Dice) -> Verdict<'static> {
+pub fn any_verdict(dice: &mut Dice) -> Verdict<'static> {
     let error = dice.pick(&[None, None, Some(b"".as_slice()), Some(b"no route to host")]);
     match dice.below(12) {
         0..2 => {
@@ -480,7 +480,7 @@ fn any_verdict(dice: &mut Dice) -> Verdict<'static> {
     }
 }
 
-fn any_settings(dice: &mut Dice) -> Vec<Setting> {
+pub fn any_settings(dice: &mut Dice) -> Vec<Setting> {
     let one = |dice: &mut Dice| match dice.below(13) {
         0 => Setting::Tries(1 + dice.below(4) as u32),
         1 => Setting::Ttr(Millis(1 + dice.below(500))),

@@ -27,6 +27,9 @@ const STEPS: u64 = 2_500;
 /// Beyond this many jobs, producers rest.
 const JOBS_MAX: usize = 30;
 
+/// As the module has it: tokens of a new term begin at its instant times this power of two.
+const TOKENS_PER_MILLI_BITS: u32 = 10;
+
 /// Records that a crash may lose where the log is not written through.
 const LOST_RECORDS_MAX: u64 = 12;
 
@@ -550,11 +553,12 @@ impl World {
         if is_lossy {
             self.latest.clear();
         }
-        // To come back takes time, and a clock that is right again: then no token is granted twice.
+        // To come back takes time, and a clock that is right again: then no token is given twice.
         self.latest_clock += 1;
         self.clock = self.latest_clock;
         self.tick(1);
-        let term = Command::Term { seed: self.dice.roll() };
+        let tokens = self.latest_clock << TOKENS_PER_MILLI_BITS;
+        let term = Command::Term { seed: self.dice.roll(), tokens };
         self.serve(&term).expect("a term is not refused");
     }
 
@@ -677,7 +681,7 @@ fn explains(queue: &Queue, command: &Command, id: &str, job: &Seen) -> bool {
                 Verdict::Fulfill { retain: Some(retain), .. } => *retain != Retain::NONE,
                 _ => job.is_kept,
             };
-            (dies && !kept || pushed_out) && (pushed_out || jobs.iter().any(names))
+            pushed_out || dies && !kept && jobs.iter().any(names)
         }
         Command::Publish(draft) => draft.replaces.as_ref().is_some_and(names),
         Command::Delete(jobs) => jobs.iter().any(names),

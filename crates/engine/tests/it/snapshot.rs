@@ -377,6 +377,8 @@ mod description {
     pub const PURGE: usize = 318 + 8 + 12 + 34 + 4;
     pub const PURGE_STATE: usize = PURGE + 4;
     pub const PURGE_LEFT: usize = PURGE_STATE + 1;
+    /// The last task.
+    pub const BURY_STATE: usize = PURGE_LEFT + 8 + 4;
 }
 
 #[test]
@@ -387,7 +389,7 @@ fn a_description_that_no_queue_can_have_is_refused() {
     let never = u64::MAX.to_le_bytes();
     let almost_never = (u64::MAX - 1).to_le_bytes();
     let many = (1u64 << 47).to_le_bytes();
-    let taken: [(&str, usize, &[u8]); 10] = [
+    let taken: [(&str, usize, &[u8]); 11] = [
         ("the longest age of the dead", at::DEAD_AGE, &long),
         ("no age of the dead", at::DEAD_AGE, &[0; 8]),
         ("the expired dropped", at::EXPIRED, &[0]),
@@ -398,8 +400,9 @@ fn a_description_that_no_queue_can_have_is_refused() {
         ("a purge of the delayed", at::PURGE_STATE, &[0]),
         ("a purge of the dead", at::PURGE_STATE, &[4]),
         ("a purge of all there will be", at::PURGE_LEFT, &never),
+        ("a burial of the ready", at::BURY_STATE, &[1]),
     ];
-    let refused: [(&str, usize, &[u8]); 15] = [
+    let refused: [(&str, usize, &[u8]); 18] = [
         ("an age of the dead beyond a lifetime", at::DEAD_AGE, &too_long),
         ("something else for the expired", at::EXPIRED, &[2]),
         ("something else for the lapsed", at::LAPSE, &[2]),
@@ -415,6 +418,9 @@ fn a_description_that_no_queue_can_have_is_refused() {
         ("a purge of a state far from any", at::PURGE_STATE, &[255]),
         ("a purge of nothing", at::PURGE_LEFT, &[0; 8]),
         ("a task that became another", at::PURGE, &[4]),
+        ("a burial of the leased", at::BURY_STATE, &[2]),
+        ("a burial of the completed, which has no end", at::BURY_STATE, &[3]),
+        ("a burial of the dead, which has no end", at::BURY_STATE, &[4]),
     ];
     let frames = frames_of(&fixed());
     let with = |at: usize, value: &[u8]| {

@@ -4,12 +4,13 @@ use jobq_engine::{Holder, UnixMillis};
 
 use crate::{args::Args, call::Call, error::BadArguments, range};
 
-/// `JQ.TICK queue now n [seed]`
+/// `JQ.TICK queue now n [seed [tokens]]`
 pub fn tick<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let now = args.integer(&range::NOW).map(UnixMillis)?;
     let budget = args.integer(&range::BUDGET)?;
     let seed = args.optional().map(|text| range::SEED.read(text)).transpose()?;
-    Ok(Call::Tick { now, budget, seed })
+    let tokens = args.optional().map(|text| range::TOKENS.read(text)).transpose()?;
+    Ok(Call::Tick { now, budget, seed, tokens })
 }
 
 /// `JQ.LEASE queue worker ttr free id [id ...]`

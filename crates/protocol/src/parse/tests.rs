@@ -448,13 +448,14 @@ fn commands_of_a_queue_alone_take_nothing_else() {
 }
 
 #[test]
-fn a_tick_carries_the_seed_of_a_new_queue() {
+fn a_tick_carries_the_seed_of_a_new_queue_and_the_tokens_of_a_new_term() {
     let ticked = |line| match understood(line) {
-        Call::Tick { now, budget, seed } => (now.0, budget, seed),
+        Call::Tick { now, budget, seed, tokens } => (now.0, budget, seed, tokens),
         other => panic!("{line}: {other:?}"),
     };
-    assert_eq!(ticked("JQ.TICK q 17 128"), (17, 128, None));
-    assert_eq!(ticked("JQ.TICK q 17 0 18446744073709551615"), (17, 0, Some(u64::MAX)));
+    assert_eq!(ticked("JQ.TICK q 17 128"), (17, 128, None, None));
+    assert_eq!(ticked("JQ.TICK q 17 0 18446744073709551615"), (17, 0, Some(u64::MAX), None));
+    assert_eq!(ticked("JQ.TICK q 17 0 5 4096"), (17, 0, Some(5), Some(4096)));
 }
 
 #[test]

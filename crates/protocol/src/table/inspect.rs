@@ -121,7 +121,11 @@ pub const LIST: Command = Command {
         "A page looks at a bounded number of jobs. So it may hold fewer than `COUNT`, even none, \
          and not be the last, as with `SCAN`: the end is where the cursor is `0`. A job that is in \
          the state all the while, from the first page to the last, is told of at least once; one \
-         that comes, goes or moves meanwhile may be told of or not. Ages are by the queue's clock.",
+         that comes, goes or moves meanwhile may be told of or not. (If the job with which a page \
+         ended leaves the state and is back in the same millisecond, others of that millisecond may \
+         be missed.) A list of jobs that are put off all the time, as leased ones by `JQ.TOUCH`, goes \
+         on for as long as they are. Ages are by the queue's clock, which stands while nothing \
+         happens to the queue.",
         "The fields are in the table of job fields below.",
         AS_OF,
     ],
@@ -133,6 +137,7 @@ pub const RESULT: Command = Command {
     name: "JQ.RESULT",
     summary: "Tells what came of a job, and waits for it if asked to.",
     blocking: true,
+    fast: false,
     arity: -3,
     args: &[
         QUEUE,
@@ -161,7 +166,8 @@ pub const RESULT: Command = Command {
     notes: &[
         "Whoever waits is told how the job ended, also where it is not kept: with `completed` and \
          the result or, after a `JQ.ACK`, null; with `dead` and null; or with null alone if it was \
-         removed unfinished, be it deleted, replaced, purged or expired. If the time is over before that, the \
+         removed unfinished, be it deleted, replaced, purged or expired, or if its queue was \
+         deleted, renamed or overwritten. If the time is over before that, the \
          answer is that of a call without `BLOCK`. A job that is completed or dead already is \
          answered at once.",
         "Inside a transaction or a script, and on a replica, it does not wait.",

@@ -58,15 +58,23 @@ pub const TICK: Command = Command {
         QUEUE,
         Arg::instant("now", range::NOW).about("The queue's clock from now on; never set back."),
         Arg::integer("n", range::BUDGET).about("At most so many transitions."),
-        Arg::integer("seed", range::SEED)
-            .optional()
-            .about("The start of the generator, of a new queue or of a new term."),
+        Arg::block(
+            "beginning",
+            &[
+                Arg::integer("seed", range::SEED)
+                    .about("The start of the generator, of a new queue or of a new term."),
+                Arg::integer("tokens", range::TOKENS)
+                    .optional()
+                    .about("What all tokens of the new term are above."),
+            ],
+        )
+        .optional(),
     ],
     notes: &[
         "A primary decides how time passes for a queue and records it with this command, so that \
          replicas and the log do not depend on their own clocks. With a seed it makes the queue if \
-         there is none; of one that exists it says that another server, or one that has loaded it, \
-         decides from now on.",
+         there is none. With tokens it begins a term: another server decides from now on, or one \
+         that has loaded the queue, or made it anew.",
     ],
     ..INTERNAL
 };

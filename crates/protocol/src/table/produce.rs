@@ -12,8 +12,10 @@ use crate::{
 
 const ENDS: (ErrorWord, &str) =
     (ErrorWord::Range, "the TTL ends, or the `DEADLINE` is, before the job is due");
-const TOO_BIG: (ErrorWord, &str) =
-    (ErrorWord::TooBig, "a body with the headers is longer than `maxbody`");
+const TOO_BIG: (ErrorWord, &str) = (
+    ErrorWord::TooBig,
+    "a body with the headers is longer than `maxbody`, or the headers times the jobs are",
+);
 const FULL: (ErrorWord, &str) = (ErrorWord::Full, "the queue would hold more jobs than `maxlen`");
 const PAUSED: (ErrorWord, &str) = (ErrorWord::Paused, "publishing to the queue is paused");
 const OOM: (ErrorWord, &str) = (ErrorWord::Oom, "the server is at its `maxmemory`");

@@ -45,7 +45,7 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.DIGEST queue",
         "JQ.QUEUES [MATCH pattern] [CURSOR c] [COUNT n]",
         "JQ.DEBUG queue PANIC",
-        "JQ.TICK queue now n [seed]",
+        "JQ.TICK queue now n [seed [tokens]]",
         "JQ.LEASE queue worker ttr free id [id ...]",
         "JQ.LOAD queue frame",
     ];
@@ -202,7 +202,7 @@ fn categories_keep_clients_from_what_is_not_for_them() {
     assert_eq!(of(b"JQ.LEN"), "read fast jobqueue");
     assert_eq!(of(b"JQ.JOB"), "read fast jobqueue");
     assert_eq!(of(b"JQ.FULFILL"), "write fast jobqueue");
-    assert_eq!(of(b"JQ.RESULT"), "read fast blocking jobqueue");
+    assert_eq!(of(b"JQ.RESULT"), "read blocking jobqueue");
     assert_eq!(of(b"JQ.LIST"), "read jobqueue");
     assert_eq!(of(b"JQ.QUEUES"), "read jobqueue");
     assert_eq!(of(b"JQ.PAUSE"), "write fast jobqueue");

@@ -1,6 +1,6 @@
 //! Finished jobs: their results, how long they are kept, and who is told.
 
-use jobq_engine::{Millis, Retain, Revival, Setting, StateKind, UnixMillis};
+use jobq_engine::{Change, Due, Millis, Retain, Revival, Setting, StateKind, UnixMillis};
 
 use crate::support::{job, reloaded, Driver, START};
 
@@ -160,6 +160,7 @@ fn noted(act: impl FnOnce(&mut Driver)) -> Vec<(String, Option<StateKind>, Optio
     driver.publish(job("").id("a").tries(1).ttr(50));
     let slot = driver.queue.find_id("a").expect("known");
     driver.queue.watch(slot);
+    let watched = driver.queue.job(slot).ulid;
     driver.publish(job("").id("other"));
     driver.fulfill("other", "unwatched", None);
     act(&mut driver);
@@ -169,7 +170,7 @@ fn noted(act: impl FnOnce(&mut Driver)) -> Vec<(String, Option<StateKind>, Optio
     endings
         .into_iter()
         .map(|ending| {
-            let id = String::from_utf8_lossy(ending.id.as_bytes()).into_owned();
+            let id = if ending.ulid == watched { "a" } else { "another" }.to_owned();
             (id, ending.state, ending.result.map(text))
         })
         .collect()
@@ -227,4 +228,18 @@ fn a_job_is_due_when_it_was_meant_to_be_however_late_the_tick() {
     assert_eq!(due(&driver, "later"), UnixMillis(START + 5_000), "given back");
     let reloaded = Driver { queue: reloaded(&driver.queue) };
     assert_eq!(due(&reloaded, "later"), UnixMillis(START + 5_000));
+    for make_ready in [
+        |driver: &mut Driver| assert_eq!(driver.kick(&["hurried"]), 1),
+        |driver: &mut Driver| {
+            let now = Change { due: Some(Due::Now), ..Change::default() };
+            assert_eq!(driver.update("hurried", now), Ok(Some(2)));
+        },
+    ] {
+        driver.publish(job("").id("hurried").delay(9_000));
+        driver.pass(10);
+        make_ready(&mut driver);
+        let now = driver.queue.clock();
+        assert_eq!(due(&driver, "hurried"), now, "not when it would have been ready");
+        driver.delete(&["hurried"]);
+    }
 }

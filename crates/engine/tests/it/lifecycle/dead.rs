@@ -398,3 +398,29 @@ fn a_job_that_backs_off_from_a_lapse_beyond_its_ttl_expires() {
     assert_eq!(driver.state(&id), None);
     assert_eq!(driver.queue.counters().expired, 1);
 }
+
+#[test]
+fn those_that_are_to_be_pruned_are_promised_to_nobody() {
+    let mut driver = Driver::new();
+    for id in ["a", "b", "c"] {
+        driver.publish_into(StateKind::Dead, id);
+    }
+    driver.configure(&[Setting::DeadMax(1)]);
+    assert_eq!(driver.queue.tasks_left(), 2);
+    assert_eq!(driver.respawn_first(u64::MAX, Revival::default()), 1);
+    driver.pass(0);
+    assert_eq!(driver.queue.len_of(StateKind::Ready), 1);
+    assert_eq!(driver.queue.len(), 1);
+}
+
+#[test]
+fn nothing_is_left_to_do_once_all_the_dead_may_stay() {
+    let mut driver = Driver::new();
+    driver.publish_into(StateKind::Dead, "a");
+    driver.publish_into(StateKind::Dead, "b");
+    driver.configure(&[Setting::DeadMax(1)]);
+    driver.configure(&[Setting::DeadMax(0)]);
+    assert_eq!(driver.queue.tasks_left(), 0);
+    driver.pass(0);
+    assert_eq!(driver.queue.len_of(StateKind::Dead), 2);
+}

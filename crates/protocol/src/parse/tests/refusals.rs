@@ -55,7 +55,7 @@ fn what_the_table_does_not_know_is_refused() {
         ("JQ.CONFIG q GET ttr ttl", "SYNTAX unexpected 'ttl'"),
         ("JQ.CONFIG q READ", "SYNTAX unexpected 'READ'"),
         ("JQ.DEBUG q SLEEP", "SYNTAX unexpected 'SLEEP'"),
-        ("JQ.TICK q 1 2 3 4", "SYNTAX unexpected '4'"),
+        ("JQ.TICK q 1 2 3 4 5", "SYNTAX unexpected '5'"),
         ("JQ.LOAD q a b", "SYNTAX unexpected 'b'"),
     ]);
 }

@@ -1,0 +1,313 @@
+//! Defects that were seen in other queues, which ours must not have. Those that have their place among
+//! the tests of a command are there.
+
+use crate::{
+    replies::{bodies, bulk, names, stat, told},
+    support::{wait_for, Client, Reply, Server},
+};
+
+/// The server's clock, in milliseconds since the epoch.
+fn now(client: &mut Client) -> i64 {
+    let time = client.run("TIME");
+    let part = |n: usize| time.items()[n].text().parse::<i64>().expect("a number");
+    part(0) * 1_000 + part(1) / 1_000
+}
+
+/// asynq: after recovery and a new delivery the old worker's "done" passes. lmstfy: whoever has the
+/// id deletes the job.
+#[test]
+fn a_worker_that_was_too_slow_settles_nothing_of_the_next_delivery() {
+    let server = Server::plain();
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail x ID a TTR 10 RETAIN FOREVER");
+    assert_eq!(names(&client.run("JQ.CONSUME mail")), ["a@1"]);
+    wait_for("the lapse", || (client.run("JQ.LEN mail ready") == Reply::Int(1)).then_some(()));
+    assert_eq!(names(&client.run("JQ.CONSUME mail TTR 600000")), ["a@2"]);
+    let before = told(&mut client, "mail");
+    for line in [
+        "JQ.ACK mail a@1",
+        "JQ.FULFILL mail a@1 late",
+        "JQ.NACK mail a@1 ERROR late",
+        "JQ.RELEASE mail a@1",
+        "JQ.BURY mail a@1",
+        "JQ.DELETE mail a@1",
+    ] {
+        assert_eq!(client.run(line), Reply::Int(0), "{line}");
+    }
+    assert_eq!(client.run("JQ.TOUCH mail TTR 900000 a@1").items(), [Reply::Null]);
+    assert_eq!(told(&mut client, "mail"), before);
+    assert_eq!(client.run("JQ.ACK mail a@2"), Reply::Int(1));
+}
+
+/// asynq: a batch reports duplicate ids as published.
+#[test]
+fn of_jobs_sent_together_each_is_answered_in_its_place_duplicates_too() {
+    let server = Server::plain();
+    let mut client = server.client();
+    let lines = [
+        "JQ.PUBLISH mail 1 ID a PRIORITY 5",
+        "JQ.PUBLISH mail 2 ID b DELAY 600000",
+        "JQ.PUBLISH mail 3 ID a",
+        "JQ.PUBLISH mail 4 ID c TTL 5 DELAY 6",
+        "JQ.PUBLISH mail 5 ID d",
+    ];
+    for line in lines {
+        client.send(&line.split(' ').collect::<Vec<_>>());
+    }
+    assert_eq!(client.read(), bulk("a"));
+    assert_eq!(client.read(), bulk("b"));
+    assert_eq!(client.read(), Reply::Error("DUPLICATE a".into()));
+    assert_eq!(client.read().error_word(), "RANGE");
+    assert_eq!(client.read(), bulk("d"));
+    assert_eq!(bodies(&client.run("JQ.PEEK mail COUNT 9")), ["5", "1"]);
+    assert_eq!(client.run("JQ.LEN mail delayed"), Reply::Int(1));
+}
+
+/// asynq cuts instants to whole seconds, so a job may run up to a second early.
+#[test]
+fn no_job_is_handed_out_before_its_millisecond() {
+    let server = Server::plain();
+    let mut client = server.client();
+    for delay in [1, 7, 250, 501, 999] {
+        client.run(&format!("JQ.PUBLISH mail {delay} DELAY {delay}"));
+    }
+    for _ in 0..5 {
+        let reply = client.run("JQ.CONSUME mail BLOCK 0 DETAILS");
+        let at = now(&mut client);
+        let delay: i64 = bodies(&reply)[0].parse().expect("the delay");
+        let details = &reply.items()[0].items()[3];
+        let due = details.field("due").int();
+        assert_eq!(due - details.field("published-at").int(), delay);
+        assert!(details.field("elapsed").int() >= delay, "{details:?}");
+        assert!(at >= due, "{at} is before {due}");
+    }
+}
+
+/// lmstfy: the rest of a wait underflows to 136 years when the job at the head has expired.
+#[test]
+fn a_wait_ends_although_jobs_expire_meanwhile() {
+    let server = Server::plain();
+    let mut consumer = server.client();
+    consumer.send(&["JQ.CONSUME", "mail", "BLOCK", "1500"]);
+    server.wait_for_blocked(1);
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail x TTL 20 DELAY 20");
+    client.run("JQ.PUBLISH mail x TTL 1000 DELAY 1000");
+    wait_for("the ends of two TTLs", || (stat(&mut client, "mail", "expired") == 2).then_some(()));
+    assert_eq!(consumer.read(), Reply::NullArray);
+    assert_eq!(stat(&mut client, "mail", "delivered"), 0);
+}
+
+/// lmstfy: a poll that meets an expired job at the head answers that there is none.
+#[test]
+fn expired_jobs_in_front_hide_no_live_one() {
+    let server = Server::plain();
+    let mut client = server.client();
+    let mut call = vec!["JQ.MPUBLISH", "mail", "900"];
+    call.extend(vec!["x"; 900]);
+    call.extend(["TTL", "300"]);
+    client.call(&call);
+    client.run("JQ.MPUBLISH mail 2 first second");
+    // As long as writes are paused no timer removes what expires.
+    client.run("CLIENT PAUSE 600000 WRITE");
+    let over = now(&mut client) + 300;
+    wait_for("the end of the TTL", || (now(&mut client) > over).then_some(()));
+    let mut consumer = server.client();
+    consumer.send(&["JQ.CONSUME", "mail"]);
+    client.run("CLIENT UNPAUSE");
+    assert_eq!(bodies(&consumer.read()), ["first"]);
+    assert_eq!(bodies(&client.run("JQ.PEEK mail")), ["second"]);
+    wait_for("the expired", || (stat(&mut client, "mail", "expired") == 900).then_some(()));
+}
+
+#[test]
+fn very_many_expired_jobs_in_front_hide_no_live_one_from_who_waits() {
+    let server = Server::plain();
+    let mut client = server.client();
+    let mut call = vec!["JQ.MPUBLISH", "mail", "5000"];
+    call.extend(vec!["x"; 5_000]);
+    call.extend(["TTL", "300"]);
+    client.call(&call);
+    client.run("JQ.PUBLISH mail live");
+    client.run("CLIENT PAUSE 600000 WRITE");
+    let over = now(&mut client) + 300;
+    wait_for("the end of the TTL", || (now(&mut client) > over).then_some(()));
+    let mut consumer = server.client();
+    consumer.send(&["JQ.CONSUME", "mail", "BLOCK", "0"]);
+    client.run("CLIENT UNPAUSE");
+    assert_eq!(bodies(&consumer.read()), ["live"]);
+    assert_eq!(stat(&mut client, "mail", "delivered"), 1);
+}
+
+/// lmstfy: ids of jobs that were acked, deleted or have expired stay in lists and are counted.
+#[test]
+fn what_is_gone_is_neither_counted_nor_shown() {
+    let server = Server::plain();
+    let mut client = server.client();
+    for lines in [
+        &["JQ.PUBLISH mail x ID a", "JQ.DELETE mail a"][..],
+        &["JQ.PUBLISH mail x ID a DELAY 600000", "JQ.DELETE mail a"],
+        &["JQ.PUBLISH mail x ID a", "JQ.CONSUME mail", "JQ.ACK mail a"],
+        &["JQ.PUBLISH mail x ID a", "JQ.FULFILL mail a 42"],
+        &["JQ.PUBLISH mail x ID a TTL 10"],
+        &["JQ.PUBLISH mail x ID a", "JQ.BURY mail a", "JQ.DELETE mail a"],
+        &["JQ.PUBLISH mail x ID a RETAIN 10", "JQ.CONSUME mail", "JQ.ACK mail a"],
+    ] {
+        client.run("FLUSHALL");
+        assert_eq!(client.run(lines[0]), bulk("a"));
+        for line in &lines[1..] {
+            let reply = client.run(line);
+            assert!(matches!(reply, Reply::Int(1) | Reply::Array(_)), "{line}: {reply:?}");
+        }
+        wait_for("its end", || client.run("JQ.JOB mail a").is_nothing().then_some(()));
+        assert_eq!(client.run("JQ.LEN mail"), Reply::Int(0), "{lines:?}");
+        for state in ["delayed", "ready", "leased", "completed", "dead"] {
+            assert_eq!(client.run(&format!("JQ.LEN mail {state}")), Reply::Int(0), "{lines:?}");
+            let list = client.run(&format!("JQ.LIST mail {state}"));
+            assert_eq!(list.items()[1].items(), [], "{lines:?}");
+        }
+        assert!(client.run("JQ.PEEK mail").is_nothing(), "{lines:?}");
+    }
+}
+
+/// asynq: a queue deleted by force leaves finished jobs, groups, the pause and counters behind.
+/// lmstfy: delayed jobs and those in flight come back into a queue that was destroyed.
+#[test]
+fn of_a_deleted_queue_nothing_stays_and_nothing_comes_back() {
+    let server = Server::plain();
+    let mut client = server.client();
+    let ids = ["completed", "dead", "leased", "delayed", "ready"];
+    for delete in ["DEL mail", "UNLINK mail", "FLUSHALL"] {
+        for line in [
+            "JQ.CONFIG mail SET tries 3 maxlen 100",
+            "JQ.PUBLISH mail x ID completed RETAIN FOREVER",
+            "JQ.FULFILL mail completed 42",
+            "JQ.PUBLISH mail x ID dead",
+            "JQ.BURY mail dead",
+            "JQ.PUBLISH mail x ID leased TTR 20",
+            "JQ.CONSUME mail",
+            "JQ.PUBLISH mail x ID delayed DELAY 20",
+            "JQ.PUBLISH mail x ID ready TTL 20",
+            "JQ.PAUSE mail",
+        ] {
+            let reply = client.run(line);
+            assert!(!matches!(reply, Reply::Error(_)), "{line}: {reply:?}");
+        }
+        client.run(delete);
+        assert_eq!(client.run("DBSIZE"), Reply::Int(0), "{delete}");
+        assert_eq!(client.run("JQ.QUEUES").items()[1].items(), [], "{delete}");
+        assert_eq!(server.info("jobq", "jobq_queues"), "0", "{delete}");
+
+        // Later than all that the old queue had to do.
+        client.run("JQ.PUBLISH mail anew ID anew DELAY 40");
+        wait_for("the job", || (client.run("JQ.LEN mail ready") == Reply::Int(1)).then_some(()));
+        assert_eq!(client.run("JQ.LEN mail"), Reply::Int(1), "{delete}");
+        assert_eq!(names(&client.run("JQ.PEEK mail COUNT 9")), ["anew"], "and is not paused");
+        for counter in ["delivered", "fulfilled", "lapsed", "expired", "buried", "died"] {
+            assert_eq!(stat(&mut client, "mail", counter), 0, "{counter} after {delete}");
+        }
+        assert_eq!(client.run("JQ.CONFIG mail GET tries").field("tries"), bulk("25"));
+        for id in ids {
+            assert_eq!(client.run(&format!("JQ.PUBLISH mail x ID {id}")), bulk(id), "{delete}");
+        }
+        client.run("FLUSHALL");
+    }
+}
+
+/// asynq: a job that an operator runs does not count in the latency, which reads 0.
+#[test]
+fn a_job_made_ready_by_hand_counts_as_one_that_waits() {
+    let server = Server::plain();
+    let mut client = server.client();
+    for lines in [
+        &["JQ.PUBLISH mail x ID a DELAY 600000", "JQ.KICK mail ID a"][..],
+        &["JQ.PUBLISH mail x ID a DELAY 600000", "JQ.KICK mail ALL"],
+        &["JQ.PUBLISH mail x ID a DELAY 600000", "JQ.UPDATE mail a AT 0"],
+        &["JQ.PUBLISH mail x ID a", "JQ.BURY mail a", "JQ.RESPAWN mail ID a"],
+        &["JQ.PUBLISH mail x ID a", "JQ.BURY mail a", "JQ.RESPAWN mail ALL"],
+    ] {
+        client.run("FLUSHALL");
+        lines.iter().for_each(|line| drop(client.run(line)));
+        let job = client.run("JQ.JOB mail a");
+        assert_eq!(job.field("state"), bulk("ready"), "{lines:?}");
+        let since = stat(&mut client, "mail", "oldest-ready");
+        assert_eq!(Reply::Int(since), job.field("ready-since"), "{lines:?}");
+        assert!(since >= job.field("published-at").int(), "{lines:?}");
+    }
+}
+
+const DYING: usize = 8;
+const KEPT: usize = 3;
+
+/// Lets eight large jobs die in a queue that keeps three dead ones: published with these options,
+/// then with these commands, in which `IDS` stands for theirs.
+fn dies(client: &mut Client, options: &str, lines: &[&str]) {
+    client.run("FLUSHALL");
+    client.run(&format!("JQ.CONFIG mail SET dead-max {KEPT} tries 1 expired dead"));
+    let body = "x".repeat(10_000);
+    let mut call = vec!["JQ.MPUBLISH".into(), "mail".into(), DYING.to_string()];
+    call.extend(vec![body; DYING]);
+    call.extend(options.split_whitespace().map(String::from));
+    let ids: Vec<_> = client.call(&call).items().iter().map(Reply::text).collect();
+    for line in lines {
+        let reply = client.run(&line.replace("IDS", &ids.join(" ")));
+        assert!(!matches!(reply, Reply::Error(_)), "{line}: {reply:?}");
+    }
+    let way = (options, lines);
+    let trimmed = (DYING - KEPT) as i64;
+    wait_for("the last death", || (stat(client, "mail", "pruned") == trimmed).then_some(()));
+    assert_eq!(client.run("JQ.LEN mail"), Reply::Int(KEPT as i64), "{way:?}");
+    assert!(stat(client, "mail", "bytes") < 10_000 * (KEPT as i64 + 1), "{way:?}");
+    for id in &ids[DYING - KEPT..] {
+        assert_eq!(client.run(&format!("JQ.JOB mail {id}")).field("state"), bulk("dead"));
+    }
+    client.run("JQ.CONFIG mail SET expired drop ttl 0");
+    for id in &ids[..DYING - KEPT] {
+        assert!(client.run(&format!("JQ.JOB mail {id}")).is_nothing(), "{way:?}");
+        assert_eq!(client.run(&format!("JQ.PUBLISH mail again ID {id}")), bulk(id), "{way:?}");
+    }
+}
+
+/// asynq: trimming keeps one dead job too few, and leaves the jobs themselves behind where an
+/// inspector archives.
+#[test]
+fn on_every_way_to_the_dead_exactly_as_many_are_kept_and_the_rest_goes_whole() {
+    let server = Server::plain();
+    let client = &mut server.client();
+    dies(client, "", &["JQ.CONSUME mail COUNT 8", "JQ.NACK mail IDS"]);
+    dies(client, "", &["JQ.CONSUME mail COUNT 8 TTR 10"]);
+    dies(client, "", &["JQ.CONSUME mail COUNT 8", "JQ.BURY mail IDS"]);
+    dies(client, "", &["JQ.BURY mail IDS"]);
+    dies(client, "DELAY 600000", &["JQ.BURY mail IDS"]);
+    dies(client, "", &["JQ.BURY mail ALL ready"]);
+    dies(client, "DELAY 600000", &["JQ.BURY mail ALL delayed"]);
+    dies(client, "TTL 10", &[]);
+    dies(client, "TTL 10 DELAY 10", &[]);
+    let deadline = now(client) + 1_000;
+    dies(client, &format!("DEADLINE {deadline}"), &[]);
+    let lowered = ["JQ.CONFIG mail SET dead-max 0", "JQ.BURY mail IDS"];
+    dies(client, "", &[&lowered[..], &["JQ.CONFIG mail SET dead-max 3"]].concat());
+}
+
+/// fs-job-store: a pull that fails keeps the locks of the jobs that it looked at.
+#[test]
+fn a_consume_that_fails_holds_nothing() {
+    let server = Server::plain();
+    let mut client = server.client();
+    client.run("JQ.MPUBLISH mail 2 a b");
+    client.run("SET text x");
+    for line in [
+        "JQ.CONSUME mail COUNT 2 ALSO text",
+        "JQ.CONSUME mail COUNT 2 BLOCK 0 ALSO text",
+        "JQ.CONSUME mail COUNT 2 TTR 0",
+        "JQ.CONSUME mail COUNT 2 LATER",
+    ] {
+        assert!(
+            matches!(client.run(line), Reply::Error(_)),
+            "an error, not an empty answer: {line}"
+        );
+        assert_eq!(client.run("JQ.LEN mail leased"), Reply::Int(0), "{line}");
+    }
+    assert_eq!(bodies(&client.run("JQ.CONSUME mail COUNT 2")), ["a", "b"]);
+    assert_eq!(stat(&mut client, "mail", "delivered"), 2);
+}
