@@ -1,0 +1,151 @@
+//! Words for all that can be asked of a queue, so that a test can tell what was never asked. No
+//! match here has a wildcard: what is new does not compile until it has a word.
+
+use jobq_engine::{Action, Operation, Refusal, Setting, Side, StateKind, Verdict, Which};
+
+/// Every word there is.
+pub const ALL: [&str; 44] = [
+    "tick",
+    "lease",
+    "publish",
+    "ack",
+    "fulfill",
+    "nack",
+    "release",
+    "bury",
+    "touch",
+    "kick first",
+    "kick ids",
+    "respawn first",
+    "respawn ids",
+    "delete",
+    "bury all delayed",
+    "bury all ready",
+    "purge delayed",
+    "purge ready",
+    "purge leased",
+    "purge completed",
+    "purge dead",
+    "update",
+    "pause in",
+    "pause out",
+    "pause both",
+    "resume",
+    "set tries",
+    "set ttr",
+    "set ttl",
+    "set backoff",
+    "set retain",
+    "set priority",
+    "set maxlen",
+    "set maxbody",
+    "set dead-max",
+    "set dead-age",
+    "set expired",
+    "set lapse",
+    "set idle-expire",
+    "configure",
+    "free lease",
+    "named lease",
+    "replace",
+    "term",
+];
+
+/// The words for an operation.
+pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
+    let word = match operation {
+        Operation::Tick { .. } => ALL[0],
+        Operation::Term { .. } => ALL[43],
+        Operation::Lease(lease) => {
+            let free = (!lease.holder.counted).then_some(ALL[40]);
+            let named = (!lease.holder.worker.is_empty()).then_some(ALL[41]);
+            return [ALL[1]].into_iter().chain(free).chain(named).collect();
+        }
+        Operation::Act(action) => match action {
+            Action::Publish(publish) if publish.replaces.is_some() => ALL[42],
+            Action::Publish(_) => ALL[2],
+            Action::Settle { jobs: _, verdict } => match verdict {
+                Verdict::Ack => ALL[3],
+                Verdict::Fulfill { .. } => ALL[4],
+                Verdict::Nack { .. } => ALL[5],
+                Verdict::Release { .. } => ALL[6],
+                Verdict::Bury { .. } => ALL[7],
+            },
+            Action::Touch { .. } => ALL[8],
+            Action::Kick(Which::First(_)) => ALL[9],
+            Action::Kick(Which::Ids(_)) => ALL[10],
+            Action::Respawn { which: Which::First(_), .. } => ALL[11],
+            Action::Respawn { which: Which::Ids(_), .. } => ALL[12],
+            Action::Delete(_) => ALL[13],
+            Action::BuryAll { state: StateKind::Delayed, .. } => ALL[14],
+            Action::BuryAll { state: StateKind::Ready, .. } => ALL[15],
+            Action::BuryAll { state, .. } => panic!("all {} jobs buried", state.name()),
+            Action::Purge { state, .. } => match state {
+                StateKind::Delayed => ALL[16],
+                StateKind::Ready => ALL[17],
+                StateKind::Leased => ALL[18],
+                StateKind::Completed => ALL[19],
+                StateKind::Dead => ALL[20],
+            },
+            Action::Update { .. } => ALL[21],
+            Action::Pause { side, .. } => match side {
+                Side::In => ALL[22],
+                Side::Out => ALL[23],
+                Side::Both => ALL[24],
+            },
+            Action::Resume => ALL[25],
+            Action::Configure(settings) => {
+                return settings.iter().map(setting).chain([ALL[39]]).collect();
+            }
+        },
+    };
+    vec![word]
+}
+
+fn setting(setting: &Setting) -> &'static str {
+    match setting {
+        Setting::Tries(_) => ALL[26],
+        Setting::Ttr(_) => ALL[27],
+        Setting::Ttl(_) => ALL[28],
+        Setting::Backoff(_) => ALL[29],
+        Setting::Retain(_) => ALL[30],
+        Setting::Priority(_) => ALL[31],
+        Setting::MaxLen(_) => ALL[32],
+        Setting::MaxBody(_) => ALL[33],
+        Setting::DeadMax(_) => ALL[34],
+        Setting::DeadAge(_) => ALL[35],
+        Setting::Expired(_) => ALL[36],
+        Setting::Lapse(_) => ALL[37],
+        Setting::IdleExpire(_) => ALL[38],
+    }
+}
+
+/// Every reason to refuse.
+pub const REFUSALS: [&str; 10] = [
+    "duplicate",
+    "expires before due",
+    "overdue before due",
+    "too big",
+    "full",
+    "paused",
+    "no such job",
+    "wrong state",
+    "too few tries",
+    "diverged",
+];
+
+/// The word for a refusal.
+pub fn reason(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Duplicate(_) => REFUSALS[0],
+        Refusal::ExpiresBeforeDue => REFUSALS[1],
+        Refusal::OverdueBeforeDue => REFUSALS[2],
+        Refusal::TooBig { .. } => REFUSALS[3],
+        Refusal::Full { .. } => REFUSALS[4],
+        Refusal::Paused => REFUSALS[5],
+        Refusal::NoSuchJob => REFUSALS[6],
+        Refusal::WrongState(_) => REFUSALS[7],
+        Refusal::TooFewTries { .. } => REFUSALS[8],
+        Refusal::Diverged(_) => REFUSALS[9],
+    }
+}

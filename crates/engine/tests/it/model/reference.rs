@@ -1,0 +1,1114 @@
+//! A queue as the documentation tells it: a list of jobs that is searched from end to end for
+//! everything. Written from `docs/`, never from the engine, and as slow as it likes.
+//!
+//! Where the documentation is silent, it does as the engine does, and says "unwritten".
+//!
+//! What chance decides, it cannot know: the ids that a queue makes, its tokens, and the random part
+//! of a wait. It leaves them open, and takes what the engine drew if the documentation allows it.
+
+use jobq_engine::{
+    Action, Backoff, Change, Counters, Due, Holder, JobRef, Publish, Refusal, Retain, Revival,
+    Setting, Side, StateKind, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
+};
+
+pub const NEVER: u64 = u64::MAX;
+
+/// One hundred years, which no wait exceeds.
+const SPAN_MAX: u64 = 3_155_760_000_000;
+
+const ERROR_BYTES_MAX: usize = 4_096;
+
+/// A job and all that is known of it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The place in publish order.
+    pub seq: u64,
+    /// Empty until the engine has made it.
+    pub id: String,
+    pub published: u64,
+    pub due: u64,
+    pub body: Vec<u8>,
+    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub tries: u32,
+    pub ttr: u64,
+    pub backoff: Backoff,
+    pub retain: Retain,
+    pub priority: i8,
+    pub job_type: Vec<u8>,
+    pub expires: Option<u64>,
+    pub deadline: Option<u64>,
+    pub deliveries: u32,
+    pub failures: u32,
+    pub error: Option<Vec<u8>>,
+    pub result: Option<Vec<u8>>,
+    pub version: u64,
+    pub place: Place,
+    /// The random wait that the job is in, until the engine says which.
+    pub draw: Option<Draw>,
+    pub watched: bool,
+}
+
+/// Where a job is. A turn orders the jobs of a state by when they came there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    Delayed {
+        until: u64,
+    },
+    Ready {
+        since: u64,
+        turn: i64,
+    },
+    /// The token is zero until the engine has granted it.
+    Leased {
+        token: u64,
+        until: u64,
+        holder: Holder,
+    },
+    Completed {
+        since: u64,
+        until: u64,
+        turn: i64,
+    },
+    Dead {
+        since: u64,
+        turn: i64,
+    },
+}
+
+impl Place {
+    pub fn kind(&self) -> StateKind {
+        match self {
+            Self::Delayed { .. } => StateKind::Delayed,
+            Self::Ready { .. } => StateKind::Ready,
+            Self::Leased { .. } => StateKind::Leased,
+            Self::Completed { .. } => StateKind::Completed,
+            Self::Dead { .. } => StateKind::Dead,
+        }
+    }
+}
+
+/// `n⁴ + 15 + random(0..29)·(n+1)` seconds from an instant, after `n` failures.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw {
+    pub from: u64,
+    pub failures: u32,
+}
+
+impl Draw {
+    /// The instants at which such a wait may end.
+    fn ends(self) -> impl Iterator<Item = u64> {
+        let n = u64::from(self.failures);
+        let wait = move |random| (n.pow(4) + 15 + random * (n + 1)) * 1_000;
+        (0..30).map(move |random| self.from + wait(random).min(SPAN_MAX))
+    }
+}
+
+/// What an operation answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    Ticked(u32),
+    /// The places in publish order of jobs whose ids the engine has to tell.
+    Published(Vec<u64>),
+    /// Ids.
+    Leased(Vec<String>),
+    Done(u64),
+    Touched(Vec<Option<u64>>),
+    Updated(Option<u64>),
+    Configured,
+}
+
+/// How a job ended that somebody waited for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    pub id: String,
+    pub state: Option<StateKind>,
+    pub result: Option<Vec<u8>>,
+}
+
+/// The answer, or every reason to refuse.
+pub type Answer = Result<Reply, Vec<Refusal>>;
+
+/// A queue's own configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub tries: u32,
+    pub ttr: u64,
+    pub ttl: u64,
+    pub backoff: Backoff,
+    pub retain: Retain,
+    pub priority: i8,
+    pub max_len: u64,
+    pub max_body: u64,
+    pub dead_max: u64,
+    pub dead_age: u64,
+    pub expired: WhenExpired,
+    pub lapse: WhenLapsed,
+    pub idle_expire: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tries: 25,
+            ttr: 60_000,
+            ttl: 0,
+            backoff: Backoff::Polynomial,
+            retain: Retain::NONE,
+            priority: 0,
+            max_len: 0,
+            max_body: 16_777_216,
+            dead_max: 0,
+            dead_age: 0,
+            expired: WhenExpired::Drop,
+            lapse: WhenLapsed::Ready,
+            idle_expire: 0,
+        }
+    }
+}
+
+impl Settings {
+    fn set(&mut self, setting: Setting) {
+        match setting {
+            Setting::Tries(tries) => self.tries = tries,
+            Setting::Ttr(ttr) => self.ttr = ttr.0,
+            Setting::Ttl(ttl) => self.ttl = ttl.0,
+            Setting::Backoff(backoff) => self.backoff = backoff,
+            Setting::Retain(retain) => self.retain = retain,
+            Setting::Priority(priority) => self.priority = priority,
+            Setting::MaxLen(jobs) => self.max_len = jobs,
+            Setting::MaxBody(bytes) => self.max_body = bytes,
+            Setting::DeadMax(jobs) => self.dead_max = jobs,
+            Setting::DeadAge(age) => self.dead_age = age.0,
+            Setting::Expired(then) => self.expired = then,
+            Setting::Lapse(then) => self.lapse = then,
+            Setting::IdleExpire(span) => self.idle_expire = span.0,
+        }
+    }
+
+    fn too_big(&self, bytes: usize) -> Option<Refusal> {
+        let (bytes, max) = (bytes as u64, self.max_body);
+        (max > 0 && bytes > max).then_some(Refusal::TooBig { bytes, max })
+    }
+}
+
+/// What an operator asked of many jobs, and how many are left.
+#[derive(Clone, Debug)]
+struct Task {
+    work: Work,
+    left: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    Kick,
+    Respawn(Revival),
+    Bury(StateKind),
+    Purge(StateKind),
+    /// Remove the dead that are too many, however many that are by then.
+    Prune,
+}
+
+/// What time brings.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Transition {
+    PauseEnds,
+    Expires,
+    Overdue,
+    Lapses,
+    Wakes,
+    Retires,
+    Ages,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    pub clock: u64,
+    pub jobs: Vec<Job>,
+    pub settings: Settings,
+    pub counters: Counters,
+    pub publishing_paused: Option<u64>,
+    pub consuming_paused: Option<u64>,
+    tasks: Vec<Task>,
+    published: u64,
+    last_made: String,
+    last_token: u64,
+    last_turn: i64,
+    first_turn: i64,
+    used: u64,
+    pub endings: Vec<Ending>,
+}
+
+/// Whether two ids are one: in either case if they have the form of a ULID, else to the letter.
+fn is_same_id(a: &str, b: &str) -> bool {
+    a == b || is_ulid(a) && a.eq_ignore_ascii_case(b)
+}
+
+fn is_ulid(text: &str) -> bool {
+    let is_digit = |c: char| "0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(c.to_ascii_uppercase());
+    text.len() == 26 && text.chars().all(is_digit) && text.chars().next() <= Some('7')
+}
+
+impl Model {
+    // What can be looked at.
+
+    pub fn len_of(&self, state: StateKind) -> usize {
+        self.jobs.iter().filter(|job| job.place.kind() == state).count()
+    }
+
+    pub fn find_id(&self, id: &str) -> Option<&Job> {
+        self.jobs.iter().find(|job| is_same_id(&job.id, id))
+    }
+
+    pub fn find_seq(&self, seq: u64) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.seq == seq)
+    }
+
+    /// The job that is meant: with a receipt, only while that very lease holds.
+    fn find(&self, name: &JobRef<'_>) -> Option<&Job> {
+        let job = self.find_id(name.id)?;
+        match name.token {
+            None => Some(job),
+            Some(named) => match job.place {
+                Place::Leased { token, .. } if token == named.0 => Some(job),
+                _ => None,
+            },
+        }
+    }
+
+    /// The jobs of a state, those first that would leave it first.
+    pub fn in_order(&self, state: StateKind) -> Vec<&Job> {
+        let mut jobs: Vec<_> = self.jobs.iter().filter(|job| job.place.kind() == state).collect();
+        jobs.sort_by_key(|job| match job.place {
+            // Unwritten: where a life ends before, the job leaves then.
+            Place::Delayed { until } | Place::Leased { until, .. } => {
+                (0, until.min(end_of(job)), 0, job.seq)
+            }
+            Place::Ready { turn, .. } => (job.priority, 0, turn, 0),
+            Place::Completed { turn, .. } | Place::Dead { turn, .. } => (0, 0, turn, 0),
+        });
+        jobs
+    }
+
+    /// The ids of those that the next consumers get, in order.
+    pub fn peek(&self) -> Vec<String> {
+        if self.consuming_paused.is_some() {
+            return Vec::new();
+        }
+        let ready = self.in_order(StateKind::Ready).into_iter();
+        ready.filter(|job| !self.is_over(job)).map(|job| job.id.clone()).collect()
+    }
+
+    /// Whether the job's life is over, though no tick has come to it.
+    fn is_over(&self, job: &Job) -> bool {
+        end_of(job) <= self.clock
+    }
+
+    pub fn next_due(&self) -> Option<u64> {
+        if !self.tasks.is_empty() {
+            return Some(self.clock);
+        }
+        self.next_transition().map(|(at, ..)| at)
+    }
+
+    pub fn tasks_left(&self) -> u64 {
+        let left = |task: &Task| match task.work {
+            Work::Prune => self.dead_too_many(),
+            _ => task.left,
+        };
+        self.tasks.iter().map(left).fold(0, u64::saturating_add)
+    }
+
+    pub fn idle_ends(&self) -> Option<u64> {
+        let span = self.settings.idle_expire;
+        let pauses = self.publishing_paused.is_some() || self.consuming_paused.is_some();
+        (self.jobs.is_empty() && !pauses && span > 0).then(|| self.used + span)
+    }
+
+    pub fn oldest_ready(&self) -> Option<u64> {
+        self.jobs.iter().filter_map(since).min()
+    }
+
+    // What the engine decides by chance.
+
+    pub fn watch(&mut self, id: &str) {
+        let job = self.jobs.iter_mut().find(|job| is_same_id(&job.id, id));
+        job.expect("it was published").watched = true;
+    }
+
+    /// Names a job as the engine did, if that is an id it may have made.
+    pub fn adopt_id(&mut self, seq: u64, id: &str) -> Result<(), String> {
+        if !self.jobs.iter().any(|job| job.seq == seq && job.id.is_empty()) {
+            return Ok(());
+        }
+        if !is_ulid(id) || id.to_ascii_uppercase() != id {
+            return Err(format!("{id} is no id that a queue makes"));
+        }
+        if self.find_id(id).is_some() {
+            return Err(format!("{id} was made, and is taken"));
+        }
+        if *id <= *self.last_made {
+            return Err(format!("{id} does not follow {}", self.last_made));
+        }
+        id.clone_into(&mut self.last_made);
+        id.clone_into(&mut self.job(seq).id);
+        Ok(())
+    }
+
+    /// Names a delivery as the engine did, if that is later than all before.
+    pub fn adopt_token(&mut self, id: &str, granted: u64) -> Result<(), String> {
+        if granted <= self.last_token {
+            return Err(format!("token {granted} does not follow {}", self.last_token));
+        }
+        self.last_token = granted;
+        let job = self.jobs.iter_mut().find(|job| job.id == id).expect("it is leased");
+        if let Place::Leased { token, .. } = &mut job.place {
+            *token = granted;
+        }
+        Ok(())
+    }
+
+    /// The jobs in a wait that is not known yet.
+    pub fn drawn(&self) -> Vec<String> {
+        self.jobs.iter().filter(|job| job.draw.is_some()).map(|job| job.id.clone()).collect()
+    }
+
+    /// Lets a job wait as the engine says, if the rule may have drawn that.
+    pub fn adopt_wait(&mut self, id: &str, end: u64) -> Result<(), String> {
+        let job = self.jobs.iter_mut().find(|job| job.id == id).expect("it waits");
+        let draw = job.draw.take().expect("it waits for so long as was drawn");
+        if !draw.ends().any(|drawn| drawn == end) {
+            return Err(format!("{id} waits until {end}, which {draw:?} cannot draw"));
+        }
+        job.due = end;
+        job.place = Place::Delayed { until: end };
+        Ok(())
+    }
+
+    // What moves a job.
+
+    fn job(&mut self, seq: u64) -> &mut Job {
+        self.jobs.iter_mut().find(|job| job.seq == seq).expect("it is there")
+    }
+
+    fn tail(&mut self) -> i64 {
+        self.last_turn += 1;
+        self.last_turn
+    }
+
+    fn ready_at_tail(&mut self, seq: u64) {
+        let (since, turn) = (self.clock, self.tail());
+        self.job(seq).place = Place::Ready { since, turn };
+    }
+
+    /// Ready after all others of its priority, as from now on.
+    fn move_to_tail(&mut self, seq: u64) {
+        if matches!(self.job(seq).place, Place::Ready { .. }) {
+            self.ready_at_tail(seq);
+        }
+    }
+
+    /// Ready before all others of its priority, and for as long as they.
+    fn ready_at_head(&mut self, seq: u64) {
+        self.first_turn -= 1;
+        let (turn, priority) = (self.first_turn, self.job(seq).priority);
+        let of_priority = self.jobs.iter().filter(|job| job.priority == priority);
+        let since = of_priority.filter_map(since).min().unwrap_or(self.clock);
+        self.job(seq).place = Place::Ready { since, turn };
+    }
+
+    fn delay(&mut self, seq: u64, until: u64) {
+        let job = self.job(seq);
+        job.due = until;
+        job.place = Place::Delayed { until };
+    }
+
+    fn remove(&mut self, seq: u64) {
+        let job = self.job(seq).clone();
+        if job.watched {
+            self.endings.push(Ending { id: job.id, state: None, result: None });
+        }
+        self.jobs.retain(|job| job.seq != seq);
+    }
+
+    /// Finishes a job, and keeps it if it is to be.
+    fn complete(&mut self, seq: u64, result: Option<&[u8]>, retain: Option<Retain>) {
+        let (since, turn) = (self.clock, self.tail());
+        let job = self.job(seq);
+        job.result = result.map(<[u8]>::to_vec);
+        let ending = Ending {
+            id: job.id.clone(),
+            state: Some(StateKind::Completed),
+            result: job.result.clone(),
+        };
+        let watched = std::mem::take(&mut job.watched);
+        let until = match retain.unwrap_or(job.retain) {
+            Retain::Forever => Some(NEVER),
+            Retain::For(span) => (span.0 > 0).then(|| since + span.0),
+        };
+        match until {
+            Some(until) => job.place = Place::Completed { since, until, turn },
+            None => self.remove(seq),
+        }
+        if watched {
+            self.endings.push(ending);
+        }
+    }
+
+    fn die(&mut self, seq: u64) {
+        self.counters.died += 1;
+        let (since, turn) = (self.clock, self.tail());
+        let job = self.job(seq);
+        job.place = Place::Dead { since, turn };
+        if std::mem::take(&mut job.watched) {
+            let id = job.id.clone();
+            self.endings.push(Ending { id, state: Some(StateKind::Dead), result: None });
+        }
+        // Unwritten: while the dead that are too many go in slices, this one waits to be among them.
+        if self.dead_too_many() > 0 && !self.prunes() {
+            self.prune_longest_dead();
+        }
+    }
+
+    fn prunes(&self) -> bool {
+        self.tasks.iter().any(|task| matches!(task.work, Work::Prune))
+    }
+
+    fn prune_longest_dead(&mut self) {
+        let longest = self.in_order(StateKind::Dead)[0].seq;
+        self.counters.pruned += 1;
+        self.remove(longest);
+    }
+
+    fn dead_too_many(&self) -> u64 {
+        let (dead, max) = (self.len_of(StateKind::Dead) as u64, self.settings.dead_max);
+        if max == 0 {
+            0
+        } else {
+            dead.saturating_sub(max)
+        }
+    }
+
+    /// An attempt has failed. The job is dead if that was its last, else it waits, if `waits`.
+    fn fail(&mut self, seq: u64, wait: Wait) {
+        // Unwritten: the wait of a lapsed job begins when the tick comes to it, not at its deadline.
+        let now = self.clock;
+        let job = self.job(seq);
+        let failures = job.failures;
+        job.failures += 1;
+        if job.deliveries >= job.tries {
+            return self.die(seq);
+        }
+        let span = match wait {
+            Wait::Span(span) => span,
+            Wait::Backoff => match job.backoff {
+                Backoff::None => 0,
+                Backoff::Fixed(span) => span.0,
+                Backoff::Exponential { base, max } => {
+                    let factor = 2u128.pow(failures.min(64));
+                    (u128::from(base.0) * factor).min(u128::from(max.0)) as u64
+                }
+                Backoff::Polynomial => {
+                    job.draw = Some(Draw { from: now, failures });
+                    job.place = Place::Delayed { until: NEVER };
+                    return;
+                }
+            },
+        };
+        if span == 0 {
+            // Unwritten: what is ready other than by coming due, is due as of now.
+            job.due = now;
+            self.ready_at_tail(seq);
+        } else {
+            self.delay(seq, now + span);
+        }
+    }
+
+    // What time does.
+
+    pub fn set_clock(&mut self, now: u64) {
+        self.clock = self.clock.max(now);
+    }
+
+    /// The first transition to come: by its instant, then by publish order.
+    /// Unwritten: a pause ends after all else that is due at its instant, as do two that end together.
+    fn next_transition(&self) -> Option<(u64, u64, Transition)> {
+        let mut all = Vec::new();
+        let pauses = [self.publishing_paused, self.consuming_paused];
+        for until in pauses.into_iter().flatten().filter(|&until| until != NEVER) {
+            all.push((until, u64::MAX, Transition::PauseEnds));
+        }
+        let longest_dead = self.in_order(StateKind::Dead).first().map(|job| job.seq);
+        for job in &self.jobs {
+            let mut at = |instant, transition| all.push((instant, job.seq, transition));
+            match job.place {
+                Place::Delayed { until } => at(until, Transition::Wakes),
+                Place::Ready { .. } => {}
+                Place::Leased { until, .. } => at(until, Transition::Lapses),
+                Place::Completed { until, .. } if until == NEVER => {}
+                Place::Completed { until, .. } => at(until, Transition::Retires),
+                Place::Dead { since, .. } => {
+                    let is_longest = Some(job.seq) == longest_dead;
+                    if is_longest && self.settings.dead_age > 0 {
+                        at(since + self.settings.dead_age, Transition::Ages);
+                    }
+                }
+            }
+            if !job.place.kind().is_final() {
+                job.expires.into_iter().for_each(|end| at(end, Transition::Expires));
+                job.deadline.into_iter().for_each(|end| at(end, Transition::Overdue));
+            }
+        }
+        all.into_iter().min()
+    }
+
+    /// Works through one thing that is due, or one job of a task. False if there is nothing.
+    pub fn step(&mut self) -> bool {
+        let was_empty = self.jobs.is_empty();
+        let done = match self.next_transition() {
+            Some((at, seq, transition)) if at <= self.clock => {
+                self.happen(at, seq, transition);
+                true
+            }
+            _ => self.work(),
+        };
+        if !was_empty && self.jobs.is_empty() {
+            self.used = self.clock;
+        }
+        done
+    }
+
+    fn happen(&mut self, at: u64, seq: u64, transition: Transition) {
+        match transition {
+            Transition::PauseEnds => {
+                self.publishing_paused = self.publishing_paused.filter(|&until| until > at);
+                self.consuming_paused = self.consuming_paused.filter(|&until| until > at);
+            }
+            Transition::Wakes => self.ready_at_tail(seq),
+            Transition::Lapses => {
+                self.counters.lapsed += 1;
+                let wait = match self.settings.lapse {
+                    WhenLapsed::Ready => Wait::Span(0),
+                    WhenLapsed::Backoff => Wait::Backoff,
+                };
+                self.fail(seq, wait);
+            }
+            Transition::Expires => {
+                self.counters.expired += 1;
+                match self.settings.expired {
+                    WhenExpired::Drop => self.remove(seq),
+                    WhenExpired::Bury => self.die(seq),
+                }
+            }
+            Transition::Overdue => {
+                self.counters.overdue += 1;
+                let job = self.job(seq);
+                // Unwritten: that is a failure, and no lapse.
+                if matches!(job.place, Place::Leased { .. }) {
+                    job.failures += 1;
+                }
+                self.die(seq);
+            }
+            Transition::Retires => {
+                self.counters.retired += 1;
+                self.remove(seq);
+            }
+            Transition::Ages => {
+                self.counters.pruned += 1;
+                self.remove(seq);
+            }
+        }
+    }
+
+    /// Works through one job of what operators asked for first.
+    fn work(&mut self) -> bool {
+        if let Some(task) = self.tasks.first_mut() {
+            let left = task.left;
+            task.left = left.saturating_sub(1);
+            let work = task.work;
+            let state = self.state_of(work);
+            let next = self.in_order(state).first().map(|job| job.seq);
+            let has_work = match work {
+                Work::Prune => self.dead_too_many() > 0,
+                _ => left > 0,
+            };
+            if let Some(seq) = next.filter(|_| has_work) {
+                match work {
+                    Work::Kick => self.kick(seq),
+                    Work::Respawn(revival) => self.respawn(seq, revival),
+                    Work::Bury(_) => self.bury(seq),
+                    Work::Purge(_) => {
+                        self.counters.purged += 1;
+                        self.remove(seq);
+                    }
+                    Work::Prune => self.prune_longest_dead(),
+                }
+                self.forget_finished_task();
+                return true;
+            }
+            // Its jobs have left by themselves. Unwritten: to learn that is a step.
+            self.tasks.remove(0);
+            return true;
+        }
+        false
+    }
+
+    fn forget_finished_task(&mut self) {
+        let Some(task) = self.tasks.first() else { return };
+        let finished = match task.work {
+            Work::Prune => self.dead_too_many() == 0,
+            _ => task.left == 0,
+        };
+        if finished {
+            self.tasks.remove(0);
+        }
+    }
+
+    fn state_of(&self, work: Work) -> StateKind {
+        match work {
+            Work::Kick => StateKind::Delayed,
+            Work::Respawn(_) | Work::Prune => StateKind::Dead,
+            Work::Bury(state) | Work::Purge(state) => state,
+        }
+    }
+
+    /// Begins a task for as many jobs as there are and nobody else has promised.
+    fn begin(&mut self, work: Work, count: u64) -> u64 {
+        let state = self.state_of(work);
+        let same = self.tasks.iter().filter(|task| self.state_of(task.work) == state);
+        let unpromised = same.fold(self.len_of(state) as u64, |jobs, task| match task.work {
+            Work::Prune if self.settings.dead_max == 0 => jobs,
+            Work::Prune => jobs.min(self.settings.dead_max),
+            _ => jobs.saturating_sub(task.left),
+        });
+        let left = count.min(unpromised);
+        if left > 0 {
+            self.tasks.push(Task { work, left });
+        }
+        left
+    }
+
+    fn kick(&mut self, seq: u64) {
+        self.counters.kicked += 1;
+        let now = self.clock;
+        self.job(seq).due = now;
+        self.ready_at_tail(seq);
+    }
+
+    fn bury(&mut self, seq: u64) {
+        self.counters.buried += 1;
+        self.die(seq);
+    }
+
+    fn respawn(&mut self, seq: u64, revival: Revival) {
+        let Revival { tries, ttl, delay } = revival;
+        self.counters.respawned += 1;
+        let now = self.clock;
+        let job = self.job(seq);
+        (job.deliveries, job.failures) = (0, 0);
+        job.tries = tries.unwrap_or(job.tries);
+        job.expires = ttl.filter(|ttl| ttl.0 > 0).map(|ttl| now + ttl.0);
+        job.deadline = None;
+        job.due = now;
+        if delay.0 > 0 {
+            self.delay(seq, now + delay.0);
+        } else {
+            self.ready_at_tail(seq);
+        }
+    }
+
+    /// Another server decides from now on: tokens go on behind all that were granted before.
+    pub fn begin_term(&mut self, tokens: u64) -> Answer {
+        self.last_token = self.last_token.max(tokens);
+        Ok(Reply::Configured)
+    }
+
+    // What clients do.
+
+    /// Leases exactly these jobs, unless one of them is not ready.
+    pub fn lease(&mut self, ids: &[String], to: &Holder) -> Answer {
+        let mut leased = Vec::new();
+        for id in ids {
+            let job = self.find_id(id).expect("the engine has named it");
+            if !matches!(job.place, Place::Ready { .. }) {
+                return Err(vec![Refusal::Diverged("")]);
+            }
+        }
+        for id in ids {
+            let (now, seq) = (self.clock, self.find_id(id).expect("as before").seq);
+            let job = self.job(seq);
+            if matches!(job.place, Place::Leased { .. }) {
+                continue;
+            }
+            let ttr = if to.ttr.0 > 0 { to.ttr.0 } else { job.ttr };
+            let until = (now + ttr).min(job.deadline.unwrap_or(NEVER));
+            job.place = Place::Leased { token: 0, until, holder: to.clone() };
+            job.deliveries += u32::from(to.counted);
+            self.counters.delivered += 1;
+            leased.push(id.clone());
+        }
+        self.use_if(!leased.is_empty());
+        Ok(Reply::Leased(leased))
+    }
+
+    fn use_if(&mut self, changed: bool) {
+        if changed {
+            self.used = self.clock;
+        }
+    }
+
+    pub fn act(&mut self, action: &Action<'_>) -> Answer {
+        let answer = match action {
+            Action::Publish(publish) => self.publish(publish),
+            Action::Settle { jobs, verdict } => self.settle(jobs, *verdict),
+            Action::Touch { jobs, ttr } => {
+                let touch = |name| self.touch(name, ttr.map(|ttr| ttr.0));
+                Ok(Reply::Touched(jobs.iter().map(touch).collect()))
+            }
+            Action::Kick(Which::First(count)) => Ok(Reply::Done(self.begin(Work::Kick, *count))),
+            Action::Kick(Which::Ids(names)) => {
+                Ok(Reply::Done(self.each(names, &[StateKind::Delayed], Self::kick)))
+            }
+            Action::Respawn { which, revival } => {
+                if revival.ttl.is_some_and(|ttl| ttl.0 > 0 && ttl < revival.delay) {
+                    return Err(vec![Refusal::ExpiresBeforeDue]);
+                }
+                Ok(Reply::Done(match which {
+                    Which::First(count) => self.begin(Work::Respawn(*revival), *count),
+                    Which::Ids(names) => self.each(names, &[StateKind::Dead], |model, seq| {
+                        model.respawn(seq, *revival);
+                    }),
+                }))
+            }
+            Action::Delete(names) => {
+                Ok(Reply::Done(self.each(names, &StateKind::ALL, |model, seq| {
+                    model.counters.deleted += 1;
+                    model.remove(seq);
+                })))
+            }
+            Action::BuryAll { state, count } => {
+                Ok(Reply::Done(self.begin(Work::Bury(*state), *count)))
+            }
+            Action::Purge { state, count } => {
+                Ok(Reply::Done(self.begin(Work::Purge(*state), *count)))
+            }
+            Action::Update { job, change } => self.update(job, change),
+            Action::Pause { side, span } => {
+                let until = Some(if span.0 == 0 { NEVER } else { self.clock + span.0 });
+                if let Side::In | Side::Both = side {
+                    self.publishing_paused = until;
+                }
+                if let Side::Out | Side::Both = side {
+                    self.consuming_paused = until;
+                }
+                Ok(Reply::Configured)
+            }
+            Action::Resume => {
+                (self.publishing_paused, self.consuming_paused) = (None, None);
+                Ok(Reply::Configured)
+            }
+            Action::Configure(settings) => {
+                settings.iter().for_each(|&setting| self.settings.set(setting));
+                if self.dead_too_many() > 0 && !self.prunes() {
+                    self.tasks.push(Task { work: Work::Prune, left: 0 });
+                }
+                Ok(Reply::Configured)
+            }
+        };
+        let changed = match answer.as_ref() {
+            Err(_) => false,
+            Ok(Reply::Done(jobs)) => *jobs > 0,
+            Ok(Reply::Touched(deadlines)) => deadlines.iter().any(Option::is_some),
+            Ok(Reply::Updated(version)) => version.is_some(),
+            Ok(_) => true,
+        };
+        self.use_if(changed);
+        answer
+    }
+
+    /// Does something to each job that is named and in one of these states.
+    fn each(
+        &mut self,
+        names: &[JobRef<'_>],
+        states: &[StateKind],
+        mut act: impl FnMut(&mut Self, u64),
+    ) -> u64 {
+        let mut done = 0;
+        for name in names {
+            let fits = |job: &&Job| states.contains(&job.place.kind());
+            if let Some(seq) = self.find(name).filter(fits).map(|job| job.seq) {
+                act(self, seq);
+                done += 1;
+            }
+        }
+        done
+    }
+
+    fn publish(&mut self, publish: &Publish<'_>) -> Answer {
+        let Publish { bodies, id, due, deadline, headers, replaces, wishes } = publish;
+        let Wishes { tries, ttr, ttl, backoff, retain, priority, job_type } = *wishes;
+        let (now, bodies) = (self.clock, bodies.as_slice());
+        let due = instant(*due, now);
+        let ttl = ttl.map_or(self.settings.ttl, |ttl| ttl.0);
+        let expires = (ttl > 0).then(|| now + ttl);
+        let deadline = deadline.map(|at| at.0);
+        let header_bytes: usize =
+            headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let replaced = replaces.map(|name| self.find(&name).map(|job| job.seq));
+
+        let mut reasons = Vec::new();
+        if self.publishing_paused.is_some() {
+            reasons.push(Refusal::Paused);
+        }
+        if replaced == Some(None) {
+            reasons.push(Refusal::NoSuchJob);
+        }
+        let replaced = replaced.flatten();
+        if let Some(id) = *id {
+            if self.find_id(id).is_some_and(|job| Some(job.seq) != replaced) {
+                reasons.push(Refusal::Duplicate(id.to_owned()));
+            }
+        }
+        reasons.extend(self.ends_before(due, expires, deadline));
+        reasons.extend(
+            bodies.iter().filter_map(|body| self.settings.too_big(body.len() + header_bytes)),
+        );
+        reasons.extend(self.settings.too_big(header_bytes * bodies.len()));
+        let len = self.jobs.len() + bodies.len() - usize::from(replaced.is_some());
+        let max = self.settings.max_len;
+        if max > 0 && len as u64 > max {
+            reasons.push(Refusal::Full { max });
+        }
+        if !reasons.is_empty() {
+            return Err(reasons);
+        }
+
+        if let Some(replaced) = replaced {
+            self.counters.replaced += 1;
+            self.remove(replaced);
+        }
+        let mut published = Vec::new();
+        for body in bodies {
+            self.published += 1;
+            let seq = self.published;
+            self.counters.published += 1;
+            self.jobs.push(Job {
+                seq,
+                id: id.unwrap_or_default().to_owned(),
+                published: now,
+                due,
+                body: body.to_vec(),
+                headers: (headers.iter())
+                    .map(|(name, value)| (name.to_vec(), value.to_vec()))
+                    .collect(),
+                tries: tries.unwrap_or(self.settings.tries),
+                ttr: ttr.map_or(self.settings.ttr, |ttr| ttr.0),
+                backoff: backoff.unwrap_or(self.settings.backoff),
+                retain: retain.unwrap_or(self.settings.retain),
+                priority: priority.unwrap_or(self.settings.priority),
+                job_type: job_type.unwrap_or_default().to_vec(),
+                expires,
+                deadline,
+                deliveries: 0,
+                failures: 0,
+                error: None,
+                result: None,
+                version: 1,
+                place: Place::Delayed { until: due },
+                draw: None,
+                watched: false,
+            });
+            if due == now {
+                self.ready_at_tail(seq);
+            }
+            published.push(seq);
+        }
+        Ok(Reply::Published(published))
+    }
+
+    /// Why a job that is due then cannot be accepted, if its life ends before.
+    fn ends_before(
+        &self,
+        due: u64,
+        expires: Option<u64>,
+        deadline: Option<u64>,
+    ) -> impl Iterator<Item = Refusal> {
+        let expired = expires.filter(|&end| end < due).map(|_| Refusal::ExpiresBeforeDue);
+        let overdue = deadline.filter(|&end| end < due).map(|_| Refusal::OverdueBeforeDue);
+        expired.into_iter().chain(overdue)
+    }
+
+    fn settle(&mut self, names: &[JobRef<'_>], verdict: Verdict<'_>) -> Answer {
+        use StateKind::{Dead, Delayed, Leased, Ready};
+        let kept = |error: &[u8]| error[..error.len().min(ERROR_BYTES_MAX)].to_vec();
+        let done = match verdict {
+            Verdict::Ack => self.each(names, &[Leased], |model, seq| {
+                model.counters.acked += 1;
+                model.complete(seq, None, None);
+            }),
+            Verdict::Fulfill { result, retain } => {
+                if let Some(refusal) = self.settings.too_big(result.len()) {
+                    return Err(vec![refusal]);
+                }
+                self.each(names, &[Delayed, Ready, Leased, Dead], |model, seq| {
+                    model.counters.fulfilled += 1;
+                    model.complete(seq, Some(result), retain);
+                })
+            }
+            Verdict::Nack { delay, error } => self.each(names, &[Leased], |model, seq| {
+                model.counters.nacked += 1;
+                if let Some(error) = error {
+                    model.job(seq).error = Some(kept(error));
+                }
+                model.fail(seq, delay.map_or(Wait::Backoff, |delay| Wait::Span(delay.0)));
+            }),
+            Verdict::Release { delay } => {
+                let mut names = names.to_vec();
+                if delay.0 == 0 {
+                    // Each goes before all others, so that the first named is first in the end.
+                    names.reverse();
+                }
+                self.each(&names, &[Leased], |model, seq| {
+                    model.counters.released += 1;
+                    let now = model.clock;
+                    let job = model.job(seq);
+                    if matches!(&job.place, Place::Leased { holder, .. } if holder.counted) {
+                        job.deliveries -= 1;
+                    }
+                    if delay.0 > 0 {
+                        model.delay(seq, now + delay.0);
+                    } else {
+                        job.due = now;
+                        model.ready_at_head(seq);
+                    }
+                })
+            }
+            Verdict::Bury { error } => self.each(names, &[Delayed, Ready, Leased], |model, seq| {
+                if let Some(error) = error {
+                    model.job(seq).error = Some(kept(error));
+                }
+                model.bury(seq);
+            }),
+        };
+        Ok(Reply::Done(done))
+    }
+
+    fn touch(&mut self, name: &JobRef<'_>, ttr: Option<u64>) -> Option<u64> {
+        let (now, seq) = (self.clock, self.find(name)?.seq);
+        let job = self.job(seq);
+        let latest = job.deadline.unwrap_or(NEVER);
+        let Place::Leased { until, holder, .. } = &mut job.place else { return None };
+        let own = if holder.ttr.0 > 0 { holder.ttr.0 } else { job.ttr };
+        *until = (now + ttr.unwrap_or(own)).min(latest);
+        let until = *until;
+        self.counters.touched += 1;
+        Some(until)
+    }
+
+    fn update(&mut self, name: &JobRef<'_>, change: &Change<'_>) -> Answer {
+        let now = self.clock;
+        let Change { body, due, priority, ttl, tries, if_version } = change;
+        let Some(job) = self.find(name).cloned() else { return Err(vec![Refusal::NoSuchJob]) };
+        let state = job.place.kind();
+        if if_version.is_some_and(|version| version != job.version) {
+            return Ok(Reply::Updated(None));
+        }
+
+        let waits = matches!(state, StateKind::Delayed | StateKind::Ready);
+        let mut reasons = Vec::new();
+        if state == StateKind::Completed || due.is_some() && !waits {
+            reasons.push(Refusal::WrongState(state));
+        }
+        if let Some(body) = body {
+            let headers = job.headers.iter().map(|(name, value)| name.len() + value.len());
+            reasons.extend(self.settings.too_big(body.len() + headers.sum::<usize>()));
+        }
+        let expires = match ttl {
+            None => job.expires,
+            Some(ttl) => (ttl.0 > 0).then(|| now + ttl.0),
+        };
+        let instant = due.map(|due| instant(due, now));
+        if waits && (due.is_some() || ttl.is_some()) {
+            let until = match job.place {
+                Place::Delayed { until } => until,
+                // Due already, whatever ends now.
+                _ => 0,
+            };
+            // Unwritten: who says nothing of the instant does not break the deadline.
+            let deadline = job.deadline.filter(|_| due.is_some());
+            reasons.extend(self.ends_before(instant.unwrap_or(until), expires, deadline));
+        }
+        if let Some(tries) = *tries {
+            let needed = match &job.place {
+                Place::Delayed { .. } | Place::Ready { .. } => job.deliveries + 1,
+                Place::Leased { holder, .. } if !holder.counted => job.deliveries + 1,
+                Place::Leased { .. } => job.deliveries,
+                Place::Completed { .. } | Place::Dead { .. } => 0,
+            };
+            if tries < needed {
+                reasons.push(Refusal::TooFewTries { deliveries: job.deliveries });
+            }
+        }
+        if !reasons.is_empty() {
+            return Err(reasons);
+        }
+
+        let seq = job.seq;
+        let job = self.job(seq);
+        job.version += 1;
+        job.expires = expires;
+        if let Some(body) = body {
+            job.body = body.to_vec();
+        }
+        if let Some(tries) = *tries {
+            job.tries = tries;
+        }
+        let moves_lane = priority.is_some_and(|priority| priority != job.priority);
+        if let Some(priority) = *priority {
+            job.priority = priority;
+        }
+        if moves_lane {
+            self.move_to_tail(seq);
+        }
+        if let Some(instant) = instant {
+            let job = self.job(seq);
+            if state == StateKind::Delayed && instant == now {
+                job.due = now;
+            }
+            if instant > now {
+                self.delay(seq, instant);
+            } else if state == StateKind::Delayed {
+                self.ready_at_tail(seq);
+            }
+        }
+        self.counters.updated += 1;
+        Ok(Reply::Updated(Some(self.job(seq).version)))
+    }
+}
+
+/// The wait of a job that failed.
+#[derive(Clone, Copy, Debug)]
+enum Wait {
+    Span(u64),
+    Backoff,
+}
+
+/// When the job's life ends in any case.
+fn end_of(job: &Job) -> u64 {
+    job.expires.unwrap_or(NEVER).min(job.deadline.unwrap_or(NEVER))
+}
+
+/// Since when a job is ready, if it is.
+fn since(job: &Job) -> Option<u64> {
+    match job.place {
+        Place::Ready { since, .. } => Some(since),
+        _ => None,
+    }
+}
+
+fn instant(due: Due, now: u64) -> u64 {
+    match due {
+        Due::Now => now,
+        Due::In(span) => now + span.0,
+        Due::At(at) => at.0.max(now),
+    }
+}

@@ -1,0 +1,490 @@
+//! The engine and the model, told the same story.
+
+use std::collections::{HashMap, HashSet};
+
+use jobq_engine::{
+    Config, Consume, Cursor, Job, Listing, Operation, Outcome, Queue, Refusal, Request, Slot,
+    State, StateKind, Terms, Ulid, UnixMillis,
+};
+
+use super::{
+    met,
+    reference::{self, Answer, Ending, Model, Place, Reply},
+};
+use crate::{command::Command, support::Dice};
+
+/// What went differently, or that could not be.
+pub type Verdict = Result<(), String>;
+
+type Answers = (Answer, Result<Outcome, Refusal>);
+
+pub struct Trial {
+    pub queue: Queue,
+    pub model: Model,
+    /// What was asked, and refused, in words.
+    pub met: HashSet<&'static str>,
+    pub refused: HashSet<&'static str>,
+    walk: Option<Walk>,
+    // How the model calls the jobs that are watched.
+    watched: HashMap<Ulid, String>,
+}
+
+/// Somebody goes from page to page while the queue goes on.
+struct Walk {
+    state: StateKind,
+    reverse: bool,
+    after: Option<Cursor>,
+    /// Jobs that have kept their place since the walk began, and have not been met.
+    owed: Vec<reference::Job>,
+    /// The job that the last page ended with, as it was.
+    anchor: Option<reference::Job>,
+}
+
+/// What a command made of a queue, in the words of the model.
+#[derive(Debug)]
+pub enum Told {
+    Ids(Vec<String>),
+    Receipts(Vec<String>),
+    Nothing,
+}
+
+macro_rules! same {
+    ($what:expr, $engine:expr, $model:expr) => {
+        let (engine, model) = ($engine, $model);
+        if engine != model {
+            return Err(format!("{}: engine {engine:?}, model {model:?}", $what));
+        }
+    };
+}
+
+impl Trial {
+    pub fn new() -> Self {
+        Self {
+            queue: Queue::new(7),
+            model: Model::default(),
+            met: HashSet::new(),
+            refused: HashSet::new(),
+            walk: None,
+            watched: HashMap::new(),
+        }
+    }
+
+    /// Performs a command on both, and compares what they answer and all that can be seen of them.
+    pub fn perform(&mut self, command: &Command, dice: &mut Dice) -> Result<Told, String> {
+        let before = self.queue.digest();
+        let (expected, outcome) = match command.request() {
+            None => match command {
+                Command::Lease { ids, .. } if !self.knows(ids) => return Ok(Told::Nothing),
+                _ => {
+                    self.apply(command.operation(&self.queue).expect("an operation of the log"))?
+                }
+            },
+            Some(Request::Consume(consume)) => {
+                let chosen = self.queue.choose(Request::Consume(consume.clone()));
+                self.check_choice(&consume, &chosen)?;
+                match chosen {
+                    Ok(Some(operation)) => self.apply(operation)?,
+                    _ => return self.compare(dice).map(|()| Told::Nothing),
+                }
+            }
+            Some(Request::Act(action)) => match self.queue.choose(action.clone()) {
+                Ok(Some(operation)) => self.apply(operation)?,
+                Ok(None) => return Err("an action came to nothing".into()),
+                Err(refusal) => (self.expect(&action.into())?, Err(refusal)),
+            },
+        };
+        let is_change = matches!(&outcome, Ok(outcome) if outcome.is_change());
+        if !is_change {
+            same!("a digest after no change", self.queue.digest(), before);
+        }
+        let told = self.check_answer(outcome, expected)?;
+        for id in self.model.drawn() {
+            self.adopt_wait(&id, &self.queue.clone())?;
+        }
+        self.compare(dice)?;
+        Ok(told)
+    }
+
+    fn knows(&self, ids: &[String]) -> bool {
+        ids.iter().all(|id| self.queue.find_id(id).is_some())
+    }
+
+    /// What the model and the engine answer to an operation.
+    fn apply(&mut self, operation: Operation<'_>) -> Result<Answers, String> {
+        Ok((self.expect(&operation)?, self.queue.apply(operation)))
+    }
+
+    /// What the model answers to an operation.
+    fn expect(&mut self, operation: &Operation<'_>) -> Result<Answer, String> {
+        self.met.extend(met::words(operation));
+        Ok(match operation {
+            Operation::Tick { now, budget } => self.tick(*now, *budget)?,
+            Operation::Term { seed: _, tokens } => self.model.begin_term(*tokens),
+            Operation::Lease(lease) => {
+                let ids: Vec<_> = lease.jobs.iter().map(|&slot| self.id(slot)).collect();
+                self.model.lease(&ids, &lease.holder.to_owned())
+            }
+            Operation::Act(action) => self.model.act(action),
+        })
+    }
+
+    /// Ticks the model one transition after the other, beside a copy of the engine that tells what
+    /// each has drawn; so it is compared as well that a budget in slices comes to the same.
+    fn tick(&mut self, now: UnixMillis, budget: u32) -> Result<Answer, String> {
+        let mut slow = self.queue.clone();
+        self.model.set_clock(now.0);
+        let mut done = 0;
+        while done < budget {
+            let stepped = u32::from(self.model.step());
+            let outcome = slow.apply(Operation::Tick { now, budget: 1 });
+            same!("a tick by one", outcome, Ok(Outcome::Ticked(stepped)));
+            for id in self.model.drawn() {
+                self.adopt_wait(&id, &slow)?;
+            }
+            if stepped == 0 {
+                break;
+            }
+            done += 1;
+        }
+        slow.apply(Operation::Tick { now, budget: 0 }).expect("the time is told");
+        let mut fast = self.queue.clone();
+        fast.apply(Operation::Tick { now, budget }).expect("a tick is not refused");
+        same!("a tick in slices", slow.digest(), fast.digest());
+        Ok(Ok(Reply::Ticked(done)))
+    }
+
+    fn adopt_wait(&mut self, id: &str, queue: &Queue) -> Verdict {
+        let slot = queue.find_id(id).ok_or_else(|| format!("{id} is gone and should wait"))?;
+        match queue.job(slot).state {
+            State::Delayed { until } => self.model.adopt_wait(id, until.0),
+            other => Err(format!("{id} is {other:?} and should wait")),
+        }
+    }
+
+    fn id(&self, slot: Slot) -> String {
+        self.queue.job(slot).id().to_string()
+    }
+
+    fn check_choice(
+        &self,
+        consume: &Consume<'_>,
+        chosen: &Result<Option<Operation<'_>>, Refusal>,
+    ) -> Verdict {
+        let mut expected = self.model.peek();
+        expected.truncate(consume.count as usize);
+        let ids = match chosen {
+            Ok(None) => Vec::new(),
+            Ok(Some(Operation::Lease(lease))) => {
+                same!("the holder", &lease.holder, &consume.holder);
+                lease.jobs.iter().map(|&slot| self.id(slot)).collect()
+            }
+            other => return Err(format!("a consume chose {other:?}")),
+        };
+        same!("the choice", ids, expected);
+        Ok(())
+    }
+
+    /// Compares the answers, and tells the model what only the engine knows.
+    fn check_answer(
+        &mut self,
+        outcome: Result<Outcome, Refusal>,
+        expected: Answer,
+    ) -> Result<Told, String> {
+        let (outcome, reply) = match (outcome, expected) {
+            (Ok(outcome), Ok(reply)) => (outcome, reply),
+            (Err(refusal), Err(reasons)) => {
+                let fits = |reason: &Refusal| match (reason, &refusal) {
+                    // Only for people, and never a client's.
+                    (Refusal::Diverged(_), Refusal::Diverged(_)) => true,
+                    _ => *reason == refusal,
+                };
+                if !reasons.iter().any(fits) {
+                    return Err(format!("engine refused: {refusal:?}, model: {reasons:?}"));
+                }
+                self.refused.insert(met::reason(&refusal));
+                return Ok(Told::Nothing);
+            }
+            (outcome, expected) => {
+                return Err(format!("engine answered {outcome:?}, model {expected:?}"))
+            }
+        };
+        match (outcome, reply) {
+            (Outcome::Ticked(engine), Reply::Ticked(model)) => {
+                same!("transitions", engine, model);
+            }
+            (Outcome::Published(slots), Reply::Published(seqs)) => {
+                same!("jobs published", slots.len(), seqs.len());
+                let ids: Vec<_> = slots.iter().map(|&slot| self.id(slot)).collect();
+                for (seq, id) in seqs.into_iter().zip(&ids) {
+                    self.model.adopt_id(seq, id)?;
+                }
+                return Ok(Told::Ids(ids));
+            }
+            (Outcome::Leased(leased), Reply::Leased(ids)) => {
+                let engine: Vec<_> = leased.iter().map(|&(slot, _)| self.id(slot)).collect();
+                same!("jobs leased", &engine, &ids);
+                let mut receipts = Vec::new();
+                for (id, (_, token)) in ids.iter().zip(leased) {
+                    self.model.adopt_token(id, token.0)?;
+                    receipts.push(format!("{id}@{}", token.0));
+                }
+                return Ok(Told::Receipts(receipts));
+            }
+            (Outcome::Done(engine), Reply::Done(model)) => {
+                same!("jobs done", engine, model);
+            }
+            (Outcome::Touched(engine), Reply::Touched(model)) => {
+                let engine: Vec<_> = engine.into_iter().map(|at| at.map(|at| at.0)).collect();
+                same!("leases touched", engine, model);
+            }
+            (Outcome::Updated(engine), Reply::Updated(model)) => {
+                same!("the version", engine, model);
+            }
+            (Outcome::Configured, Reply::Configured) => {}
+            (outcome, reply) => {
+                return Err(format!("engine answered {outcome:?}, model {reply:?}"))
+            }
+        }
+        Ok(Told::Nothing)
+    }
+
+    /// Watches jobs on both sides.
+    pub fn watch(&mut self, ids: &[String]) {
+        for id in ids {
+            let slot = self.queue.find_id(id).expect("it was published just now");
+            self.queue.watch(slot);
+            self.watched.insert(self.queue.job(slot).ulid, id.clone());
+            self.model.watch(id);
+        }
+    }
+
+    /// Compares all that can be seen.
+    fn compare(&mut self, dice: &mut Dice) -> Verdict {
+        self.queue.check_invariants().map_err(|broken| broken.to_string())?;
+        self.compare_jobs()?;
+        let (queue, model) = (&self.queue, &self.model);
+        let instant = |at: Option<UnixMillis>| at.map(|at| at.0);
+        same!("the clock", queue.clock().0, model.clock);
+        for (engine, model) in queue.counters().named().into_iter().zip(model.counters.named()) {
+            same!("a counter", engine, model);
+        }
+        same!("the counters", queue.counters(), &model.counters);
+        same!("when it is due", instant(queue.next_due()), model.next_due());
+        same!("tasks left", queue.tasks_left(), model.tasks_left());
+        same!("when it is idle", instant(queue.idle_ends()), model.idle_ends());
+        same!("the oldest ready", instant(queue.oldest_ready()), model.oldest_ready());
+        same!("publishing", instant(queue.pauses().publishing), model.publishing_paused);
+        same!("consuming", instant(queue.pauses().consuming), model.consuming_paused);
+        let line: Vec<_> = queue.peek(usize::MAX).into_iter().map(|slot| self.id(slot)).collect();
+        same!("the line", &line, &model.peek());
+        let may_serve = model.len_of(StateKind::Ready) > 0 && model.consuming_paused.is_none();
+        same!("handing out", queue.hands_out(), may_serve);
+        self.compare_config()?;
+        self.compare_lists(dice)?;
+        self.go_on_walking(dice)?;
+        self.compare_endings()
+    }
+
+    fn compare_jobs(&self) -> Verdict {
+        for state in StateKind::ALL {
+            let (engine, model) = (self.queue.len_of(state), self.model.len_of(state));
+            same!(format!("how many are {}", state.name()), engine, model);
+        }
+        same!("how many there are", self.queue.len(), self.model.jobs.len());
+        for job in &self.model.jobs {
+            let slot = self.queue.find_id(&job.id);
+            let slot = slot.ok_or_else(|| format!("{} is gone, model has {job:?}", job.id))?;
+            let id = &job.id;
+            self.compare_job(self.queue.job(slot), job).map_err(|why| format!("{id}: {why}"))?;
+        }
+        Ok(())
+    }
+
+    fn compare_job(&self, engine: &Job, model: &reference::Job) -> Verdict {
+        let queue = &self.queue;
+        let instant = |at: Option<UnixMillis>| at.map(|at| at.0);
+        same!("the id", engine.id().to_string(), model.id.clone());
+        same!("when it was published", engine.ulid.millis().0, model.published);
+        same!("the body", &*engine.body, &*model.body);
+        let headers: Vec<_> =
+            engine.headers().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+        same!("the headers", &headers, &model.headers);
+        // What is left of the time to live is seen by when it ends.
+        let Terms { tries, ttr, ttl: _, backoff, retain, priority, job_type } =
+            queue.terms_of(engine);
+        same!("the tries", *tries, model.tries);
+        same!("the ttr", ttr.0, model.ttr);
+        same!("the backoff", *backoff, model.backoff);
+        same!("the retention", *retain, model.retain);
+        same!("the priority", *priority, model.priority);
+        same!("the type", &**job_type, &*model.job_type);
+        same!("the deliveries", engine.deliveries, model.deliveries);
+        same!("the failures", engine.failures, model.failures);
+        same!("the error", engine.error(), model.error.as_deref());
+        same!("the result", engine.result(), model.result.as_deref());
+        same!("the version", engine.version(), model.version);
+        same!("the deadline", instant(engine.deadline()), model.deadline);
+        if !model.place.kind().is_final() {
+            same!("when it expires", instant(queue.expires_at(engine)), model.expires);
+        }
+        let place = match (&engine.state, &model.place) {
+            (State::Delayed { until }, _) => Place::Delayed { until: until.0 },
+            (State::Ready { since }, Place::Ready { turn, .. }) => {
+                Place::Ready { since: since.0, turn: *turn }
+            }
+            (State::Leased { token, deadline, .. }, _) => Place::Leased {
+                token: token.0,
+                until: deadline.0,
+                holder: queue.holder_of(engine).ok_or("nobody holds it")?.clone(),
+            },
+            (State::Completed { since, until }, Place::Completed { turn, .. }) => {
+                Place::Completed { since: since.0, until: until.0, turn: *turn }
+            }
+            (State::Dead { since }, Place::Dead { turn, .. }) => {
+                Place::Dead { since: since.0, turn: *turn }
+            }
+            (state, place) => return Err(format!("engine {state:?}, model {place:?}")),
+        };
+        same!("the state", &place, &model.place);
+        same!("when it is due", engine.due().0, model.due);
+        Ok(())
+    }
+
+    fn compare_config(&self) -> Verdict {
+        let settings = &self.model.settings;
+        let Config {
+            defaults: Terms { tries, ttr, ttl, backoff, retain, priority, job_type },
+            max_len,
+            max_body,
+            dead_max,
+            dead_age,
+            expired,
+            lapse,
+            idle_expire,
+        } = self.queue.config();
+        same!("setting tries", *tries, settings.tries);
+        same!("setting ttr", ttr.0, settings.ttr);
+        same!("setting ttl", ttl.0, settings.ttl);
+        same!("setting backoff", *backoff, settings.backoff);
+        same!("setting retain", *retain, settings.retain);
+        same!("setting priority", *priority, settings.priority);
+        same!("a default type", job_type.len(), 0);
+        same!("setting maxlen", *max_len, settings.max_len);
+        same!("setting maxbody", *max_body, settings.max_body);
+        same!("setting dead-max", *dead_max, settings.dead_max);
+        same!("setting dead-age", dead_age.0, settings.dead_age);
+        same!("setting expired", *expired, settings.expired);
+        same!("setting lapse", *lapse, settings.lapse);
+        same!("setting idle-expire", idle_expire.0, settings.idle_expire);
+        Ok(())
+    }
+
+    /// Pages through the jobs of each state.
+    fn compare_lists(&self, dice: &mut Dice) -> Verdict {
+        for state in StateKind::ALL {
+            let reverse = dice.one_in(2);
+            let job_type = dice.maybe(20, |dice| dice.pick(&[b"mail".as_slice(), b""]));
+            let min_age = dice.maybe(20, |dice| dice.below(200));
+            let max_age = dice.maybe(20, |dice| dice.below(500));
+            let mut listing = Listing {
+                state,
+                reverse,
+                after: None,
+                count: dice.pick(&[1, 2, 3, 1_000]),
+                job_type,
+                min_age: min_age.map(jobq_engine::Millis),
+                max_age: max_age.map(jobq_engine::Millis),
+            };
+            let mut listed = Vec::new();
+            loop {
+                let page = self.queue.list(&listing);
+                if page.jobs.len() > listing.count {
+                    return Err(format!("a page of {} for {listing:?}", page.jobs.len()));
+                }
+                listed.extend(page.jobs.into_iter().map(|slot| self.id(slot)));
+                if page.next.is_none() {
+                    break;
+                }
+                listing.after = page.next;
+            }
+            let mut wanted = self.model.in_order(state);
+            if reverse {
+                wanted.reverse();
+            }
+            wanted.retain(|job| {
+                let age = self.model.clock - job.published;
+                job_type.is_none_or(|name| *name == *job.job_type)
+                    && min_age.is_none_or(|min| age >= min)
+                    && max_age.is_none_or(|max| age <= max)
+            });
+            let wanted: Vec<_> = wanted.into_iter().map(|job| job.id.clone()).collect();
+            same!(format!("the list of {listing:?}"), &listed, &wanted);
+        }
+        Ok(())
+    }
+
+    /// Turns a page now and then. Every job that keeps its place meanwhile has to be met.
+    fn go_on_walking(&mut self, dice: &mut Dice) -> Verdict {
+        let Some(walk) = &mut self.walk else {
+            if dice.one_in(10) {
+                let state = dice.pick(&StateKind::ALL);
+                let owed = self.model.in_order(state).into_iter().cloned().collect();
+                let reverse = dice.one_in(2);
+                self.walk = Some(Walk { state, reverse, after: None, owed, anchor: None });
+            }
+            return Ok(());
+        };
+        walk.owed.retain(|job| self.model.find_seq(job.seq).is_some_and(|now| is_same(job, now)));
+        if let Some(anchor) = &walk.anchor {
+            let now = self.model.find_seq(anchor.seq);
+            let is_back =
+                |now: &reference::Job| now.place.kind() == walk.state && !is_same(anchor, now);
+            if now.is_some_and(is_back) {
+                // It may have come back as of the same instant, and is taken for one that stayed.
+                self.walk = None;
+                return Ok(());
+            }
+        }
+        if dice.one_in(3) {
+            return Ok(());
+        }
+        let page = self.queue.list(&Listing {
+            state: walk.state,
+            reverse: walk.reverse,
+            after: walk.after,
+            count: dice.pick(&[1, 1, 2, 3]),
+            job_type: None,
+            min_age: None,
+            max_age: None,
+        });
+        for slot in page.jobs {
+            let id = self.queue.job(slot).id().to_string();
+            walk.owed.retain(|job| job.id != id);
+            walk.anchor = self.model.find_id(&id).cloned();
+        }
+        walk.after = page.next;
+        if walk.after.is_none() {
+            let missed: Vec<_> = walk.owed.iter().map(|job| job.id.clone()).collect();
+            let state = walk.state;
+            self.walk = None;
+            same!(format!("jobs missed by a walk, {}", state.name()), missed, Vec::<String>::new());
+        }
+        Ok(())
+    }
+
+    fn compare_endings(&mut self) -> Verdict {
+        let endings = self.queue.take_endings().into_iter().map(|ending| {
+            let id = self.watched[&ending.ulid].clone();
+            let result = ending.result.map(Vec::from);
+            Ending { id, state: ending.state, result }
+        });
+        same!("endings", endings.collect::<Vec<_>>(), std::mem::take(&mut self.model.endings));
+        Ok(())
+    }
+}
+
+/// Whether a job is where it was, in its state and among the others there.
+fn is_same(before: &reference::Job, now: &reference::Job) -> bool {
+    let ends = |job: &reference::Job| (job.priority, job.expires, job.deadline);
+    before.place == now.place && ends(before) == ends(now)
+}
