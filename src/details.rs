@@ -68,6 +68,7 @@ pub fn of<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
         ("ttl-left", expires_at.map_or(Value::Null, |at| number(at.since(queue.clock()).0))),
         ("deadline", instant(job.deadline())),
         ("error", bytes(job.error())),
+        ("failed-at", instant(job.failed_at())),
         ("version", number(job.version())),
         ("why", bytes(why(queue, state).map(str::as_bytes))),
     ]

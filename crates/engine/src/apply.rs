@@ -116,9 +116,9 @@ impl Queue {
             return;
         }
         if is_unfinished && is_over(job.deadline()) {
-            let is_leased = matches!(job.state, State::Leased { .. });
-            let job = &mut self.jobs[slot];
-            job.failures = job.failures.saturating_add(u32::from(is_leased));
+            if matches!(job.state, State::Leased { .. }) {
+                self.count_failure(slot);
+            }
             self.counters.overdue += 1;
             self.die(slot);
             return;
@@ -385,13 +385,20 @@ impl Queue {
 
     /// Ends a failed attempt: as `otherwise` says, or in death when the tries are used up.
     fn fail(&mut self, slot: Slot, otherwise: Event) {
-        let job = &mut self.jobs[slot];
-        job.failures = job.failures.saturating_add(1);
+        self.count_failure(slot);
+        let job = &self.jobs[slot];
         if job.deliveries >= self.terms.get(job.terms).tries {
             self.die(slot);
         } else {
             self.shift(slot, otherwise);
         }
+    }
+
+    fn count_failure(&mut self, slot: Slot) {
+        let now = self.clock;
+        let job = &mut self.jobs[slot];
+        job.failures = job.failures.saturating_add(1);
+        self.change_extra(slot, |extra| extra.failed_at = Some(now));
     }
 
     /// How a failed job goes on by its own backoff.

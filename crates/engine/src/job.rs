@@ -51,6 +51,8 @@ pub struct Extra {
     pub headers: Option<Headers>,
     /// What went wrong last.
     pub error: Option<Box<[u8]>>,
+    /// When an attempt last failed.
+    pub failed_at: Option<UnixMillis>,
     /// What came of the work.
     pub result: Option<Box<[u8]>>,
     /// How often the job was changed in place.
@@ -108,6 +110,12 @@ impl Job {
     #[must_use]
     pub fn error(&self) -> Option<&[u8]> {
         self.extra.as_ref()?.error.as_deref()
+    }
+
+    /// When an attempt last failed: was nacked, lapsed, or met the deadline.
+    #[must_use]
+    pub fn failed_at(&self) -> Option<UnixMillis> {
+        self.extra.as_ref()?.failed_at
     }
 
     /// Grows with each change in place; a new job has version 1.

@@ -37,6 +37,7 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("ttl-left", "milliseconds until then, by the queue's clock; null likewise"),
     ("deadline", "when it is dead if it is not finished by then; null if it has no `DEADLINE`"),
     ("error", "what went wrong last; null if nobody said so"),
+    ("failed-at", "when an attempt last failed or ran out of time; null if none has"),
     ("version", "1, and 1 more for each `JQ.UPDATE`"),
     (
         "why",

@@ -54,6 +54,7 @@ fn a_worker_that_asks_is_told_everything_but_the_body_twice() {
         let headers = details.field("headers");
         assert_eq!(headers.pairs(), [("trace".into(), bulk("7")), ("lang".into(), bulk("de"))]);
         let instant = |name| details.field(name).int();
+        assert!(instant("failed-at") >= instant("published-at"));
         let published = instant("published-at");
         assert!(instant("due") >= published && instant("leased-until") > published);
         assert_eq!(instant("expires-at"), published + 7_200_000);

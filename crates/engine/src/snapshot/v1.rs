@@ -106,6 +106,7 @@ struct JobV1<'a> {
     headers: Option<&'a [u8]>,
     #[serde(with = "serde_bytes")]
     error: Option<&'a [u8]>,
+    failed_at: Option<u64>,
     #[serde(with = "serde_bytes")]
     result: Option<&'a [u8]>,
     #[serde(with = "serde_bytes")]
@@ -275,6 +276,7 @@ impl JobWriter {
                 .and_then(|extra| extra.headers.as_ref())
                 .map(Headers::as_bytes),
             error: job.error(),
+            failed_at: job.failed_at().map(|at| at.0),
             result: job.result(),
             body: &job.body,
         };
@@ -345,6 +347,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         deadline: record.deadline.map(instant).transpose()?,
         headers: headers.transpose()?,
         error: record.error.map(Into::into),
+        failed_at: record.failed_at.map(|at| past(at, queue.clock)).transpose()?,
         result: record.result.map(Into::into),
         updates: small(record.updates)?,
     };

@@ -20,7 +20,7 @@ fn the_fields_are_those_of_the_wire_in_their_order() {
     let wire = "id state type body headers priority tries tries-left deliveries failures ttr \
                 backoff retain published-at elapsed due ready-since leased-until worker \
                 completed-since retained-until result dead-since expires-at ttl-left deadline \
-                error version why";
+                error failed-at version why";
     assert_eq!(names.join(" "), wire);
     assert!(names.contains(&NOT_IN_DETAILS));
 }

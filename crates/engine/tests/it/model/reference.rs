@@ -39,6 +39,7 @@ pub struct Job {
     pub deadline: Option<u64>,
     pub deliveries: u32,
     pub failures: u32,
+    pub failed_at: Option<u64>,
     pub error: Option<Vec<u8>>,
     pub result: Option<Vec<u8>>,
     pub version: u64,
@@ -495,6 +496,7 @@ impl Model {
         let job = self.job(seq);
         let failures = job.failures;
         job.failures += 1;
+        job.failed_at = Some(now);
         if job.deliveries >= job.tries {
             return self.die(seq);
         }
@@ -601,10 +603,11 @@ impl Model {
             }
             Transition::Overdue => {
                 self.counters.overdue += 1;
+                let now = self.clock;
                 let job = self.job(seq);
-                // Unwritten: that is a failure, and no lapse.
                 if matches!(job.place, Place::Leased { .. }) {
                     job.failures += 1;
+                    job.failed_at = Some(now);
                 }
                 self.die(seq);
             }
@@ -910,6 +913,7 @@ impl Model {
                 deadline,
                 deliveries: 0,
                 failures: 0,
+                failed_at: None,
                 error: None,
                 result: None,
                 version: 1,

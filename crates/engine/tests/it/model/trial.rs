@@ -320,6 +320,7 @@ impl Trial {
         same!("the type", &**job_type, &*model.job_type);
         same!("the deliveries", engine.deliveries, model.deliveries);
         same!("the failures", engine.failures, model.failures);
+        same!("the last failure", engine.failed_at().map(|at| at.0), model.failed_at);
         same!("the error", engine.error(), model.error.as_deref());
         same!("the result", engine.result(), model.result.as_deref());
         same!("the version", engine.version(), model.version);
