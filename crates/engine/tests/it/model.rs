@@ -2,7 +2,7 @@
 //! After every step the two must agree in all that can be seen. A history in which they do not is
 //! made as short as it gets, and printed.
 //!
-//! `JOBQ_CASES=10000` tells so many histories, `JOBQ_SEED=7` that one. A seed tells another history
+//! `JOBQ_SEEDS=10000` tells so many histories, `JOBQ_SEED=7` that one. A seed tells another history
 //! as soon as there is more to choose from, so what is learned from one becomes a test in
 //! `lifecycle`.
 //!
@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{
     command::Command,
-    support::{Dice, START},
+    support::{for_seeds, Dice, START},
 };
 
 const CASES: u64 = 300;
@@ -38,21 +38,7 @@ type Step = (usize, Command);
 
 #[test]
 fn the_engine_does_what_the_documentation_says() {
-    let number = |name| {
-        let text: String = std::env::var(name).ok()?;
-        Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text:?}")))
-    };
-    let seeds = match number("JOBQ_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("JOBQ_CASES").unwrap_or(CASES),
-    };
-    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    std::thread::scope(|scope| {
-        for worker in 0..workers {
-            let mine = seeds.clone().filter(move |seed| seed % workers == worker);
-            scope.spawn(move || mine.for_each(check));
-        }
-    });
+    for_seeds(CASES, check);
 }
 
 /// Tells the history of this seed, and shortens it if it fails.

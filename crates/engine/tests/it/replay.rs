@@ -4,7 +4,7 @@
 //!
 //! `JOBQ_SEED=7` runs one history, `JOBQ_SEEDS=1000` as many.
 
-use std::{collections::HashSet, ops::Range};
+use std::collections::HashSet;
 
 use jobq_engine::{
     Action, Backoff, Bodies, Change, Digest, Due, Holder, Millis, Outcome, Publish, Queue, Refusal,
@@ -14,7 +14,7 @@ use jobq_engine::{
 
 use crate::{
     command::{answer, perform, Answer, Chosen, Command, Draft},
-    support::{named, reloaded, Dice},
+    support::{for_seeds, named, reloaded, Dice},
 };
 
 const SEEDS: u64 = 50;
@@ -35,14 +35,7 @@ pub const GIVEN_IDS: [&str; 7] = [
 
 #[test]
 fn primary_replica_log_and_snapshot_agree_after_every_step() {
-    let seeds = seeds();
-    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    std::thread::scope(|scope| {
-        for worker in 0..workers {
-            let mine = seeds.clone().filter(move |seed| seed % workers == worker);
-            scope.spawn(move || mine.for_each(|seed| History::new(seed).run()));
-        }
-    });
+    for_seeds(SEEDS, |seed| History::new(seed).run());
 }
 
 #[test]
@@ -83,17 +76,6 @@ fn kind(refusal: &Refusal) -> &'static str {
         Refusal::TooFewTries { .. } => REFUSALS[7],
         Refusal::OverdueBeforeDue => REFUSALS[8],
         Refusal::Diverged(why) => panic!("{why}, though it was chosen"),
-    }
-}
-
-fn seeds() -> Range<u64> {
-    let number = |name| {
-        let text: String = std::env::var(name).ok()?;
-        Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text:?}")))
-    };
-    match number("JOBQ_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("JOBQ_SEEDS").unwrap_or(SEEDS),
     }
 }
 

@@ -18,7 +18,7 @@ use jobq_engine::{
 
 use crate::{
     command::{perform, Answer, Chosen, Command, Draft},
-    support::{load, named, Dice},
+    support::{for_seeds, load, named, number, Dice},
 };
 
 const SEEDS: u64 = 40;
@@ -36,23 +36,11 @@ const LOST_RECORDS_MAX: u64 = 12;
 #[test]
 fn whatever_goes_wrong_nothing_is_lost_and_all_copies_agree() {
     let steps = number("JOBQ_STEPS").unwrap_or(STEPS);
-    let seeds = match number("JOBQ_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("JOBQ_SEEDS").unwrap_or(SEEDS),
-    };
-    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let totals: Vec<Tally> = std::thread::scope(|scope| {
-        let run = |worker: u64| {
-            let mine = seeds.clone().filter(move |seed| seed % workers == worker);
-            scope.spawn(move || mine.map(|seed| World::new(seed).run(steps)).collect::<Vec<_>>())
-        };
-        let threads: Vec<_> = (0..workers).map(run).collect();
-        threads.into_iter().flat_map(|thread| thread.join().expect("a world holds")).collect()
-    });
+    let totals = for_seeds(SEEDS, |seed| World::new(seed).run(steps));
     let mut met = Tally::default();
     totals.iter().flatten().for_each(|(what, times)| *met.entry(what).or_default() += times);
-    println!("{met:#?}");
-    if number("JOBQ_SEED").is_none() {
+    println!("{} worlds: {met:#?}", totals.len());
+    if totals.len() as u64 >= SEEDS {
         for what in EVENTS {
             assert!(met.contains_key(what), "{what} did not happen in {} worlds", totals.len());
         }
@@ -84,11 +72,6 @@ const EVENTS: [&str; 19] = [
     "job expired",
     "job died",
 ];
-
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text:?}")))
-}
 
 /// What a producer wants done until it is told that it was.
 #[derive(Default)]

@@ -419,3 +419,27 @@ impl Dice {
         (self.below(100) < chance).then(|| make(self))
     }
 }
+
+/// A number in the environment.
+pub fn number(name: &str) -> Option<u64> {
+    let text: String = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text:?}")))
+}
+
+/// Runs something for each of `few` seeds, on all cores, and tells what came of them. `JOBQ_SEED`
+/// is the only seed to run, or with `JOBQ_SEEDS` the first of so many.
+pub fn for_seeds<T: Send>(few: u64, run: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let (first, several) = (number("JOBQ_SEED"), number("JOBQ_SEEDS"));
+    let many = several.unwrap_or(if first.is_some() { 1 } else { few });
+    let first = first.unwrap_or(0);
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    std::thread::scope(|scope| {
+        let run = &run;
+        let work = |worker: u64| {
+            let mine = (first..first + many).filter(move |seed| seed % workers == worker);
+            scope.spawn(move || mine.map(run).collect::<Vec<_>>())
+        };
+        let threads: Vec<_> = (0..workers).map(work).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("all seeds hold")).collect()
+    })
+}
