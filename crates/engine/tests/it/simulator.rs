@@ -166,6 +166,7 @@ impl World {
     }
 
     fn step(&mut self) {
+        self.forget_the_gone();
         match self.dice.below(100) {
             0..14 => self.time_passes(),
             14..44 => self.producer_acts(),
@@ -177,6 +178,21 @@ impl World {
             97..98 => self.replica_is_reloaded(),
             98..99 => self.primary_crashes(),
             _ => self.replica_is_promoted(),
+        }
+    }
+
+    /// Forgets what is known of jobs that are long gone, or a long run would go through all of them.
+    fn forget_the_gone(&mut self) {
+        let most = 4 * JOBS_MAX;
+        let lives = |id: &String| self.primary.find_id(id).is_some();
+        if self.acknowledged.len() > most {
+            self.acknowledged.retain(|id, _| lives(id));
+        }
+        if self.latest.len() > most {
+            self.latest.retain(|id, _| lives(id));
+        }
+        if self.deliveries.len() > most {
+            self.deliveries.retain(|id, _| lives(id));
         }
     }
 
