@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use jobq_engine::{Ending, JobRef, Queue, UnixMillis};
+use jobq_engine::{Ending, Job, JobRef, UnixMillis};
 
 use crate::{
     blocking,
@@ -59,8 +59,7 @@ pub fn look_again(context: Context) -> bool {
         let Some(job) = JobRef::parse(&id).map(|job| JobRef { token: None, ..job }) else {
             continue;
         };
-        let is_same =
-            |queue: &Queue| queue.find(&job).is_some_and(|slot| queue.job(slot).ulid == ulid);
+        let is_same = |found: &Job| found.ulid == ulid;
         let ending = match keyspace::watch(context, name.raw(), &job, is_same) {
             Ok(Watched::Unfinished(_)) => continue,
             Ok(Watched::Ended(ending)) => ending,
@@ -75,12 +74,11 @@ pub fn look_again(context: Context) -> bool {
     true
 }
 
-/// How a job has ended; `None` if it has not, or is not there.
-pub fn of(queue: &Queue, job: &JobRef<'_>) -> Option<Ending> {
-    let found = queue.job(queue.find(job)?);
-    let state = found.state.kind();
-    let result = found.result().map(Into::into);
-    state.is_final().then_some(Ending { ulid: found.ulid, state: Some(state), result })
+/// How a job has ended; `None` if it has not.
+pub fn of(job: &Job) -> Option<Ending> {
+    let state = job.state.kind();
+    let result = job.result().map(Into::into);
+    state.is_final().then_some(Ending { ulid: job.ulid, state: Some(state), result })
 }
 
 fn tell_some(place: &Place, ending: Rc<Ending>) {

@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use jobq_engine::{Ending, JobRef, Queue, Ulid};
+use jobq_engine::{Ending, Job, JobRef, Queue, Ulid};
 use redis_module::raw::RedisModuleString;
 
 use crate::{
@@ -75,7 +75,7 @@ pub fn watch(
     context: Context,
     name: *mut RedisModuleString,
     job: &JobRef<'_>,
-    is_meant: impl FnOnce(&Queue) -> bool,
+    is_meant: impl FnOnce(&Job) -> bool,
 ) -> Result<Watched, WrongType> {
     let Some(key) = Key::open(context, name, Mode::Read) else { return Ok(Watched::NoQueue) };
     match find(&key) {
@@ -87,10 +87,10 @@ pub fn watch(
             let (stored, name) = unsafe { (stored.as_mut(), bytes_of(name)) };
             stored.list(context.db(), name);
             let queue = &mut stored.queue;
-            let Some(slot) = queue.find(job).filter(|_| is_meant(queue)) else {
+            let Some(slot) = queue.find(job).filter(|&slot| is_meant(queue.job(slot))) else {
                 return Ok(Watched::NoJob);
             };
-            Ok(match endings::of(queue, job) {
+            Ok(match endings::of(queue.job(slot)) {
                 Some(ending) => Watched::Ended(ending),
                 None => {
                     queue.watch(slot);

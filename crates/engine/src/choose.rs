@@ -66,8 +66,7 @@ impl Queue {
             return Err(Refusal::Paused);
         }
         let bodies = publish.bodies.as_slice();
-        let sizes = publish.headers.iter().map(|(name, value)| name.len() + value.len());
-        let headers: usize = sizes.sum();
+        let headers = bytes_of(publish.headers.iter().copied());
         bodies.iter().try_for_each(|body| self.check_size(headers + body.len()))?;
         // Each job has headers of its own: what is sent once must not become much more than that.
         self.check_size(headers.saturating_mul(bodies.len()))?;
@@ -102,7 +101,7 @@ impl Queue {
             // Nothing will be changed, so nothing can be wrong with it.
             return Ok(());
         }
-        let headers: usize = job.headers().map(|(name, value)| name.len() + value.len()).sum();
+        let headers = bytes_of(job.headers());
         change.body.map_or(Ok(()), |body| self.check_size(headers + body.len()))?;
         let waits = matches!(job.state, State::Delayed { .. } | State::Ready { .. });
         let is_completed = matches!(job.state, State::Completed { .. });
@@ -154,4 +153,9 @@ fn check_revival(revival: &Revival) -> Result<(), Refusal> {
         Some(ttl) if !ttl.is_zero() && ttl < revival.delay => Err(Refusal::ExpiresBeforeDue),
         _ => Ok(()),
     }
+}
+
+/// What headers count against the longest body.
+fn bytes_of<'h>(headers: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> usize {
+    headers.map(|(name, value)| name.len() + value.len()).sum()
 }

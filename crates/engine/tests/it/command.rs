@@ -165,3 +165,33 @@ pub fn perform(queue: &mut Queue, command: &Command) -> Result<(Answer, Option<C
     let logged = outcome.is_change().then_some(logged);
     Ok((answer(queue, outcome), logged))
 }
+
+/// Every reason to refuse.
+pub const REFUSALS: [&str; 10] = [
+    "duplicate",
+    "expires before due",
+    "overdue before due",
+    "too big",
+    "full",
+    "paused",
+    "no such job",
+    "wrong state",
+    "too few tries",
+    "diverged",
+];
+
+/// The word for a refusal.
+pub fn reason(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Duplicate(_) => REFUSALS[0],
+        Refusal::ExpiresBeforeDue => REFUSALS[1],
+        Refusal::OverdueBeforeDue => REFUSALS[2],
+        Refusal::TooBig { .. } => REFUSALS[3],
+        Refusal::Full { .. } => REFUSALS[4],
+        Refusal::Paused => REFUSALS[5],
+        Refusal::NoSuchJob => REFUSALS[6],
+        Refusal::WrongState(_) => REFUSALS[7],
+        Refusal::TooFewTries { .. } => REFUSALS[8],
+        Refusal::Diverged(_) => REFUSALS[9],
+    }
+}

@@ -26,7 +26,7 @@ use self::{
     trial::{Told, Trial},
 };
 use crate::{
-    command::Command,
+    command::{Command, REFUSALS},
     support::{for_seeds, Dice, START},
 };
 
@@ -189,7 +189,7 @@ fn the_histories_meet_everything_that_a_queue_can_do() {
     for word in met::ALL {
         assert!(met.contains(word), "no history has: {word}");
     }
-    for word in met::REFUSALS {
+    for word in REFUSALS {
         assert!(refused.contains(word), "nothing was refused as {word}");
     }
 }

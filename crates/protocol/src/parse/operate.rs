@@ -1,7 +1,8 @@
 //! Changing, moving and removing jobs, and the queue's pauses and configuration.
 
-use jobq_engine::{Change, Due, Millis, Revival, Side, UnixMillis, Which};
+use jobq_engine::{Change, Millis, Revival, Side, Which};
 
+use super::produce::due;
 use crate::{
     args::Args,
     call::Call,
@@ -17,11 +18,7 @@ pub fn update<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     while let Some(word) = args.word()? {
         match word {
             "BODY" => change.body = Some(args.value(word)?),
-            "DELAY" | "AT" if change.due.is_some() => {
-                return Err(args.syntax("DELAY and AT exclude each other"));
-            }
-            "DELAY" => change.due = Some(Due::In(args.span(&range::DELAY)?)),
-            "AT" => change.due = Some(Due::At(args.integer(&range::AT).map(UnixMillis)?)),
+            "DELAY" | "AT" => change.due = Some(due(args, word, change.due.is_some())?),
             "PRIORITY" => change.priority = Some(args.integer(&range::PRIORITY)?),
             "TTL" => change.ttl = Some(args.span(&range::TTL)?),
             "TRIES" => change.tries = Some(args.integer(&range::TRIES)?),

@@ -37,11 +37,7 @@ fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Publish<'a
             "ID" => publish.id = Some(given_id(args.value(word)?)?),
             "TYPE" => wishes.job_type = Some(job_type(args.value(word)?)?),
             "HEADERS" => publish.headers = headers(args)?,
-            "DELAY" | "AT" if publish.due != Due::Now => {
-                return Err(args.syntax("DELAY and AT exclude each other"));
-            }
-            "DELAY" => publish.due = Due::In(args.integer(&range::DELAY).map(Millis)?),
-            "AT" => publish.due = Due::At(args.integer(&range::AT).map(UnixMillis)?),
+            "DELAY" | "AT" => publish.due = due(args, word, publish.due != Due::Now)?,
             "TTL" => wishes.ttl = Some(args.span(&range::TTL)?),
             "TTR" => wishes.ttr = Some(args.span(&range::TTR)?),
             "DEADLINE" => {
@@ -64,6 +60,15 @@ fn given_id(text: &[u8]) -> Result<&str, BadArguments> {
         let message = format!("ID is 1 to 64 letters, digits or . _ : -, not {}", shown(text));
         BadArguments { word: ErrorWord::Range, message }
     })
+}
+
+/// Reads the instant of a job behind `DELAY` or `AT`, of which only one may be named.
+pub fn due(args: &mut Args<'_, '_>, word: &str, is_named: bool) -> Result<Due, BadArguments> {
+    match word {
+        _ if is_named => Err(args.syntax("DELAY and AT exclude each other")),
+        "DELAY" => args.span(&range::DELAY).map(Due::In),
+        _ => args.integer(&range::AT).map(UnixMillis).map(Due::At),
+    }
 }
 
 /// Reads the type of a job.

@@ -1,7 +1,7 @@
 //! Words for all that can be asked of a queue, so that a test can tell what was never asked. No
 //! match here has a wildcard: what is new does not compile until it has a word.
 
-use jobq_engine::{Action, Operation, Refusal, Setting, Side, StateKind, Verdict, Which};
+use jobq_engine::{Action, Operation, Setting, Side, StateKind, Verdict, Which};
 
 /// Every word there is.
 pub const ALL: [&str; 44] = [
@@ -117,35 +117,5 @@ fn setting(setting: &Setting) -> &'static str {
         Setting::Expired(_) => ALL[36],
         Setting::Lapse(_) => ALL[37],
         Setting::IdleExpire(_) => ALL[38],
-    }
-}
-
-/// Every reason to refuse.
-pub const REFUSALS: [&str; 10] = [
-    "duplicate",
-    "expires before due",
-    "overdue before due",
-    "too big",
-    "full",
-    "paused",
-    "no such job",
-    "wrong state",
-    "too few tries",
-    "diverged",
-];
-
-/// The word for a refusal.
-pub fn reason(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::Duplicate(_) => REFUSALS[0],
-        Refusal::ExpiresBeforeDue => REFUSALS[1],
-        Refusal::OverdueBeforeDue => REFUSALS[2],
-        Refusal::TooBig { .. } => REFUSALS[3],
-        Refusal::Full { .. } => REFUSALS[4],
-        Refusal::Paused => REFUSALS[5],
-        Refusal::NoSuchJob => REFUSALS[6],
-        Refusal::WrongState(_) => REFUSALS[7],
-        Refusal::TooFewTries { .. } => REFUSALS[8],
-        Refusal::Diverged(_) => REFUSALS[9],
     }
 }

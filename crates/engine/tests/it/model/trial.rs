@@ -11,7 +11,10 @@ use super::{
     met,
     reference::{self, Answer, Ending, Model, Place, Reply},
 };
-use crate::{command::Command, support::Dice};
+use crate::{
+    command::{reason, Command},
+    support::Dice,
+};
 
 /// What went differently, or that could not be.
 pub type Verdict = Result<(), String>;
@@ -201,7 +204,7 @@ impl Trial {
                 if !reasons.iter().any(fits) {
                     return Err(format!("engine refused: {refusal:?}, model: {reasons:?}"));
                 }
-                self.refused.insert(met::reason(&refusal));
+                self.refused.insert(reason(&refusal));
                 return Ok(Told::Nothing);
             }
             (outcome, expected) => {
