@@ -6,6 +6,7 @@ mod blocking;
 mod cluster;
 mod commands;
 mod examples;
+mod faults;
 mod lifecycle;
 mod log;
 mod mass;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub use aof::Aof;
 pub use client::{Client, Reply};
 pub use module::module_path;
-pub use server::{Options, Server};
+pub use server::{server_name, Options, Server};
 
 /// How long an event may take before a test gives up. Generous: machines are noisy.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -17,6 +17,7 @@ pub struct Options {
     settings: Vec<String>,
     module_arguments: Vec<String>,
     without_module: bool,
+    environment: Vec<(String, String)>,
 }
 
 impl Options {
@@ -34,6 +35,12 @@ impl Options {
     /// Adds an argument for the module.
     pub fn with_module_argument(mut self, argument: &str) -> Self {
         self.module_arguments.push(argument.into());
+        self
+    }
+
+    /// Sets a variable of the process's environment.
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -90,6 +97,11 @@ impl Server {
     /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its process id.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Its directory.
@@ -200,6 +212,11 @@ pub fn binary() -> PathBuf {
     std::env::var_os("JOBQ_SERVER").map_or_else(|| "redis-server".into(), PathBuf::from)
 }
 
+/// The kind of server under test, as a name for people.
+pub fn server_name() -> String {
+    binary().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
 fn spawn(port: u16, options: &Options, directory: &Path) -> Child {
     let log = File::options().create(true).append(true).open(directory.join("log"));
     let log = log.expect("the directory is writable");
@@ -210,6 +227,7 @@ fn spawn(port: u16, options: &Options, directory: &Path) -> Child {
         .arg("--dir")
         .arg(directory)
         .args(&options.settings)
+        .envs(options.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a file can be shared"))
         .stderr(log);
