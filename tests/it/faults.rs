@@ -2,4 +2,9 @@
 //! afterwards of what was promised. docs/reliability.md says what that is, and how often each was
 //! done; scripts/soak does them all with fresh seeds.
 
+mod caller;
+mod check;
+mod crew;
+mod history;
+mod kills;
 mod tally;

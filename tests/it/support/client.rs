@@ -144,6 +144,11 @@ impl Client {
     /// Sends a command and does not wait for the answer.
     #[track_caller]
     pub fn send<A: AsRef<[u8]>>(&mut self, arguments: &[A]) {
+        self.try_send(arguments).expect("the connection takes a command");
+    }
+
+    /// Sends a command, or says why it cannot.
+    pub fn try_send<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> std::io::Result<()> {
         let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
         for argument in arguments {
             let argument = argument.as_ref();
@@ -151,7 +156,7 @@ impl Client {
             bytes.extend(argument);
             bytes.extend(b"\r\n");
         }
-        self.stream.write_all(&bytes).expect("the connection takes a command");
+        self.stream.write_all(&bytes)
     }
 
     /// Reads the next answer.
