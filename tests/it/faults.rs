@@ -5,6 +5,7 @@
 mod caller;
 mod check;
 mod crew;
+mod failover;
 mod history;
 mod kills;
 mod tally;

@@ -19,8 +19,10 @@ use crate::support::{wait_for, Reply};
 
 const PRODUCERS: usize = 2;
 const WORKERS: usize = 4;
-/// So many jobs may wait before producers hold back.
-const BACKLOG_MAX: usize = 400;
+/// With so many jobs ready in a queue, producers hold back.
+const READY_MAX: i64 = 200;
+/// After so many jobs producers look how many are ready.
+const LOOK_EVERY: usize = 10;
 const AN_HOUR: u64 = 3_600_000;
 
 /// Clients at work on some queues.
@@ -35,7 +37,6 @@ struct Shared {
     /// How many replicas have to have what is worth a `WAIT`. None waits with zero.
     replicas: usize,
     stop: AtomicBool,
-    published: AtomicUsize,
     finished: AtomicUsize,
 }
 
@@ -54,7 +55,6 @@ impl Crew {
             queues: queues.iter().map(ToString::to_string).collect(),
             replicas,
             stop: AtomicBool::new(false),
-            published: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
         });
         let client = |number: usize| {
@@ -123,16 +123,24 @@ impl<'a> Person<'a> {
 
     fn produce(mut self) -> Notes {
         while !self.caller.is_over() {
-            let published = self.shared.published.load(Ordering::SeqCst);
-            let finished = self.shared.finished.load(Ordering::SeqCst);
-            if published.saturating_sub(finished) > BACKLOG_MAX {
+            if self.jobs % LOOK_EVERY == 0 && self.is_ahead() {
                 std::thread::park_timeout(Duration::from_millis(1));
                 continue;
             }
-            self.shared.published.fetch_add(1, Ordering::SeqCst);
             self.publish();
         }
         self.notes
+    }
+
+    /// Whether workers cannot keep up.
+    fn is_ahead(&mut self) -> bool {
+        let queue = self.queue();
+        let call = self.call(&words(&["JQ.LEN", &queue, "ready"]));
+        call.and_then(|call| call.reply).is_some_and(|reply| match reply {
+            Reply::Int(ready) => ready > READY_MAX,
+            Reply::Error(line) if is_refusal(&line) => true,
+            other => panic!("{other:?} to JQ.LEN"),
+        })
     }
 
     /// Publishes a job, again and again until an answer comes if its id makes that harmless.

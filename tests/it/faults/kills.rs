@@ -22,7 +22,8 @@ use crate::support::{
     Options, Reply, Server,
 };
 
-const QUEUES: [&str; 2] = ["mail", "fax"];
+/// What crews work on.
+pub const QUEUES: [&str; 2] = ["mail", "fax"];
 
 /// Jobs that are finished between two faults.
 const WORK: usize = 150;

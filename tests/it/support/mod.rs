@@ -5,6 +5,7 @@ mod client;
 pub mod likeness;
 pub mod load;
 mod module;
+mod sentinel;
 mod server;
 
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 pub use aof::Aof;
 pub use client::{Client, Reply};
 pub use module::module_path;
+pub use sentinel::Sentinel;
 pub use server::{server_name, Options, Server};
 
 /// How long an event may take before a test gives up. Generous: machines are noisy.

@@ -136,6 +136,18 @@ impl Server {
         Aof::read(&self.directory.path().join("appendonlydir"))
     }
 
+    /// Whether a field of `INFO section` has this value. False if the server does not say.
+    pub fn tells(&self, section: &str, field: &str, value: &str) -> bool {
+        let told = Client::connect(self.port).and_then(|mut client| {
+            client.try_send(&["INFO", section])?;
+            client.try_read()
+        });
+        let line = format!("{field}:{value}");
+        told.is_ok_and(|info| {
+            matches!(info, Reply::Bulk(_)) && info.text().lines().any(|told| told == line)
+        })
+    }
+
     /// A field of `INFO section`.
     #[track_caller]
     pub fn info(&self, section: &str, field: &str) -> String {
@@ -238,7 +250,7 @@ fn spawn(port: u16, options: &Options, directory: &Path) -> Child {
 }
 
 /// Waits until the server answers. False if it ends before that.
-fn wait_until_up(process: &mut Child, port: u16, directory: &Path) -> bool {
+pub fn wait_until_up(process: &mut Child, port: u16, directory: &Path) -> bool {
     wait_for(&format!("the server: {}", log_of(directory)), || {
         if process.try_wait().expect("a child can be asked").is_some() {
             return Some(false);
@@ -259,7 +271,7 @@ fn log_of(directory: &Path) -> String {
 }
 
 /// A port that is free now, with room for a cluster's second one above it.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
         let port = listener.local_addr().expect("a listener has an address").port();
