@@ -5,6 +5,7 @@ mod client;
 pub mod likeness;
 pub mod load;
 mod module;
+mod proxy;
 mod sentinel;
 mod server;
 
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 pub use aof::Aof;
 pub use client::{Client, Reply};
 pub use module::module_path;
+pub use proxy::Proxy;
 pub use sentinel::Sentinel;
 pub use server::{server_name, Options, Server};
 
