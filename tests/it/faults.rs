@@ -8,4 +8,5 @@ mod crew;
 mod failover;
 mod history;
 mod kills;
+mod partition;
 mod tally;

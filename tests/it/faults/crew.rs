@@ -59,9 +59,11 @@ impl Crew {
         });
         let client = |number: usize| {
             let shared = Arc::clone(&shared);
+            // No two crews of a test have the same seed.
+            let name = format!("{seed}-{number}");
             let random = StdRng::seed_from_u64(seed * 100 + number as u64);
             std::thread::spawn(move || {
-                let person = Person::new(&shared, number, random);
+                let person = Person::new(&shared, name, random);
                 if number < PRODUCERS {
                     person.produce()
                 } else {
@@ -104,7 +106,7 @@ impl Crew {
 
 struct Person<'a> {
     shared: &'a Shared,
-    number: usize,
+    name: String,
     random: StdRng,
     caller: Caller<'a>,
     notes: Notes,
@@ -116,9 +118,9 @@ fn words(line: &[&str]) -> Vec<String> {
 }
 
 impl<'a> Person<'a> {
-    fn new(shared: &'a Shared, number: usize, random: StdRng) -> Self {
+    fn new(shared: &'a Shared, name: String, random: StdRng) -> Self {
         let caller = Caller::new(&shared.place, &shared.stop);
-        Self { shared, number, random, caller, notes: Notes::default(), jobs: 0 }
+        Self { shared, name, random, caller, notes: Notes::default(), jobs: 0 }
     }
 
     fn produce(mut self) -> Notes {
@@ -146,7 +148,7 @@ impl<'a> Person<'a> {
     /// Publishes a job, again and again until an answer comes if its id makes that harmless.
     fn publish(&mut self) {
         self.jobs += 1;
-        let name = format!("{}-{}", self.number, self.jobs);
+        let name = format!("{}-{}", self.name, self.jobs);
         let queue = self.queue();
         let delay =
             if self.random.random_ratio(1, 4) { self.random.random_range(1..80) } else { 0 };
@@ -206,7 +208,7 @@ impl<'a> Person<'a> {
         line.extend([count, ttr, block].map(|n: u64| n.to_string()));
         line.insert(4, "TTR".into());
         line.insert(6, "BLOCK".into());
-        line.extend(words(&["WORKER", &format!("w{}", self.number)]));
+        line.extend(words(&["WORKER", &self.name]));
         if self.shared.queues.len() > 1 {
             let others = self.shared.queues.iter().enumerate().filter(|(place, _)| *place != first);
             line.push("ALSO".into());

@@ -29,7 +29,7 @@ fn replica_of(primary: &Server) -> Server {
 }
 
 /// Makes a server the replica of another, and waits until it has taken what that one has.
-fn follow(replica: &Server, primary: &Server) {
+pub fn follow(replica: &Server, primary: &Server) {
     replica.run(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
     wait_for("the replica", || {
         replica.tells("replication", "master_link_status", "up").then_some(())
@@ -42,7 +42,7 @@ fn wait_for_role(server: &Server, role: &str) {
 }
 
 /// A moment before which all that was answered is on so many replicas.
-fn all_replicated(primary: &Server, replicas: usize) -> Instant {
+pub fn all_replicated(primary: &Server, replicas: usize) -> Instant {
     let moment = Instant::now();
     let mut client = primary.client();
     client.run("INCR barrier");
@@ -51,7 +51,7 @@ fn all_replicated(primary: &Server, replicas: usize) -> Instant {
 }
 
 /// Holds the load for a moment and compares.
-fn are_alike(primary: &Server, replica: &Server) {
+pub fn are_alike(primary: &Server, replica: &Server) {
     freeze(primary);
     replica.catch_up_with(primary);
     assert_alike("the replica", &digests(primary), replica);

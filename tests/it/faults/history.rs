@@ -125,6 +125,13 @@ pub struct History {
 }
 
 impl History {
+    /// Takes in what other clients of the same servers know.
+    pub fn join(&mut self, other: Self) {
+        self.facts.extend(other.facts);
+        self.losses.extend(other.losses);
+        self.unanswered += other.unanswered;
+    }
+
     /// Whether what a request was told holds for good.
     pub fn is_certain(&self, fact: &Fact) -> bool {
         let may_forget = |loss: &Loss| loss.server.is_none_or(|server| server == fact.server);
