@@ -1,6 +1,10 @@
 //! Under pressure: when memory is short, when a lot comes due at once, when much comes and goes.
 
-use crate::support::{load::many, wait_for, Client, Options, Reply, Server};
+use crate::support::{
+    likeness::{assert_alike, digests, freeze, thaw},
+    load::{many, seed, Load},
+    wait_for, Client, Options, Reply, Server,
+};
 
 fn used_memory(client: &mut Client) -> i64 {
     let info = client.run("INFO memory").text();
@@ -195,4 +199,39 @@ fn many_leases_that_lapse_at_once_do_not_hold_up_others() {
     let answers = answers_meanwhile(&mut client, "dead", jobs);
     assert!(answers > ANSWERS_MIN, "{answers}");
     assert_eq!(client.run("JQ.STATS mail").field("lapsed"), Reply::Int(jobs as i64));
+}
+
+/// All ways in which a queue comes into memory and leaves it, in a few seconds also where a server
+/// is watched and slow.
+#[test]
+fn memory_is_taken_and_given_back_by_a_mixed_load_a_reload_and_a_flush() {
+    let server = Server::start(Options::new().with_aof());
+    let mut client = server.client();
+    let mut load = Load::new(&server, &["q0", "q1", "brief"], seed() + 5);
+    load.steps(many(20_000, 400));
+    load.finish();
+    freeze(&server);
+    let queues = digests(&server);
+    for way in ["DEBUG RELOAD", "DEBUG LOADAOF"] {
+        assert_eq!(client.run(way).text(), "OK");
+        assert_alike(way, &queues, &server);
+    }
+    thaw(&server);
+    load.steps(many(2_000, 40));
+    load.finish();
+    let payload = client.run("DUMP q0").bytes().to_vec();
+    for end in [1, payload.len() / 2, payload.len() - 1] {
+        let cut = client.call(&[b"RESTORE".as_slice(), b"cut", b"0", &payload[..end]]);
+        assert!(matches!(cut, Reply::Error(_)), "{cut:?}");
+    }
+    for (way, kept) in [("FLUSHDB ASYNC", 1), ("FLUSHALL SYNC", 0)] {
+        client.call(&[b"RESTORE".as_slice(), b"whole", b"0", &payload]);
+        client.run("COPY whole other DB 1");
+        assert_eq!(client.run(way).text(), "OK");
+        assert_eq!(client.run("DBSIZE").int(), 0);
+        client.run("SELECT 1");
+        assert_eq!(client.run("EXISTS other").int(), kept);
+        client.run("SELECT 0");
+    }
+    assert_eq!(server.info("jobq", "jobq_errors_caught"), "0");
 }

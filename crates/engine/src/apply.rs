@@ -10,7 +10,7 @@ use crate::{
     job::{Extra, Job},
     operation::{Action, Change, Lease, Operation, Outcome, Publish, Revival, Verdict, Which},
     pause::Pauses,
-    queue::{intern_terms, Task},
+    queue::{intern_terms, Task, COUNT_MAX},
     refusal::Refusal,
     retain::Retain,
     slab::Slot,
@@ -275,6 +275,9 @@ impl Queue {
         if !lease.jobs.iter().all(ready) {
             return Err(Refusal::Diverged("a job to be leased is not ready"));
         }
+        if lease.jobs.len() > self.tokens_left() {
+            return Err(Refusal::Diverged("no token is left for a lease"));
+        }
         let holder = self.intern_holder(&lease.holder);
         let mut leased = Vec::with_capacity(lease.jobs.len());
         for &slot in &lease.jobs {
@@ -534,7 +537,7 @@ impl Queue {
         }
         self.counters.updated += 1;
         self.rewrite(slot, &terms, expires_at);
-        self.change_extra(slot, |extra| extra.updates += 1);
+        self.change_extra(slot, |extra| extra.updates = COUNT_MAX.min(extra.updates + 1));
         if let Some(body) = change.body {
             let job = &mut self.jobs[slot];
             self.heap_bytes = self.heap_bytes - job.body.len() + body.len();

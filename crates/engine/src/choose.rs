@@ -3,6 +3,7 @@
 use crate::{
     id::JobRef,
     operation::{Action, Change, Consume, Lease, Operation, Publish, Request, Revival, Verdict},
+    queue::COUNT_MAX,
     refusal::Refusal,
     slab::Slot,
     state::State,
@@ -45,7 +46,7 @@ impl Queue {
         if !self.hands_out() {
             return Vec::new();
         }
-        let wanted = count.min(self.ready.len());
+        let wanted = count.min(self.ready.len()).min(self.tokens_left());
         let mut chosen = Vec::with_capacity(wanted);
         let looked_at = self.ready.iter(&self.jobs).take(wanted + PASSED_OVER_MAX);
         chosen.extend(looked_at.filter(|&slot| self.is_takeable(slot)).take(wanted));
@@ -75,6 +76,9 @@ impl Queue {
         let max = self.config.max_len;
         if max > 0 && (others + bodies.len()) as u64 > max {
             return Err(Refusal::Full { max });
+        }
+        if !self.has_room_for(bodies.len()) {
+            return Err(Refusal::Full { max: COUNT_MAX });
         }
         let ttl = publish.wishes.ttl.unwrap_or(self.config.defaults.ttl);
         let due = publish.due.after(self.clock);

@@ -58,6 +58,12 @@ impl Ulid {
         Self { high: last.high + u64::from(carried), low }
     }
 
+    /// Whether more ids than anybody asks for at once can follow in the same millisecond.
+    #[must_use]
+    pub fn has_room(self) -> bool {
+        self.high & 0xFFFF != 0xFFFF
+    }
+
     /// When the id was made.
     #[must_use]
     pub fn millis(self) -> UnixMillis {

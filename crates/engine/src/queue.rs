@@ -92,6 +92,13 @@ pub(crate) enum Task {
     Prune,
 }
 
+/// Counts end here, which only a stored form that was made up can come near: beyond it, none would
+/// be read. Places in publish order are among them, of which the time index keeps 48 bits.
+pub(crate) const COUNT_MAX: u64 = (1 << 47) - 1;
+
+/// Tokens end here, in the same way.
+pub(crate) const TOKEN_MAX: u64 = (1 << 62) - 1;
+
 impl Queue {
     /// An empty queue whose randomness starts from `seed`. Its clock stands at the beginning of
     /// time until the first tick.
@@ -454,6 +461,17 @@ impl Queue {
     /// Finds or keeps a holder and counts one use.
     pub(crate) fn intern_holder(&mut self, holder: &Holder<&[u8]>) -> Key {
         self.holders.intern(holder, |kept, asked| kept.as_ref() == **asked, Holder::to_owned)
+    }
+
+    /// Whether so many jobs can still be published: they need places and ids.
+    pub(crate) fn has_room_for(&self, jobs: usize) -> bool {
+        let has_ids = self.last_ulid.millis() < self.clock || self.last_ulid.has_room();
+        has_ids && jobs as u64 <= COUNT_MAX - self.jobs_published
+    }
+
+    /// How many leases can still be granted.
+    pub(crate) fn tokens_left(&self) -> usize {
+        usize::try_from(TOKEN_MAX - self.tokens_granted).unwrap_or(usize::MAX)
     }
 
     /// Names the next delivery.

@@ -5,11 +5,12 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
-use super::{module_path, wait_for, Aof, Client, Reply};
+use super::{module_path, wait_for, Aof, Client, Reply, PATIENCE};
 
 /// How a server is to be started.
 #[derive(Clone, Debug, Default)]
@@ -193,6 +194,16 @@ impl Server {
         let _ = self.process.wait();
     }
 
+    /// Asks the process to end, and waits until it has, if it does.
+    fn terminate(&mut self) {
+        let id = self.process.id().to_string();
+        let asked = Command::new("sh").args(["-c", "kill \"$0\"", &id]).status();
+        let begun = Instant::now();
+        while asked.is_ok() && self.is_alive() && begun.elapsed() < PATIENCE {
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+    }
+
     /// Ends the process in good order and starts it again on its files. With `--save ''` and no
     /// append-only file nothing comes back.
     pub fn restart(&mut self) {
@@ -215,6 +226,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // Whoever looks for memory that is lost, as scripts/memcheck does, has to see an end in good
+        // order.
+        if std::env::var_os("JOBQ_SHUTDOWN").is_some() {
+            self.terminate();
+        }
         self.kill();
     }
 }

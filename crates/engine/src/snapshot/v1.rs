@@ -17,7 +17,7 @@ use crate::{
     list::{Links, List},
     operation::{Holder, Revival},
     pause::Pauses,
-    queue::Task,
+    queue::{Task, COUNT_MAX, TOKEN_MAX},
     retain::Retain,
     state::{State, StateKind},
     terms::{Terms, PRIORITIES},
@@ -164,7 +164,7 @@ fn read_record<'a, R: Deserialize<'a>>(records: &mut &'a [u8]) -> Result<R, Corr
 }
 
 pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
-    let counters = queue.counters.named().map(|(_, count)| count);
+    let counters = queue.counters.named().map(|(_, count)| count.min(COUNT_MAX));
     let record = QueueV1 {
         clock: queue.clock.0,
         generator: queue.generator.state(),
@@ -536,14 +536,14 @@ fn span(ms: u64) -> Result<Millis, Corrupt> {
     (ms <= Millis::MAX.0).then_some(Millis(ms)).ok_or(Corrupt::Value("span"))
 }
 
-/// A count that still has room to grow, also in the 48 bits that the time index keeps of it.
+/// A count that a queue can come to.
 fn small(count: u64) -> Result<u64, Corrupt> {
-    (count < 1 << 47).then_some(count).ok_or(Corrupt::Value("count"))
+    (count <= COUNT_MAX).then_some(count).ok_or(Corrupt::Value("count"))
 }
 
-/// A token after which there are more.
+/// A token that a queue can come to.
 fn token(count: u64) -> Result<u64, Corrupt> {
-    (count < 1 << 62).then_some(count).ok_or(Corrupt::Value("count"))
+    (count <= TOKEN_MAX).then_some(count).ok_or(Corrupt::Value("count"))
 }
 
 fn words(ulid: Ulid) -> [u64; 2] {

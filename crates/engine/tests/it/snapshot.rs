@@ -2,8 +2,8 @@
 
 use jobq_engine::{
     snapshot::{FRAME_BYTES, SNAPSHOT_VERSION},
-    Backoff, Change, Corrupt, Holder, Millis, Queue, Retain, Revival, Setting, Side, StateKind,
-    Verdict, WhenExpired, WhenLapsed,
+    Backoff, Change, Corrupt, Holder, Millis, Queue, Refusal, Retain, Revival, Setting, Side,
+    StateKind, Verdict, WhenExpired, WhenLapsed,
 };
 
 use crate::support::{job, load, reloaded, Dice, Driver, ANYONE, FREE, START};
@@ -638,4 +638,62 @@ fn hex(bytes: &[u8]) -> String {
 fn unhex(text: &str) -> Vec<u8> {
     let digits: Vec<_> = text.chars().filter_map(|c| c.to_digit(16)).collect();
     digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
+}
+
+/// A form that was made up may have come as far as a queue can count. What it cannot count any more
+/// is refused, and not stored where nobody could read it: a server would not start from that.
+#[test]
+fn a_queue_that_has_come_to_the_end_of_its_numbers_can_still_be_stored_and_read() {
+    const COUNT_MAX: u64 = (1 << 47) - 1;
+    const TOKEN_MAX: u64 = (1 << 62) - 1;
+    // The description, field by field from its beginning.
+    const LAST_ID: usize = 16;
+    const JOBS_PUBLISHED: usize = 32;
+    const TOKENS_GRANTED: usize = 40;
+    /// Nothing is paused here, which takes two instants less.
+    const UPDATED: usize = description::UPDATED - 16;
+    /// Behind the id.
+    const UPDATES: usize = 98 + 9;
+    let mut driver = Driver::new();
+    driver.publish(job("a").id("a"));
+    let made_up = |frame: usize, at: usize, value: &[u8]| {
+        let mut frames = frames_of(&driver.queue);
+        frames[frame][HEADER_BYTES + 4 + at..][..value.len()].copy_from_slice(value);
+        Driver { queue: load(&frames).expect("a queue can come that far") }
+    };
+    let sound = |driver: &Driver| assert_sound(&driver.queue, &String::new);
+    let full = |driver: &mut Driver| {
+        let refused = driver.try_publish(job("b"));
+        assert!(matches!(refused, Err(Refusal::Full { .. })), "{refused:?}");
+        sound(driver);
+    };
+
+    let mut places = made_up(0, JOBS_PUBLISHED, &COUNT_MAX.to_le_bytes());
+    full(&mut places);
+    let mut places = made_up(0, JOBS_PUBLISHED, &(COUNT_MAX - 1).to_le_bytes());
+    places.publish(job("the last"));
+    full(&mut places);
+
+    // All ids of this millisecond are given; the next one has its own.
+    let last_id = [(START << 16 | 0xFFFF).to_le_bytes(), u64::MAX.to_le_bytes()].concat();
+    let mut ids = made_up(0, LAST_ID, &last_id);
+    full(&mut ids);
+    ids.pass(1);
+    ids.publish(job("b"));
+    sound(&ids);
+
+    let mut tokens = made_up(0, TOKENS_GRANTED, &(TOKEN_MAX - 1).to_le_bytes());
+    tokens.publish(job("b"));
+    assert_eq!(tokens.consume_as(ANYONE, 2).len(), 1, "one token is left");
+    assert_eq!(tokens.consume_as(ANYONE, 2).len(), 0);
+    sound(&tokens);
+
+    let mut counted = made_up(0, UPDATED, &COUNT_MAX.to_le_bytes());
+    counted.update("a", Change { priority: Some(1), ..Change::default() }).expect("no refusal");
+    assert_eq!(counted.queue.counters().updated, COUNT_MAX + 1);
+    sound(&counted);
+
+    let mut changed = made_up(1, UPDATES, &COUNT_MAX.to_le_bytes());
+    changed.update("a", Change { priority: Some(1), ..Change::default() }).expect("no refusal");
+    sound(&changed);
 }

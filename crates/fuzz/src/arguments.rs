@@ -1,0 +1,388 @@
+//! Argument vectors of every command, made up from the command table or of any bytes. What is
+//! understood is done to a queue, as the module does it; what is not is refused in one printable
+//! line.
+
+use jobq_engine::{
+    Action, Cursor, Lease, Listing, Loader, Millis, Operation, Refusal, Request, StateKind,
+    UnixMillis,
+};
+use jobq_protocol::{
+    cursor::EDGE, parse, Arg, BadArguments, Call, Command, CommandId, ErrorWord, Kind, COMMANDS,
+    SETTINGS,
+};
+
+use crate::{
+    source::Source,
+    twins::{reloaded, Twins},
+};
+
+const LINES_MAX: usize = 32;
+
+/// Beyond this many jobs, publishing is refused.
+const JOBS_MAX: u64 = 40;
+
+/// About when.
+const START: u64 = 1_763_700_000_000;
+
+/// Due transitions that come before each command.
+const BUDGET: u32 = 128;
+
+type Argv = Vec<Vec<u8>>;
+
+/// Commands of one queue.
+pub fn arguments(bytes: &[u8]) {
+    let mut source = Source::new(bytes);
+    let mut twins = Twins::new(1);
+    let limit = jobq_engine::Setting::MaxLen(JOBS_MAX);
+    twins.ask(Action::Configure(vec![limit])).expect("a setting is never refused");
+    let mut now = UnixMillis(START);
+    for _ in 0..LINES_MAX {
+        if source.is_empty() {
+            return;
+        }
+        now = now.after(Millis(source.byte().into())).max(twins.queue().clock());
+        let command = &COMMANDS[source.below(COMMANDS.len())];
+        let argv = line(command, &mut source, &twins);
+        let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
+        twins.apply(Operation::Tick { now, budget: BUDGET }).expect("a tick is never refused");
+        say(&mut twins, command, &argv);
+    }
+}
+
+/// Parses a command and does what it says.
+fn say(twins: &mut Twins, command: &Command, argv: &[&[u8]]) {
+    let parsed = parse(command, argv);
+    let again = parse(command, argv);
+    assert_eq!(format!("{parsed:?}"), format!("{again:?}"), "it is read as it was");
+    let refusal = match parsed.map(|call| act(twins, call)) {
+        Ok(Ok(())) => return,
+        Ok(Err(refusal)) => refusal,
+        Err(bad) => return check_line(&bad),
+    };
+    let (word, prose) = ErrorWord::of(&refusal);
+    let is_told = word.is_common() || command.errors.iter().any(|(known, _)| *known == word);
+    assert!(is_told, "{} does not say that it answers {}", command.name, word.word());
+    assert!(is_printable(&prose), "{prose:?}");
+}
+
+fn check_line(bad: &BadArguments) {
+    let line = bad.to_string();
+    assert!(matches!(bad.word, ErrorWord::Syntax | ErrorWord::Range), "{line}");
+    assert!(line.starts_with(bad.word.word()), "{line}");
+    assert!(is_printable(&line), "{line:?}");
+    assert!(line.len() < 512, "{line}");
+}
+
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|c| (b' '..=b'~').contains(&c))
+}
+
+fn act(twins: &mut Twins, call: Call<'_>) -> Result<(), Refusal> {
+    let action = match call {
+        Call::Publish { publish, .. } => Action::Publish(publish),
+        Call::Settle { jobs, verdict } => Action::Settle { jobs, verdict },
+        Call::BuryAll { state, count } => Action::BuryAll { state, count },
+        Call::Touch { jobs, ttr } => Action::Touch { jobs, ttr },
+        Call::Update { job, change } => Action::Update { job, change },
+        Call::Kick(which) => Action::Kick(which),
+        Call::Respawn { which, revival } => Action::Respawn { which, revival },
+        Call::Delete(jobs) => Action::Delete(jobs),
+        Call::Purge { state, count } => Action::Purge { state, count },
+        Call::Pause { side, span } => Action::Pause { side, span },
+        Call::Resume => Action::Resume,
+        Call::ConfigSet(settings) => {
+            twins.ask(Action::Configure(settings))?;
+            check_settings(twins);
+            return Ok(());
+        }
+        Call::Consume(call) => {
+            let share = call.weights.len();
+            assert!(share == 0 || share == call.queues.len(), "a weight for each queue");
+            let request = Request::Consume(call.consume);
+            check_record(twins, request.clone());
+            return twins.ask(request).map(drop);
+        }
+        Call::Tick { now, budget, seed, tokens } => {
+            twins.apply(Operation::Tick { now, budget })?;
+            if let (Some(seed), Some(tokens)) = (seed, tokens) {
+                twins.apply(Operation::Term { seed, tokens })?;
+            }
+            return Ok(());
+        }
+        Call::Lease { holder, jobs } => {
+            let named: Vec<_> = jobs.iter().filter_map(|job| twins.queue().find(job)).collect();
+            let mut slots = named.clone();
+            slots.sort_unstable();
+            slots.dedup();
+            if slots.len() != jobs.len() {
+                return Err(Refusal::Diverged("a job to be leased is not there"));
+            }
+            return twins.apply(Operation::Lease(Lease { holder, jobs: named })).map(drop);
+        }
+        Call::Load { frame } => {
+            if let Ok(queue) = Loader::new(frame).and_then(Loader::finish) {
+                queue.check_invariants().unwrap_or_else(|broken| panic!("{broken}"));
+                drop(reloaded(&queue));
+            }
+            return Ok(());
+        }
+        reading => {
+            read(twins, reading);
+            return Ok(());
+        }
+    };
+    twins.ask(action).map(drop)
+}
+
+/// What does not change a queue.
+fn read(twins: &Twins, call: Call<'_>) {
+    let queue = twins.queue();
+    match call {
+        Call::Peek { count } => assert!(queue.peek(count as usize).len() <= count as usize),
+        Call::Job(job) | Call::Result { job, .. } => {
+            if let Some(slot) = queue.find(&job) {
+                let id = queue.job(slot).id().to_string();
+                assert!(id.eq_ignore_ascii_case(job.id), "{id} for {}", job.id);
+            }
+        }
+        Call::List(listing) => {
+            let page = queue.list(&listing);
+            assert!(page.jobs.len() <= listing.count);
+            if let Some(cursor) = page.next {
+                assert_eq!(Cursor::parse(cursor.to_string().as_bytes()), Some(cursor));
+            }
+        }
+        Call::ConfigGet(_) => check_settings(twins),
+        Call::Len(_) | Call::Stats | Call::Digest | Call::Queues { .. } | Call::Debug(_) => {}
+        changing => panic!("{changing:?} is not for reading"),
+    }
+}
+
+/// Each setting is read as it is written.
+fn check_settings(twins: &Twins) {
+    let mut config = twins.queue().config().clone();
+    for spec in SETTINGS {
+        let text = spec.read(&config);
+        let setting = spec.parse(text.as_bytes()).unwrap_or_else(|bad| panic!("{bad}"));
+        config.set(setting);
+    }
+    assert_eq!(&config, twins.queue().config());
+}
+
+/// A lease in the log says to a replica what was decided.
+fn check_record(twins: &Twins, request: Request<'_>) {
+    let queue = twins.queue();
+    let Ok(Some(Operation::Lease(lease))) = queue.choose(request) else { return };
+    let ttr = lease.holder.ttr.to_string();
+    let free: &[u8] = if lease.holder.counted { b"0" } else { b"1" };
+    let ids: Vec<_> = lease.jobs.iter().map(|&slot| queue.job(slot).id().to_string()).collect();
+    let mut argv = vec![b"JQ.LEASE", &b"q"[..], lease.holder.worker, ttr.as_bytes(), free];
+    argv.extend(ids.iter().map(String::as_bytes));
+    let recorded = COMMANDS.iter().find(|command| command.id == CommandId::Lease);
+    match parse(recorded.expect("it is in the table"), &argv) {
+        Ok(Call::Lease { holder, jobs }) => {
+            assert_eq!(holder, lease.holder);
+            let slots: Vec<_> = jobs.iter().filter_map(|job| queue.find(job)).collect();
+            assert_eq!(slots, lease.jobs);
+        }
+        other => panic!("{other:?} is not what was recorded"),
+    }
+}
+
+/// A command with its arguments: any bytes, or what the table permits and perhaps a little else.
+fn line(command: &Command, source: &mut Source<'_>, twins: &Twins) -> Argv {
+    let mut argv = vec![command.name.as_bytes().to_vec()];
+    if source.one_in(4) {
+        argv.extend((0..source.below(12)).map(|_| source.bytes(64).to_vec()));
+        return argv;
+    }
+    let mut words = Vec::new();
+    collect_words(command.args, &mut words);
+    let mut drawing = Drawing { source, twins, words };
+    drawing.draw(command.args, &mut argv);
+    if !drawing.source.one_in(8) {
+        drawing.reconcile(command, &mut argv);
+    }
+    for _ in 0..drawing.source.pick(&[0, 0, 0, 1, 2]) {
+        drawing.damage(&mut argv);
+    }
+    argv
+}
+
+fn collect_words(args: &[Arg], words: &mut Vec<&'static str>) {
+    for arg in args {
+        words.extend(arg.token);
+        collect_words(arg.subargs, words);
+    }
+}
+
+/// Arguments as the table has them.
+struct Drawing<'s, 'b, 't> {
+    source: &'s mut Source<'b>,
+    twins: &'t Twins,
+    words: Vec<&'static str>,
+}
+
+impl Drawing<'_, '_, '_> {
+    fn draw(&mut self, args: &[Arg], argv: &mut Argv) {
+        for arg in args {
+            if arg.optional && !self.source.one_in(3) {
+                continue;
+            }
+            argv.extend(arg.token.map(|word| self.in_some_case(word)));
+            let times = if arg.multiple { 1 + self.source.below(3) } else { 1 };
+            for n in 0..times {
+                self.value(arg, n, argv);
+            }
+        }
+    }
+
+    fn in_some_case(&mut self, word: &str) -> Vec<u8> {
+        if self.source.one_in(8) {
+            word.to_ascii_lowercase().into()
+        } else {
+            word.into()
+        }
+    }
+
+    fn value(&mut self, arg: &Arg, n: usize, argv: &mut Argv) {
+        match (arg.kind, arg.name) {
+            (Kind::PureToken, _) => {}
+            (Kind::OneOf, _) => {
+                let chosen = self.source.below(arg.subargs.len());
+                self.draw(&arg.subargs[chosen..=chosen], argv);
+            }
+            (Kind::Block, "set") => {
+                let spec = &SETTINGS[self.source.below(SETTINGS.len())];
+                argv.push(spec.name.into());
+                argv.push(match spec.range {
+                    Some(range) if !self.source.one_in(8) => self.integer(range.min, range.max),
+                    _ => self.text("backoff"),
+                });
+            }
+            (Kind::Block, _) => self.draw(arg.subargs, argv),
+            (Kind::Integer | Kind::UnixTime, _) => {
+                let range = arg.range.map_or((0, 0), |range| (range.min, range.max));
+                argv.push(self.integer(range.0, range.1));
+            }
+            (Kind::Key(_), _) => argv.push(format!("q{n}").into()),
+            (Kind::String, name) => argv.push(self.text(name)),
+        }
+    }
+
+    fn integer(&mut self, min: i128, max: i128) -> Vec<u8> {
+        let now = i128::from(self.twins.queue().clock().0);
+        let near = i128::from(self.source.byte());
+        let value = match self.source.byte() {
+            0..160 => min.saturating_add(near),
+            160..200 => min,
+            200..220 => now - 128 + near,
+            220..235 => max,
+            235..240 => min - 1,
+            240..245 => max + 1,
+            _ => self.source.number().into(),
+        };
+        value.to_string().into()
+    }
+
+    fn text(&mut self, name: &str) -> Vec<u8> {
+        match name {
+            "id" | "replaces" => self.job(),
+            "backoff" | "retain" => {
+                let words = ["forever", "exp:1:20", "fixed:7", "none", "poly", "drop", "dead"];
+                let more =
+                    ["0", "50", "ready", "backoff", "exp:3155760000000:1", "fixed:", "exp::"];
+                self.source.pick(&[words, more].concat()).into()
+            }
+            "cursor" => self.cursor(),
+            "name" if self.source.one_in(4) => {
+                SETTINGS[self.source.below(SETTINGS.len())].name.into()
+            }
+            _ => self.source.bytes(24).into(),
+        }
+    }
+
+    fn job(&mut self) -> Vec<u8> {
+        let names = self.twins.names();
+        match self.source.byte() {
+            last @ 0..208 if !names.is_empty() => {
+                names[names.len() - 1 - usize::from(last) % names.len()].clone().into()
+            }
+            0..250 => self.source.pick(&["a", "A", "mail:42", "a@1", "COUNT", "id"]).into(),
+            _ => self.source.bytes(70).into(),
+        }
+    }
+
+    /// Where a page of this queue ends, or something like it.
+    fn cursor(&mut self) -> Vec<u8> {
+        let listing = Listing {
+            state: self.source.pick(&StateKind::ALL),
+            reverse: self.source.one_in(2),
+            after: None,
+            count: 1 + self.source.below(3),
+            job_type: None,
+            min_age: None,
+            max_age: None,
+        };
+        let next = self.twins.queue().list(&listing).next;
+        let mut cursor = next.map_or(EDGE.to_vec(), |next| next.to_string().into());
+        if self.source.one_in(4) {
+            let at = self.source.below(cursor.len());
+            cursor[at] = self.source.pick(b"0-9>");
+        }
+        cursor
+    }
+
+    /// Has numbers that announce others announce as many as follow.
+    fn reconcile(&mut self, command: &Command, argv: &mut Argv) {
+        let place = |argv: &Argv, word: &str| {
+            argv.iter().position(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        if let Some(at) = place(argv, "HEADERS").filter(|at| at + 1 < argv.len()) {
+            let pairs = 1 + self.source.below(2);
+            argv.truncate(at + 1);
+            argv.push(pairs.to_string().into());
+            for n in 0..pairs {
+                argv.extend([vec![b'a' + n as u8], self.source.bytes(9).into()]);
+            }
+        }
+        if command.id == CommandId::MPublish && argv.len() > 3 {
+            let is_word = |arg: &&Vec<u8>| {
+                self.words.iter().any(|word| arg.eq_ignore_ascii_case(word.as_bytes()))
+            };
+            let end = argv[3..].iter().position(|arg| is_word(&arg)).unwrap_or(argv.len() - 3);
+            argv[2] = end.to_string().into();
+        }
+        if let Some(at) = place(argv, "WEIGHTS").filter(|at| at + 1 < argv.len()) {
+            let queues = place(argv, "ALSO").map_or(1, |also| argv.len() - also);
+            argv[at + 1] = vec!["7"; queues].join(",").into();
+        }
+    }
+
+    fn damage(&mut self, argv: &mut Argv) {
+        let (at, from) = (self.source.below(argv.len()), self.source.below(argv.len()));
+        match self.source.below(5) {
+            0 => drop(argv.remove(at)),
+            1 => argv.swap(at, from),
+            2 => argv.insert(at, argv[from].clone()),
+            3 => argv.insert(at, self.anything()),
+            _ => argv[at] = self.anything(),
+        }
+        if argv.is_empty() {
+            argv.push(Vec::new());
+        }
+    }
+
+    fn anything(&mut self) -> Vec<u8> {
+        match self.source.below(4) {
+            0 => self.source.bytes(64).into(),
+            1 => self.integer(0, i64::MAX.into()),
+            2 => self.job(),
+            _ if self.words.is_empty() => Vec::new(),
+            _ => {
+                let word = self.source.pick(&self.words);
+                self.in_some_case(word)
+            }
+        }
+    }
+}

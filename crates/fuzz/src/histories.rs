@@ -1,0 +1,318 @@
+//! Operations on one queue. After each of them it is sound, and a follower that knows nothing but
+//! the log is in the same state, also where one of the two was stored and loaded in between.
+
+use jobq_engine::{
+    Action, Backoff, Bodies, Change, Consume, Due, Holder, JobRef, Listing, Millis, Operation,
+    Publish, Queue, Retain, Revival, Setting, Side, Slot, StateKind, UnixMillis, Verdict,
+    WhenExpired, WhenLapsed, Which, Wishes,
+};
+
+use crate::{source::Source, twins::Twins};
+
+/// When a history begins.
+const START: u64 = 1_763_700_000_000;
+
+/// Beyond this many jobs, a history stops publishing.
+const JOBS_MAX: usize = 40;
+
+/// More steps than this find nothing that fewer do not.
+const STEPS_MAX: usize = 200;
+
+/// Due transitions for each turn in which a queue has nothing but them to do.
+const BUDGET: u32 = 16;
+
+const GIVEN_IDS: [&str; 6] =
+    ["a", "A", "mail:42", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01arz3ndektsv4rrffq69g5fav", "b"];
+
+/// A history of a new queue.
+pub fn histories(bytes: &[u8]) {
+    let mut source = Source::new(bytes);
+    let mut twins = Twins::new(source.byte().into());
+    tick(&mut twins, UnixMillis(START), 0);
+    go_on(&mut twins, &mut source);
+    run_out(&mut twins);
+}
+
+/// What happens next to a queue, until the bytes end.
+pub fn go_on(twins: &mut Twins, source: &mut Source<'_>) {
+    for _ in 0..STEPS_MAX {
+        if source.is_empty() {
+            return;
+        }
+        step(twins, source);
+    }
+}
+
+/// Lets all the time there is pass, in turns of a few transitions. Whatever a queue holds, that
+/// comes to an end: each task meets each job a few times at most.
+pub fn run_out(twins: &mut Twins) {
+    drop(twins.ask(Action::Resume));
+    let queue = twins.queue();
+    let mut turns =
+        queue.frames().next().map_or(0, |described| described.len()) * (1 + queue.len());
+    let is_reached = |due: &UnixMillis| *due <= UnixMillis::MAX;
+    while let Some(due) = twins.queue().next_due().filter(is_reached) {
+        assert!(turns > 0, "it has work without end");
+        turns -= 1;
+        let now = twins.queue().clock();
+        tick(twins, due.max(now), BUDGET);
+    }
+    tick(twins, UnixMillis::MAX, u32::MAX);
+    let left = twins.queue().next_due().filter(is_reached);
+    assert_eq!(left, None, "all that can happen by itself has happened");
+}
+
+fn tick(twins: &mut Twins, now: UnixMillis, budget: u32) {
+    twins.apply(Operation::Tick { now, budget }).expect("a tick is never refused");
+}
+
+fn step(twins: &mut Twins, source: &mut Source<'_>) {
+    let names = twins.names().to_vec();
+    let jobs = twins.queue().len();
+    let now = twins.queue().clock();
+    let action = match source.below(32) {
+        0..5 => return pass(twins, source),
+        5..11 if jobs < JOBS_MAX => return publish(twins, source, &names),
+        5..16 => {
+            let consume = Consume { count: 1 + source.below(5) as u32, holder: holder(source) };
+            drop(twins.ask(jobq_engine::Request::Consume(consume)));
+            return;
+        }
+        16..22 => Action::Settle { jobs: refs(source, &names), verdict: verdict(source) },
+        22 => Action::Touch {
+            jobs: refs(source, &names),
+            ttr: source.maybe(|it| Millis(1 + span(it).0)),
+        },
+        23 => Action::Kick(which(source, &names)),
+        24 => Action::Respawn { which: which(source, &names), revival: revival(source) },
+        25 => Action::Delete(refs(source, &names)),
+        26 => match source.below(5) {
+            0 => {
+                let state = source.pick(&[StateKind::Delayed, StateKind::Ready]);
+                Action::BuryAll { state, count: source.number() }
+            }
+            1 => Action::Purge { state: source.pick(&StateKind::ALL), count: source.number() },
+            2 => {
+                let side = source.pick(&[Side::In, Side::Out, Side::Both]);
+                Action::Pause { side, span: span(source) }
+            }
+            _ => Action::Resume,
+        },
+        27 | 28 => Action::Update { job: named(source, &names), change: change(source, now) },
+        29 => Action::Configure((0..=source.below(3)).map(|_| setting(source)).collect()),
+        30 => return look(twins.queue(), source),
+        _ => return decide_anew(twins, source),
+    };
+    drop(twins.ask(action));
+}
+
+/// Time goes on, mostly a little, or jumps, or seems to go back.
+fn pass(twins: &mut Twins, source: &mut Source<'_>) {
+    let queue = twins.queue();
+    let now = queue.clock();
+    let then = match source.below(8) {
+        0 => now,
+        1 => queue.next_due().unwrap_or(now),
+        2 => UnixMillis(now.0.saturating_sub(span(source).0)),
+        _ => now.after(span(source)),
+    };
+    let budget = source.pick(&[128, 0, 1, 2, 5, u32::MAX]);
+    tick(twins, then.min(UnixMillis::MAX), budget);
+}
+
+/// A server begins to decide, or one of the two comes from its stored form.
+fn decide_anew(twins: &mut Twins, source: &mut Source<'_>) {
+    match source.below(3) {
+        0 => {
+            let term = Operation::Term { seed: source.word(), tokens: source.number() >> 2 };
+            twins.apply(term).expect("a term is never refused");
+        }
+        which => twins.reload(which == 1),
+    }
+}
+
+fn publish(twins: &mut Twins, source: &mut Source<'_>, names: &[String]) {
+    let now = twins.queue().clock();
+    let is_own = source.one_in(4);
+    let bodies: Vec<_> =
+        (0..=if is_own { 0 } else { source.below(4) }).map(|_| source.bytes(24)).collect();
+    let headers: &[(&[u8], &[u8])] = &[(b"trace", b"1"), (b"", b"\0")];
+    let publish = Publish {
+        bodies: match bodies[..] {
+            [body] => Bodies::One(body),
+            _ => Bodies::Many(bodies),
+        },
+        id: is_own.then(|| source.pick(&GIVEN_IDS)),
+        due: due(source, now),
+        deadline: source.maybe(|it| UnixMillis::MAX.min(now.after(span(it)))),
+        headers: headers[..source.pick(&[0, 0, 1, 2])].to_vec(),
+        replaces: source.one_in(8).then(|| named(source, names)),
+        wishes: if source.one_in(2) { wishes(source) } else { Wishes::default() },
+    };
+    drop(twins.ask(Action::Publish(publish)));
+}
+
+fn wishes<'a>(source: &mut Source<'a>) -> Wishes<'a> {
+    Wishes {
+        tries: source.maybe(tries),
+        ttr: source.maybe(|it| Millis(1 + span(it).0)),
+        ttl: source.maybe(span),
+        backoff: source.maybe(backoff),
+        retain: source.maybe(retain),
+        priority: source.maybe(priority),
+        job_type: source.maybe(|it| it.bytes(4)),
+    }
+}
+
+fn change<'a>(source: &mut Source<'a>, now: UnixMillis) -> Change<'a> {
+    Change {
+        body: source.maybe(|it| it.bytes(24)),
+        due: source.maybe(|it| due(it, now)),
+        priority: source.maybe(priority),
+        ttl: source.maybe(span),
+        tries: source.maybe(tries),
+        if_version: source.maybe(|it| 1 + it.below(4) as u64),
+    }
+}
+
+fn setting(source: &mut Source<'_>) -> Setting {
+    match source.below(13) {
+        0 => Setting::Tries(tries(source)),
+        1 => Setting::Ttr(Millis(1 + span(source).0)),
+        2 => Setting::Ttl(span(source)),
+        3 => Setting::Backoff(backoff(source)),
+        4 => Setting::Retain(retain(source)),
+        5 => Setting::Priority(priority(source)),
+        6 => Setting::MaxLen(source.number() >> 1),
+        7 => Setting::MaxBody(source.number() >> 1),
+        8 => Setting::DeadMax(source.number() >> 1),
+        9 => Setting::DeadAge(span(source)),
+        10 => Setting::Expired(source.pick(&[WhenExpired::Bury, WhenExpired::Drop])),
+        11 => Setting::Lapse(source.pick(&[WhenLapsed::Backoff, WhenLapsed::Ready])),
+        _ => Setting::IdleExpire(span(source)),
+    }
+}
+
+/// Looks at all jobs of a state page by page, and at each job by its name.
+fn look(queue: &Queue, source: &mut Source<'_>) {
+    let state = source.pick(&StateKind::ALL);
+    let mut listing = Listing {
+        state,
+        reverse: source.one_in(2),
+        after: None,
+        count: 1 + source.below(4),
+        job_type: None,
+        min_age: None,
+        max_age: None,
+    };
+    let mut met: Vec<Slot> = Vec::new();
+    loop {
+        let page = queue.list(&listing);
+        met.extend(&page.jobs);
+        assert!(met.len() <= queue.len_of(state), "a job is met once");
+        listing.after = page.next;
+        if listing.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(met.len(), queue.len_of(state), "each job is met");
+    for slot in met {
+        let job = queue.job(slot);
+        assert_eq!(job.state.kind(), state);
+        assert_eq!(queue.find_id(&job.id().to_string()), Some(slot));
+    }
+}
+
+fn refs<'a>(source: &mut Source<'_>, names: &'a [String]) -> Vec<JobRef<'a>> {
+    (0..=source.below(3)).map(|_| named(source, names)).collect()
+}
+
+/// Mostly one of the last names that clients were told.
+fn named<'a>(source: &mut Source<'_>, names: &'a [String]) -> JobRef<'a> {
+    let text = match source.byte() {
+        last @ 0..224 if !names.is_empty() => {
+            names[names.len() - 1 - usize::from(last) % names.len()].as_str()
+        }
+        other => GIVEN_IDS[usize::from(other) % GIVEN_IDS.len()],
+    };
+    JobRef::parse(text.as_bytes()).expect("a name of a job")
+}
+
+fn which<'a>(source: &mut Source<'_>, names: &'a [String]) -> Which<'a> {
+    if source.one_in(2) {
+        Which::Ids(refs(source, names))
+    } else {
+        Which::First(source.number())
+    }
+}
+
+fn holder<'a>(source: &mut Source<'a>) -> Holder<&'a [u8]> {
+    Holder {
+        worker: source.bytes(2),
+        ttr: source.maybe(span).unwrap_or_default(),
+        counted: !source.one_in(4),
+    }
+}
+
+fn verdict<'a>(source: &mut Source<'a>) -> Verdict<'a> {
+    match source.below(8) {
+        0 | 1 => Verdict::Ack,
+        2 => Verdict::Fulfill { result: source.bytes(24), retain: source.maybe(retain) },
+        3 | 4 => {
+            Verdict::Nack { delay: source.maybe(span), error: source.maybe(|it| it.bytes(24)) }
+        }
+        5 | 6 => Verdict::Release { delay: source.maybe(span).unwrap_or_default() },
+        _ => Verdict::Bury { error: source.maybe(|it| it.bytes(24)) },
+    }
+}
+
+fn revival(source: &mut Source<'_>) -> Revival {
+    Revival {
+        tries: source.maybe(tries),
+        ttl: source.maybe(span),
+        delay: source.maybe(span).unwrap_or_default(),
+    }
+}
+
+fn due(source: &mut Source<'_>, now: UnixMillis) -> Due {
+    match source.below(4) {
+        0 | 1 => Due::Now,
+        2 => Due::In(span(source)),
+        _ => Due::At(UnixMillis::MAX.min(now.after(span(source)))),
+    }
+}
+
+/// None, short, or as long as may be.
+fn span(source: &mut Source<'_>) -> Millis {
+    match source.byte() {
+        short @ 0..240 => Millis(u64::from(short) / 4 * 10),
+        240..250 => Millis(600_000),
+        250..253 => Millis(source.number().min(Millis::MAX.0 - 1)),
+        _ => Millis(Millis::MAX.0 - 1),
+    }
+}
+
+fn tries(source: &mut Source<'_>) -> u32 {
+    source.pick(&[1, 2, 3, 4, u32::MAX])
+}
+
+fn priority(source: &mut Source<'_>) -> i8 {
+    source.pick(&[0, -1, 1, -20, 20])
+}
+
+fn backoff(source: &mut Source<'_>) -> Backoff {
+    match source.below(4) {
+        0 => Backoff::None,
+        1 => Backoff::Fixed(span(source)),
+        2 => Backoff::Exponential { base: span(source), max: span(source) },
+        _ => Backoff::Polynomial,
+    }
+}
+
+fn retain(source: &mut Source<'_>) -> Retain {
+    if source.one_in(4) {
+        Retain::Forever
+    } else {
+        Retain::For(span(source))
+    }
+}
