@@ -6,11 +6,11 @@ use jobq_engine::UnixMillis;
 
 use crate::server::call;
 
-/// The server's wall clock. Read once a command.
+/// The server's wall clock, which stops at the last instant that the log can tell. Read once a command.
 pub fn now() -> UnixMillis {
     // SAFETY: takes nothing and only looks.
     let millis = unsafe { call!(RedisModule_Milliseconds()) };
-    UnixMillis(u64::try_from(millis).unwrap_or(0))
+    UnixMillis(u64::try_from(millis).unwrap_or(0)).min(UnixMillis::MAX)
 }
 
 /// A stretch of work that must not hold up other clients.

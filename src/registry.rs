@@ -39,6 +39,8 @@ pub struct Registry {
     pub has_history: bool,
     /// The tokens of the latest term that any queue has begun.
     pub tokens_drawn: u64,
+    /// The term in which the log was told that this server's clock is behind.
+    pub skew_told: u64,
     /// Which queues there are.
     pub names: Names,
     /// Which queue has work when.
@@ -138,6 +140,7 @@ lazy_static! {
         term: 1,
         has_history: false,
         tokens_drawn: 0,
+        skew_told: 0,
         names: Names::default(),
         schedule: Schedule::default(),
         waiters: Waiters::default(),

@@ -16,7 +16,7 @@ use crate::{
     details, endings,
     keyspace::{self, Found},
     registry,
-    server::{guard, text::bytes_of, Context, Flags, Key, Mode, Text},
+    server::{guard, log, text::bytes_of, Context, Flags, Key, Level, Mode, Text},
     stored::Stored,
     timer,
     waiters::{Answer, Deliveries, Delivery},
@@ -24,6 +24,10 @@ use crate::{
 
 /// Due transitions that one tick works through.
 const TICK_BUDGET: u32 = 128;
+
+/// By how much the server's clock may be behind a queue's without a word in the log: what clocks of
+/// several servers differ by.
+const SKEW_UNTOLD: Millis = Millis::from_secs(10);
 
 /// Consumers that one command wakes; the timer goes on from there.
 const WAKE_BUDGET: usize = 64;
@@ -440,13 +444,37 @@ impl Visit<'_> {
         let mut term = [None, None];
         if self.is_new_term() {
             let seed = rand::random();
-            let tokens = registry::with(|registry| registry.draw_tokens(self.now));
+            // Where the wall clock is behind, the queue's own tells better how late it is.
+            let latest = self.now.max(self.stored.queue.clock());
+            let tokens = registry::with(|registry| registry.draw_tokens(latest));
             if self.stored.queue.apply(Operation::Term { seed, tokens }).is_ok() {
                 term = [Some(seed), Some(tokens)];
             }
             self.stored.term = registry::with(|registry| registry.term);
+            self.tell_if_behind();
         }
         self.replicate_tick(TICK_BUDGET, term);
+    }
+
+    /// Says in the server's log, once a term, that its clock is behind that of a queue which it now
+    /// decides for: nothing will become due there for a while, and nothing else would say why.
+    fn tell_if_behind(&self) {
+        let ahead = self.stored.queue.clock().since(self.now);
+        if ahead <= SKEW_UNTOLD {
+            return;
+        }
+        let is_first = registry::with(|registry| {
+            std::mem::replace(&mut registry.skew_told, registry.term) != registry.term
+        });
+        if is_first {
+            let name = String::from_utf8_lossy(self.site.name());
+            let line = format!(
+                "the clock of queue '{name}' is ahead of the server's by {} s: until that has caught up, \
+                 nothing becomes due there, nor in others like it",
+                ahead.0 / 1000
+            );
+            log(Level::Warning, &line);
+        }
     }
 
     /// Whether this server has not decided for the queue yet since it is its to decide.

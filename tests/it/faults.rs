@@ -4,9 +4,12 @@
 
 mod caller;
 mod check;
+mod clock;
 mod crew;
+mod damage;
 mod failover;
 mod history;
 mod kills;
 mod partition;
 mod tally;
+mod upgrade;

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -217,6 +217,11 @@ impl Server {
         assert!(self.comes_up(), "the server does not come back: {}", self.log());
     }
 
+    /// How the process ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().expect("a child can be asked")
+    }
+
     /// Tries to start a process that was ended on its files. False if it ends at once.
     pub fn comes_up(&mut self) -> bool {
         self.process = spawn(self.port, &self.options, self.directory.path());
@@ -272,14 +277,20 @@ pub fn wait_until_up(process: &mut Child, port: u16, directory: &Path) -> bool {
             return Some(false);
         }
         let mut client = Client::connect(port).ok()?;
-        client.send(&["PING"]);
-        let answers = client.try_read().is_ok_and(|reply| reply == Reply::Status("PONG".into()));
+        // It may take a connection, and end over its files before it answers.
+        let told = client.try_send(&["INFO", "server"]).and_then(|()| client.try_read()).ok()?;
         // An answer may come from another server that took the port: ours is the one with our
         // process id.
-        (answers
-            && client.run("INFO server").text().contains(&format!("process_id:{}\r", process.id())))
-        .then_some(true)
+        let ours = format!("process_id:{}\r", process.id());
+        (is_ready(&mut client) && matches!(&told, Reply::Bulk(_)) && told.text().contains(&ours))
+            .then_some(true)
     })
+}
+
+/// Whether it has loaded what it has.
+fn is_ready(client: &mut Client) -> bool {
+    let told = client.try_send(&["PING"]).and_then(|()| client.try_read());
+    told.is_ok_and(|reply| reply == Reply::Status("PONG".into()))
 }
 
 fn log_of(directory: &Path) -> String {

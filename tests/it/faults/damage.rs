@@ -1,0 +1,438 @@
+//! Files that were cut off, changed, or left behind half written.
+
+pub mod files;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use rand::{rngs::StdRng, seq::IndexedRandom, Rng, SeedableRng};
+
+use self::files::{all_queues_work, file_of, has_crashed, Patient};
+use crate::{
+    faults::tally::Tally,
+    support::{
+        likeness::{
+            assert_alike, copy_log, digests, freeze, rewrite_log, started_on, thaw, Digests,
+        },
+        load::{many, seed, Load},
+        Options, Reply, Server,
+    },
+};
+
+const INCREMENT: &str = ".incr.aof";
+const COMMANDS: &str = ".base.aof";
+const PREAMBLE: &str = ".base.rdb";
+const SNAPSHOT: &str = "dump.rdb";
+
+fn logging() -> Options {
+    Options::new().with("--appendonly yes --appendfsync always")
+}
+
+/// Takes the next command off, if all of it is there, and tells its name.
+fn next_command(log: &mut &[u8]) -> Option<Vec<u8>> {
+    let mut rest = *log;
+    let arguments = number(&mut rest, b'*')?;
+    let mut name = None;
+    for _ in 0..arguments {
+        let len = number(&mut rest, b'$')?;
+        let argument = rest.get(..len)?;
+        name.get_or_insert_with(|| argument.to_vec());
+        rest = rest.get(len + 2..)?;
+    }
+    *log = rest;
+    name
+}
+
+fn number(log: &mut &[u8], kind: u8) -> Option<usize> {
+    let end = log.windows(2).position(|pair| pair == b"\r\n")?;
+    let digits = log.get(..end)?.strip_prefix(&[kind])?;
+    *log = &log[end + 2..];
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Where the whole steps of a log end: single commands and transactions.
+fn ends_of_steps(log: &[u8]) -> Vec<usize> {
+    let mut ends = vec![0];
+    let mut rest = log;
+    let mut in_transaction = false;
+    while let Some(name) = next_command(&mut rest) {
+        match &name[..] {
+            b"MULTI" => in_transaction = true,
+            b"EXEC" => in_transaction = false,
+            _ => {}
+        }
+        if !in_transaction {
+            ends.push(log.len() - rest.len());
+        }
+    }
+    ends
+}
+
+/// Does something of everything, and notes what there is after each step of the log.
+fn history(server: &Server) -> BTreeMap<usize, Digests> {
+    let log = file_of(server.directory(), INCREMENT);
+    let len = || fs::metadata(&log).expect("the log is there").len() as usize;
+    let mut stages = BTreeMap::new();
+    let mut note = || loop {
+        let before = len();
+        let queues = digests(server);
+        // Timers may have done something in between.
+        if len() == before {
+            stages.insert(before, queues);
+            return;
+        }
+    };
+    note();
+    let mut client = server.client();
+    let mut consumer = server.client();
+    for line in [
+        "JQ.CONFIG mail SET tries 3 dead-max 4 retain 3600000",
+        "JQ.PUBLISH mail hello ID a TTR 3600000",
+        "JQ.MPUBLISH mail 3 one two three PRIORITY 4 BACKOFF exp:3600000:7200000",
+        "JQ.PUBLISH mail typed TYPE letter HEADERS 1 lang en DEADLINE 253402300799999",
+        "JQ.CONSUME mail COUNT 3 WORKER w TTR 3600000",
+        "JQ.FULFILL mail a done",
+        "JQ.CONSUME mail FREE",
+        "JQ.PUBLISH mail soon DELAY 1 ID soon",
+        "JQ.NACK mail soon",
+        "MULTI",
+        "JQ.PUBLISH mail x ID x",
+        "JQ.PUBLISH fax y ID y",
+        "SET other 1",
+        "JQ.BURY mail x ERROR because",
+        "EXEC",
+        "SELECT 1",
+        "JQ.PUBLISH mail elsewhere ID e",
+        "JQ.CONSUME mail",
+        "JQ.TOUCH mail TTR 3600000 e",
+        "JQ.PAUSE mail OUT FOR 3600000",
+        "SELECT 0",
+        "JQ.RESPAWN mail ALL",
+        "RENAME fax post",
+        "COPY mail copy",
+        "JQ.PURGE copy ready",
+        "JQ.CONSUME post BLOCK 0 ALSO mail",
+    ] {
+        let reply = client.run(line);
+        assert!(!matches!(reply, Reply::Error(_)), "{line}: {reply:?}");
+        note();
+    }
+    consumer.send(&["JQ.CONSUME", "post", "BLOCK", "0"]);
+    server.wait_for_blocked(1);
+    client.run("JQ.PUBLISH post awaited ID last TTR 3600000");
+    consumer.read();
+    note();
+    client.run("JQ.ACK post last");
+    note();
+    stages
+}
+
+#[test]
+fn a_log_cut_off_anywhere_gives_the_state_after_its_last_whole_step_or_is_refused_if_so_asked() {
+    let mut tally = Tally::of("the append-only file cut off");
+    let mut server = Server::start(logging());
+    let mut known = history(&server);
+    server.kill();
+    let whole = fs::read(file_of(server.directory(), INCREMENT)).expect("the log is readable");
+    let ends = ends_of_steps(&whole);
+    assert_eq!(ends.last(), Some(&whole.len()));
+    for step in ends.windows(2) {
+        // By itself it changes nothing.
+        if whole[step[0]..].starts_with(b"*2\r\n$6\r\nSELECT\r\n") {
+            let before = known.get(&step[0]).cloned();
+            known.extend(before.map(|before| (step[1], before)));
+        }
+    }
+    assert!(known.len() >= ends.len() - 3, "{} of {}", known.len(), ends.len());
+
+    let standing = "--appendonly yes --replicaof 127.0.0.1 1 --aof-load-truncated";
+    let mut lenient = Patient::new(Options::new().with(&format!("{standing} yes")));
+    let mut strict = Patient::new(Options::new().with(&format!("{standing} no")));
+    let mut random = StdRng::seed_from_u64(seed() + 50);
+    let last = ends[ends.len() - 2];
+    let every = many(1, 4);
+    let mut cuts: Vec<_> = (last..whole.len()).step_by(every).collect();
+    cuts.extend((0..last).filter(|_| every == 1 || random.random_ratio(1, 60)));
+    cuts.extend(ends.choose_multiple(&mut random, many(ends.len(), 8)));
+    for (n, cut) in cuts.into_iter().enumerate() {
+        let end = *ends.iter().rev().find(|end| **end <= cut).expect("the first is zero");
+        let Some(before) = known.get(&end) else { continue };
+        let copy = lenient.given(server.directory(), INCREMENT, &whole[..cut]);
+        let copy = copy.unwrap_or_else(|| panic!("refused, cut at {cut}"));
+        assert_alike(&format!("cut at {cut} of {}", whole.len()), before, copy);
+        tally.add("cuts that came up as they were", 1);
+        if n % every == 0 {
+            let copy = strict.given(server.directory(), INCREMENT, &whole[..cut]);
+            assert_eq!(copy.is_some(), cut == end, "cut at {cut}");
+            tally.add("cuts refused or accepted as asked", 1);
+        }
+    }
+}
+
+/// A server with a varied state, ended, whose files are in this form.
+fn with_files(end: &str, settings: &str) -> Server {
+    let mut server = Server::start(logging().with(settings));
+    history(&server);
+    let mut load = Load::new(&server, &["q0", "q1"], seed() + 51);
+    load.steps(many(400, 100));
+    load.finish();
+    match end {
+        SNAPSHOT => assert_eq!(server.run("SAVE").text(), "OK"),
+        COMMANDS | PREAMBLE => rewrite_log(&server),
+        _ => {}
+    }
+    server.kill();
+    server
+}
+
+const REWRITTEN: [(&str, &str, &str); 3] = [
+    (COMMANDS, "--aof-use-rdb-preamble no", "yes"),
+    (PREAMBLE, "--aof-use-rdb-preamble yes", "yes"),
+    (SNAPSHOT, "--aof-use-rdb-preamble yes", "no"),
+];
+
+#[test]
+fn a_snapshot_or_rewritten_log_that_is_cut_off_is_refused_or_has_only_whole_queues() {
+    let mut tally = Tally::of("a snapshot or a rewritten log cut off");
+    let mut random = StdRng::seed_from_u64(seed() + 52);
+    for (end, settings, log) in REWRITTEN {
+        let server = with_files(end, settings);
+        let whole = fs::read(file_of(server.directory(), end)).expect("the file is readable");
+        let standing = "--replicaof 127.0.0.1 1 --appendonly";
+        let mut copy = Patient::new(Options::new().with(&format!("{standing} {log}")));
+        let queues = digests(copy.given(server.directory(), end, &whole).expect("all of it"));
+        assert!(queues.len() > 3, "{:?}", queues.keys());
+        let ends = if end == COMMANDS { ends_of_steps(&whole) } else { Vec::new() };
+        let mut cuts: Vec<_> =
+            (0..many(600, 10)).map(|_| random.random_range(1..whole.len())).collect();
+        cuts.extend(ends.get(1..).unwrap_or_default().choose_multiple(&mut random, many(20, 3)));
+        for cut in cuts {
+            match copy.given(server.directory(), end, &whole[..cut]) {
+                None => tally.add("cuts refused", 1),
+                Some(copy) => {
+                    // Only where a file of commands ends with one is there nothing to be seen.
+                    assert!(ends.contains(&cut), "cut at {cut}");
+                    let there = digests(copy);
+                    assert!(there.iter().all(|(place, digest)| queues.get(place) == Some(digest)));
+                    tally.add("cuts between commands", 1);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn flipped_bits_are_refused_in_good_order_or_leave_queues_that_work() {
+    let mut tally = Tally::of("bits flipped in files");
+    let mut random = StdRng::seed_from_u64(seed() + 53);
+    let forms = [
+        (INCREMENT, "--aof-use-rdb-preamble no", "yes", "no"),
+        (COMMANDS, "--aof-use-rdb-preamble no", "yes", "no"),
+        (PREAMBLE, "--rdbchecksum no", "yes", "no"),
+        (PREAMBLE, "--rdbchecksum yes", "yes", "yes"),
+        (SNAPSHOT, "--rdbchecksum no", "no", "no"),
+        (SNAPSHOT, "--rdbcompression no --rdbchecksum no", "no", "no"),
+    ];
+    for (end, settings, log, is_summed) in forms {
+        let server = with_files(end, settings);
+        let whole = fs::read(file_of(server.directory(), end)).expect("the file is readable");
+        let mut copy = Patient::new(Options::new().with(&format!("--appendonly {log}")));
+        for _ in 0..many(1_500, 25) {
+            let mut bytes = whole.clone();
+            let (at, bit) = (random.random_range(0..bytes.len()), random.random_range(0..8));
+            bytes[at] ^= 1 << bit;
+            println!("{end}, {settings}: bit {bit} of byte {at} of {}", bytes.len());
+            match copy.given(server.directory(), end, &bytes) {
+                None => tally.add("flips refused", 1),
+                Some(copy) => {
+                    let queues = all_queues_work(copy);
+                    tally.add("flips that came up", 1);
+                    tally.add("queues looked at and worked on", queues);
+                    // What the checksum covers is all but a few bytes that say of the server
+                    // which wrote it what nobody reads.
+                    assert!(is_summed == "no" || at < 200, "byte {at} was not noticed");
+                }
+            }
+            assert!(!has_crashed(&copy.said()), "{}", copy.said());
+        }
+    }
+}
+
+/// Changes one word of the first command of a name, and tells whether there is one.
+fn with_word(log: &[u8], command: &str, place: usize, word: &str) -> Vec<u8> {
+    let mut changed = Vec::new();
+    let mut rest = log;
+    let mut is_done = false;
+    while !rest.is_empty() {
+        let begun = rest;
+        let name = next_command(&mut rest).expect("the log is whole");
+        let bytes = &begun[..begun.len() - rest.len()];
+        if is_done || name != command.as_bytes() {
+            changed.extend(bytes);
+            continue;
+        }
+        is_done = true;
+        let text = String::from_utf8_lossy(bytes);
+        let mut lines: Vec<_> = text.split("\r\n").map(String::from).collect();
+        lines[2 * place + 1] = format!("${}", word.len());
+        lines[2 * place + 2] = word.into();
+        changed.extend(lines.join("\r\n").bytes());
+    }
+    assert!(is_done, "there is no {command}");
+    changed
+}
+
+#[test]
+fn a_word_that_was_changed_in_the_log_is_told_of_or_leaves_queues_that_work() {
+    let mut tally = Tally::of("words changed in the append-only file");
+    let mut server = Server::start(logging());
+    for line in [
+        "JQ.PUBLISH mail hello ID a DELAY 3600000",
+        "JQ.PUBLISH mail hello ID b TTR 3600000",
+        "JQ.CONSUME mail WORKER w TTR 3600000",
+        "JQ.PUBLISH mail hello ID c",
+    ] {
+        server.run(line);
+    }
+    server.kill();
+    let whole = fs::read(file_of(server.directory(), INCREMENT)).expect("the log is readable");
+    let mut copy = Patient::new(Options::new().with("--appendonly yes"));
+    let refused = "is sending an error to its AOF";
+    let ahead = "is ahead of the server's";
+    for (command, place, word, said) in [
+        // The clock is thrown far ahead, as one flipped bit can do it; or beyond all time.
+        ("JQ.TICK", 2, "9795249385000", ahead),
+        ("JQ.TICK", 2, "253402300799999", ahead),
+        ("JQ.TICK", 2, "253402300800000", refused),
+        ("JQ.TICK", 2, "5", ""),
+        ("JQ.TICK", 3, "4294967296", refused),
+        ("JQ.TICK", 4, "1", ""),
+        ("JQ.TICK", 4, "seed", refused),
+        ("JQ.TICK", 1, "fail", refused),
+        ("JQ.LEASE", 2, "v", ""),
+        ("JQ.LEASE", 3, "1", ""),
+        ("JQ.LEASE", 3, "-1", refused),
+        ("JQ.LEASE", 4, "1", ""),
+        ("JQ.LEASE", 4, "2", refused),
+        ("JQ.LEASE", 5, "x", refused),
+        ("JQ.LEASE", 5, "a", refused),
+        ("JQ.LEASE", 5, "b@1", refused),
+        ("JQ.LEASE", 1, "fail", refused),
+        ("JQ.PUBLISH", 4, "b", refused),
+        ("JQ.PUBLISH", 5, "DELAX", refused),
+        ("JQ.PUBLISH", 6, "36x", refused),
+        ("JQ.PUBLISH", 3, "TD", refused),
+    ] {
+        let bytes = with_word(&whole, command, place, word);
+        let what = format!("word {place} of {command} is {word}");
+        let up = copy.given(server.directory(), INCREMENT, &bytes);
+        let up = up.unwrap_or_else(|| panic!("{what}: the server does not come up"));
+        all_queues_work(up);
+        let log = copy.said();
+        assert!(log.contains(said), "{what}: {log}");
+        assert!(said == refused || !log.contains(refused), "{what}: {log}");
+        tally.add("words", 1);
+    }
+    for (from, to) in [("JQ.PUBLISH", "JQ.PUBLISI"), ("JQ.TICK", "JQ.TICJ")] {
+        let bytes = with_word(&whole, from, 0, to);
+        assert!(copy.given(server.directory(), INCREMENT, &bytes).is_none(), "{to}");
+        let unknown = format!("unknown command '{to}'").to_lowercase();
+        assert!(copy.said().to_lowercase().contains(&unknown), "{}", copy.said());
+        tally.add("words", 1);
+    }
+}
+
+/// Copies all files of a server.
+fn copy_files(from: &Path, to: &Path) {
+    copy_log(from, to);
+    for entry in fs::read_dir(from).expect("the directory is there").flatten() {
+        if entry.path().is_file() && entry.file_name() != "log" {
+            fs::copy(entry.path(), to.join(entry.file_name())).expect("the file can be copied");
+        }
+    }
+}
+
+fn has_temporary_files(directory: &Path) -> bool {
+    let entries = fs::read_dir(directory).expect("the directory is there").flatten();
+    entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("temp-"))
+}
+
+#[test]
+fn a_server_killed_while_it_rewrites_its_log_comes_back_with_all_it_had() {
+    let mut tally = Tally::of("killed during BGREWRITEAOF");
+    let mut random = StdRng::seed_from_u64(seed() + 54);
+    for preamble in ["no", "yes"] {
+        let options = logging().with(&format!("--aof-use-rdb-preamble {preamble}"));
+        let mut server = Server::start(options);
+        for round in 0..many(60, 4) {
+            let mut load = Load::new(&server, &["q0", "q1", "brief"], seed() + 55 + round as u64);
+            load.steps(100);
+            // So long for each key, so that the child is at work for a while.
+            let pause = random.random_range(0..8) * 5_000;
+            server.run(&format!("CONFIG SET rdb-key-save-delay {pause}"));
+            assert!(server.run("BGREWRITEAOF").text().starts_with("Background"));
+            load.steps(random.random_range(0..150));
+            load.finish();
+            freeze(&server);
+            let queues = digests(&server);
+            if server.info("persistence", "aof_rewrite_in_progress") == "1" {
+                tally.add("killed while the child was at work", 1);
+            } else {
+                tally.add("killed when it was done", 1);
+            }
+            server.kill();
+            let left = usize::from(has_temporary_files(server.directory()));
+            tally.add("temporary files left over", left);
+            let copy = started_on(Options::new().with("--appendonly yes"), |directory| {
+                copy_files(server.directory(), directory);
+            });
+            assert_alike("the log", &queues, &copy);
+            server.start_again();
+            assert!(!has_crashed(&server.log()));
+            let published = server.run("JQ.PUBLISH fresh job");
+            assert!(matches!(published, Reply::Bulk(_)), "{published:?}");
+        }
+        server.run("CONFIG SET rdb-key-save-delay 0");
+        rewrite_log(&server);
+        all_queues_work(&server);
+    }
+}
+
+#[test]
+fn a_server_killed_while_it_saves_comes_back_with_one_whole_snapshot_or_the_other() {
+    let mut tally = Tally::of("killed during BGSAVE");
+    let mut random = StdRng::seed_from_u64(seed() + 56);
+    for round in 0..many(60, 5) {
+        let mut server = Server::start(Options::new());
+        let mut load = Load::new(&server, &["q0", "q1", "brief"], seed() + 57 + round as u64);
+        let at_rest = |load: &mut Load| {
+            load.steps(120);
+            load.finish();
+            freeze(&server);
+            digests(&server)
+        };
+        let old = at_rest(&mut load);
+        assert_eq!(server.run("SAVE").text(), "OK");
+        thaw(&server);
+        let new = at_rest(&mut load);
+        let pause = random.random_range(0..8) * 5_000;
+        server.run(&format!("CONFIG SET rdb-key-save-delay {pause}"));
+        assert!(server.run("BGSAVE").text().starts_with("Background"));
+        thaw(&server);
+        load.steps(random.random_range(0..150));
+        if server.info("persistence", "rdb_bgsave_in_progress") == "1" {
+            tally.add("killed while the child was at work", 1);
+        } else {
+            tally.add("killed when it was done", 1);
+        }
+        server.kill();
+        let copy = started_on(Options::new(), |directory| {
+            let copied = fs::copy(server.directory().join(SNAPSHOT), directory.join(SNAPSHOT));
+            copied.expect("a snapshot is there");
+        });
+        let there = digests(&copy);
+        assert!(there == old || there == new, "a mixture");
+        tally.add("came back with the new one", usize::from(there == new));
+        copy.run("REPLICAOF NO ONE");
+        all_queues_work(&copy);
+    }
+}
