@@ -12,13 +12,13 @@ use crate::support::{wait_for, Client, Server};
 
 /// A new client that has sent this command, and that the server has made wait.
 #[track_caller]
-fn waiting(server: &Server, line: &str) -> Client {
+pub fn waiting(server: &Server, line: &str) -> Client {
     known(server, line).0
 }
 
 /// The same, with the number under which the server knows it.
 #[track_caller]
-fn known(server: &Server, line: &str) -> (Client, String) {
+pub fn known(server: &Server, line: &str) -> (Client, String) {
     let mut client = server.client();
     let id = client.run("CLIENT ID").int().to_string();
     client.send(&line.split(' ').collect::<Vec<_>>());
@@ -33,13 +33,13 @@ fn known(server: &Server, line: &str) -> (Client, String) {
 }
 
 /// How many consumers wait, as the module sees it.
-fn waiters(server: &Server) -> usize {
+pub fn waiters(server: &Server) -> usize {
     server.info("jobq", "jobq_waiters").parse().expect("a number")
 }
 
 /// Waits until neither the server nor the module knows of anybody who waits.
 #[track_caller]
-fn nobody_waits(server: &Server) {
+pub fn nobody_waits(server: &Server) {
     wait_for("the end of all waiting", || {
         (server.blocked_clients() == 0 && waiters(server) == 0).then_some(())
     });

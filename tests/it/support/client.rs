@@ -112,20 +112,23 @@ impl Reply {
     }
 }
 
-/// A connection.
+/// A connection. One file descriptor each: crowds of them are as large as the limit allows.
 pub struct Client {
-    stream: TcpStream,
     reader: BufReader<TcpStream>,
 }
 
 impl Client {
     /// Connects to a port of this machine.
     pub fn connect(port: u16) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        Self::connect_to("127.0.0.1", port)
+    }
+
+    /// Connects to a port of another address of this machine.
+    pub fn connect_to(host: &str, port: u16) -> std::io::Result<Self> {
+        let stream = TcpStream::connect((host, port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let reader = BufReader::new(stream.try_clone()?);
-        Ok(Self { stream, reader })
+        Ok(Self { reader: BufReader::new(stream) })
     }
 
     /// Sends a command and reads the answer.
@@ -147,16 +150,16 @@ impl Client {
         self.try_send(arguments).expect("the connection takes a command");
     }
 
-    /// Sends a command, or says why it cannot.
+    /// Sends a command, or says why it cannot be sent.
     pub fn try_send<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> std::io::Result<()> {
-        let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
-        for argument in arguments {
-            let argument = argument.as_ref();
-            bytes.extend(format!("${}\r\n", argument.len()).bytes());
-            bytes.extend(argument);
-            bytes.extend(b"\r\n");
-        }
-        self.stream.write_all(&bytes)
+        self.reader.get_mut().write_all(&encoded(arguments))
+    }
+
+    /// Sends the first half of a command, for the connection to be closed in the middle.
+    pub fn send_half<A: AsRef<[u8]>>(&mut self, arguments: &[A]) {
+        let bytes = encoded(arguments);
+        let sent = self.reader.get_mut().write_all(&bytes[..bytes.len() / 2]);
+        sent.expect("the connection takes half a command");
     }
 
     /// Reads the next answer.
@@ -200,16 +203,21 @@ impl Client {
         if !self.reader.buffer().is_empty() {
             return false;
         }
-        let mut byte = [0];
-        self.stream.set_nonblocking(true).expect("a socket can be set not to block");
-        let peeked = self.stream.peek(&mut byte);
-        self.stream.set_nonblocking(false).expect("a socket can be set to block");
+        let (stream, mut byte) = (self.reader.get_ref(), [0]);
+        stream.set_nonblocking(true).expect("a socket can be set not to block");
+        let peeked = stream.peek(&mut byte);
+        stream.set_nonblocking(false).expect("a socket can be set to block");
         peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
     /// Closes both directions at once, without a word.
     pub fn hang_up(self) {
-        let _ = self.stream.shutdown(Shutdown::Both);
+        let _ = self.reader.get_ref().shutdown(Shutdown::Both);
+    }
+
+    /// Closes the direction to the server, and goes on listening.
+    pub fn fall_silent(&self) {
+        let _ = self.reader.get_ref().shutdown(Shutdown::Write);
     }
 
     fn several(&mut self, len: i64) -> std::io::Result<Vec<Reply>> {
@@ -232,4 +240,16 @@ impl Client {
         bytes.truncate(len);
         Ok(bytes)
     }
+}
+
+/// A command as it is sent.
+fn encoded<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
+    for argument in arguments {
+        let argument = argument.as_ref();
+        bytes.extend(format!("${}\r\n", argument.len()).bytes());
+        bytes.extend(argument);
+        bytes.extend(b"\r\n");
+    }
+    bytes
 }

@@ -16,7 +16,7 @@ pub use client::{Client, Reply};
 pub use module::module_path;
 pub use proxy::Proxy;
 pub use sentinel::Sentinel;
-pub use server::{server_name, Options, Server};
+pub use server::{binary as server_binary, server_name, Options, Server};
 
 /// How long an event may take before a test gives up. Generous: machines are noisy.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -19,6 +19,7 @@ pub struct Options {
     module_arguments: Vec<String>,
     without_module: bool,
     environment: Vec<(String, String)>,
+    deaf_to_file_limits: bool,
 }
 
 impl Options {
@@ -48,6 +49,13 @@ impl Options {
     /// Leaves the module out.
     pub fn without_module(mut self) -> Self {
         self.without_module = true;
+        self
+    }
+
+    /// Where a file would grow over the limit that the process has for that, the write fails as on a
+    /// disk that is full. Otherwise a signal ends the process.
+    pub fn deaf_to_file_limits(mut self) -> Self {
+        self.deaf_to_file_limits = true;
         self
     }
 
@@ -253,7 +261,11 @@ pub fn server_name() -> String {
 fn spawn(port: u16, options: &Options, directory: &Path) -> Child {
     let log = File::options().create(true).append(true).open(directory.join("log"));
     let log = log.expect("the directory is writable");
-    let mut command = Command::new(binary());
+    let mut command =
+        Command::new(if options.deaf_to_file_limits { "sh".into() } else { binary() });
+    if options.deaf_to_file_limits {
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(binary());
+    }
     command
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
         .args(["--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0"])
