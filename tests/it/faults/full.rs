@@ -136,7 +136,7 @@ fn a_memory_that_is_full_again_and_again_loses_no_job_and_keeps_none_that_it_ref
         given: 0,
     };
     let mut other = server.client();
-    for _ in 0..many(300, 15) {
+    for _ in 0..many(60, 15) {
         mail.limit("0");
         mail.publish(12, "BACKOFF none");
         mail.publish(3, "BACKOFF none DELAY 3");

@@ -26,7 +26,7 @@ fn under_load(deed_name: &'static str, options: Options, queues: &[&str], deed: 
         (db, client)
     });
     let mut load = Load::new(&pair.primary, queues, seed());
-    for round in 0..many(150, 10) {
+    for round in 0..many(40, 10) {
         load.steps(40);
         deed(&mut operator, round);
         tally.add("times done", 1);

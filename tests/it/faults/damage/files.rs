@@ -68,7 +68,8 @@ impl Patient {
 }
 
 /// What servers say that do not come up on damaged files.
-const CLEAR: [&str; 15] = [
+const CLEAR: [&str; 16] = [
+    "FATAL: Data file was created with",
     "the truncated file is not the last file",
     "Bad file format reading the append only file",
     "Unexpected end of file reading the append only file",
