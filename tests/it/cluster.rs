@@ -3,81 +3,11 @@
 use crate::{
     replies::ids,
     support::{
+        cluster::{id_of, migrate_line, slot_of, Cluster},
         likeness::{assert_alike, digests, freeze},
-        wait_for, Client, Options, Reply, Server,
+        wait_for, Client, Reply, Server,
     },
 };
-
-const SLOTS: u32 = 16_384;
-
-/// Servers that share the slots, each with a third of them.
-struct Cluster {
-    nodes: Vec<Server>,
-}
-
-impl Cluster {
-    fn start() -> Self {
-        let nodes: Vec<_> = (0..3).map(|_| node()).collect();
-        let third = SLOTS / 3 + 1;
-        for (place, node) in (0..).zip(&nodes) {
-            let (first, last) = (place * third, ((place + 1) * third).min(SLOTS) - 1);
-            let added = node.run(&format!("CLUSTER ADDSLOTSRANGE {first} {last}"));
-            assert_eq!(added.text(), "OK");
-            let epoch = node.run(&format!("CLUSTER SET-CONFIG-EPOCH {}", place + 1));
-            assert_eq!(epoch.text(), "OK");
-        }
-        let cluster = Self { nodes };
-        cluster.meet(&cluster.nodes[1]);
-        cluster.meet(&cluster.nodes[2]);
-        cluster.settle();
-        cluster
-    }
-
-    fn meet(&self, node: &Server) {
-        self.nodes[0].run(&format!("CLUSTER MEET 127.0.0.1 {}", node.port()));
-    }
-
-    /// Waits until all nodes see all slots served.
-    fn settle(&self) {
-        for node in &self.nodes {
-            wait_for("the cluster", || {
-                let info = node.run("CLUSTER INFO").text();
-                let all = format!("cluster_known_nodes:{}", self.nodes.len());
-                (info.contains("cluster_state:ok") && info.contains(&all)).then_some(())
-            });
-        }
-    }
-
-    /// The node that serves a queue, and another one.
-    fn owner_and_other(&self, queue: &str) -> (&Server, &Server) {
-        let owns = |node: &&Server| node.run(&format!("JQ.LEN {queue}")) == Reply::Int(0);
-        let owner = self.nodes.iter().find(owns).expect("a slot has an owner");
-        let other = self.nodes.iter().find(|node| node.port() != owner.port());
-        (owner, other.expect("there are three"))
-    }
-
-    /// Tells all nodes, the new owner first, whose a slot is.
-    fn assign(&self, slot: i64, owner: &Server) {
-        let line = format!("CLUSTER SETSLOT {slot} NODE {}", id_of(owner));
-        assert_eq!(owner.run(&line).text(), "OK");
-        for node in self.nodes.iter().filter(|node| node.port() != owner.port()) {
-            assert_eq!(node.run(&line).text(), "OK");
-        }
-    }
-}
-
-fn node() -> Server {
-    let settings = "--cluster-enabled yes --cluster-node-timeout 5000 --aof-use-rdb-preamble no";
-    Server::start(Options::new().with_aof().with(settings))
-}
-
-fn id_of(node: &Server) -> String {
-    node.run("CLUSTER MYID").text()
-}
-
-fn slot_of(node: &Server, queue: &str) -> i64 {
-    node.run(&format!("CLUSTER KEYSLOT {queue}")).int()
-}
 
 fn waiting(node: &Server, line: &str, blocked: usize) -> Client {
     let mut consumer = node.client();
@@ -130,12 +60,9 @@ fn a_busy_queue_moves_with_its_slot() {
     let mut producer = waiting(from, "JQ.RESULT {mail}:in b BLOCK 0", 3);
     let digest = client.run("JQ.DIGEST {mail}:in");
 
-    let line = |state, node| format!("CLUSTER SETSLOT {slot} {state} {}", id_of(node));
-    assert_eq!(to.run(&line("IMPORTING", from)).text(), "OK");
-    assert_eq!(from.run(&line("MIGRATING", to)).text(), "OK");
+    cluster.open(slot, from, to);
     let turns = from.info("jobq", "jobq_timer_turns");
-    let migrate = format!("MIGRATE 127.0.0.1 {} {queue} 0 10000", to.port());
-    assert_eq!(client.run(&migrate).text(), "OK");
+    assert_eq!(client.run(&migrate_line(queue, to)).text(), "OK");
     assert_eq!(from.info("jobq", "jobq_queues_scheduled"), "0");
     assert_eq!(client.run("JQ.LEN {mail}:in").error_word(), "ASK");
     wait_for("a look at who waits", || {
@@ -161,28 +88,10 @@ fn a_busy_queue_moves_with_its_slot() {
 fn a_failover_in_a_cluster_loses_no_timer() {
     const JOBS: i64 = 100;
     let mut cluster = Cluster::start();
-    cluster.nodes.push(node());
-    cluster.meet(&cluster.nodes[3]);
-    cluster.settle();
     let queue = "{mail}:in";
-    let (old, _) = cluster.owner_and_other(queue);
-    let new = &cluster.nodes[3];
-    let replicate = format!("CLUSTER REPLICATE {}", id_of(old));
-    wait_for("the node to be known", || {
-        (new.run(&replicate) == Reply::Status("OK".into())).then_some(())
-    });
-    new.catch_up_with(old);
-    // Neither the primary nor those who vote heed a node that they do not know as its replica yet.
-    let replicas = format!("CLUSTER REPLICAS {}", id_of(old));
-    for node in &cluster.nodes[..3] {
-        let known = || (node.run(&replicas).items().len() == 1).then_some(());
-        wait_for("the replica to be known", known);
-    }
-    wait_for("the primary to be known", || {
-        let nodes = new.run("CLUSTER NODES").text();
-        let line = nodes.lines().find(|line| line.starts_with(&id_of(old)))?;
-        line.contains(" connected").then_some(())
-    });
+    let place = cluster.place_of(queue);
+    cluster.add_replica_of(place);
+    let (old, new) = (&cluster.nodes[place], &cluster.nodes[3]);
 
     let mut client = old.client();
     for n in 0..JOBS {

@@ -2,6 +2,7 @@
 //! afterwards of what was promised. docs/reliability.md says what that is, and how often each was
 //! done; scripts/soak does them all with fresh seeds.
 
+mod cables;
 mod caller;
 mod check;
 mod clock;
@@ -17,9 +18,11 @@ mod jobs;
 mod kills;
 mod pair;
 mod partition;
+mod resharding;
 mod sizes;
 mod surroundings;
 mod tally;
 mod tls;
 mod upgrade;
 mod watchers;
+mod workers;

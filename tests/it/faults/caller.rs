@@ -76,12 +76,8 @@ impl<'a> Caller<'a> {
     /// # Panics
     /// If a server takes a request and answers nothing, or with an error that is no refusal.
     pub fn call(&mut self, words: &[String]) -> Option<Call> {
-        let mut asking = None;
         loop {
-            let (server, client) = match asking.take() {
-                Some(port) => self.connect_to(port)?,
-                None => self.connection()?,
-            };
+            let (server, client) = self.connection()?;
             let sent = Instant::now();
             let reply = client.try_send(words).and_then(|()| client.try_read());
             let answered = Instant::now();
@@ -98,14 +94,21 @@ impl<'a> Caller<'a> {
             };
             let mut said = line.split(' ');
             match said.next().unwrap_or_default() {
+                // Where nobody answers there, the cluster is asked again, at the place of then.
                 "MOVED" => {
-                    self.connect_to(port_in(&line))?;
+                    if self.connect_to(port_in(&line)).is_none() {
+                        if self.is_over() {
+                            return None;
+                        }
+                        std::thread::park_timeout(Duration::from_millis(2));
+                    }
                 }
                 "ASK" => {
-                    let port = port_in(&line);
-                    let (_, client) = self.connect_to(port)?;
-                    if client.try_send(&["ASKING"]).and_then(|()| client.try_read()).is_ok() {
-                        asking = Some(port);
+                    let asked = self.connect_to(port_in(&line)).map(|(_, client)| {
+                        client.try_send(&["ASKING"]).and_then(|()| client.try_read())
+                    });
+                    if !matches!(asked, Some(Ok(_))) {
+                        self.client = None;
                     }
                 }
                 word => {

@@ -105,7 +105,8 @@ impl<'a> Life<'a> {
             _ => None,
         });
         let mut deliveries: Vec<_> = deliveries.collect();
-        deliveries.sort_by_key(|delivery| delivery.answered);
+        // As they were given: an answer may be long on its way, and tokens grow.
+        deliveries.sort_by_key(|delivery| delivery.receipt.token);
         let settlements = facts.iter().filter_map(|fact| match &fact.what {
             What::Settle { way, receipt, done } => {
                 let is_certain = history.is_certain(fact);

@@ -209,7 +209,7 @@ impl<'a> Person<'a> {
         line.insert(4, "TTR".into());
         line.insert(6, "BLOCK".into());
         line.extend(words(&["WORKER", &self.name]));
-        if self.shared.queues.len() > 1 {
+        if self.shared.queues.len() > 1 && self.random.random_ratio(3, 4) {
             let others = self.shared.queues.iter().enumerate().filter(|(place, _)| *place != first);
             line.push("ALSO".into());
             line.extend(others.map(|(_, queue)| queue.clone()));

@@ -162,6 +162,12 @@ impl Client {
         sent.expect("the connection takes half a command");
     }
 
+    /// Sends bytes as they are.
+    #[track_caller]
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.reader.get_mut().write_all(bytes).expect("the connection takes bytes");
+    }
+
     /// Reads the next answer.
     ///
     /// # Panics

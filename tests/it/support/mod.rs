@@ -2,6 +2,7 @@
 
 mod aof;
 mod client;
+pub mod cluster;
 pub mod likeness;
 pub mod load;
 mod module;

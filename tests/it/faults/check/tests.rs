@@ -79,6 +79,19 @@ fn a_life_that_keeps_all_promises_is_let_pass() {
 }
 
 #[test]
+fn an_answer_may_be_longer_on_its_way_than_the_lease_lasts() {
+    let mut late = history(vec![
+        (0, published(0)),
+        (5, delivered(1)),
+        (480, delivered(2)),
+        (505, settled(Way::Ack, 1, Done::No)),
+        (510, acked(2)),
+    ]);
+    late.facts[1].answered = Some(late.facts[0].sent + Duration::from_millis(500));
+    finds_nothing(&late);
+}
+
+#[test]
 fn every_broken_promise_is_found() {
     finds("a delivered job was published", vec![(5, delivered(1))]);
     finds("no acknowledged publish disappears", vec![(0, published(0)), (5, delivered(1))]);
