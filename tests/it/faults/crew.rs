@@ -1,6 +1,7 @@
 //! Producers and workers that go on whatever happens, and write down all that they are told.
 
 use std::{
+    collections::VecDeque,
     sync::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
         Arc,
@@ -21,6 +22,8 @@ const PRODUCERS: usize = 2;
 const WORKERS: usize = 4;
 /// With so many jobs ready in a queue, producers hold back.
 const READY_MAX: i64 = 200;
+/// A worker goes on with the oldest of its deliveries that were put aside when there are more.
+const ASLEEP_MAX: usize = 4;
 /// After so many jobs producers look how many are ready.
 const LOOK_EVERY: usize = 10;
 const AN_HOUR: u64 = 3_600_000;
@@ -110,6 +113,8 @@ struct Person<'a> {
     random: StdRng,
     caller: Caller<'a>,
     notes: Notes,
+    /// Deliveries that were put aside.
+    asleep: VecDeque<(String, String, Receipt)>,
     jobs: usize,
 }
 
@@ -120,7 +125,15 @@ fn words(line: &[&str]) -> Vec<String> {
 impl<'a> Person<'a> {
     fn new(shared: &'a Shared, name: String, random: StdRng) -> Self {
         let caller = Caller::new(&shared.place, &shared.stop);
-        Self { shared, name, random, caller, notes: Notes::default(), jobs: 0 }
+        Self {
+            shared,
+            name,
+            random,
+            caller,
+            notes: Notes::default(),
+            asleep: VecDeque::new(),
+            jobs: 0,
+        }
     }
 
     fn produce(mut self) -> Notes {
@@ -195,6 +208,9 @@ impl<'a> Person<'a> {
             for (queue, job, receipt) in self.consume() {
                 self.settle(&queue, &job, &receipt);
             }
+            if self.asleep.len() > ASLEEP_MAX {
+                self.wake_up();
+            }
         }
         self.notes
     }
@@ -232,6 +248,15 @@ impl<'a> Person<'a> {
         taken
     }
 
+    /// Goes on with a delivery during which it slept: mostly its lease has ended long ago.
+    fn wake_up(&mut self) {
+        if let Some((queue, job, receipt)) = self.asleep.pop_front() {
+            let ways = [Way::Ack, Way::Fulfill, Way::Nack(5), Way::Release, Way::Touch];
+            let way = *ways.choose(&mut self.random).unwrap_or(&Way::Ack);
+            self.say(&queue, &job, &receipt, way);
+        }
+    }
+
     /// Does with a delivery what workers do, the clumsy and the dying ones too.
     fn settle(&mut self, queue: &str, job: &str, receipt: &Receipt) {
         match self.random.random_range(0..100) {
@@ -247,11 +272,12 @@ impl<'a> Person<'a> {
             }
             78..84 => self.say(queue, job, receipt, Way::Release),
             84..87 => self.say(queue, job, receipt, Way::Bury),
-            87..93 => {
+            87..91 => {
                 // Says it twice, as one that had no answer may.
                 self.say(queue, job, receipt, Way::Ack);
                 self.say(queue, job, receipt, Way::Ack);
             }
+            91..97 => self.asleep.push_back((queue.into(), job.into(), receipt.clone())),
             // Says nothing: the lease lapses.
             _ => {}
         }

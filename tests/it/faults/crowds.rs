@@ -1,7 +1,10 @@
 //! Very many consumers that wait, and consumers that behave badly together: each job is delivered
 //! to one that is there, none to the dead, and what they took of the server's memory comes back.
 
-use std::ops::Range;
+use std::{
+    ops::Range,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use rand::{rngs::StdRng, Rng, SeedableRng};
 
@@ -23,15 +26,20 @@ struct Place {
     server: Server,
     control: Client,
     crowds: usize,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// One crowd at a time: they may take all the connections that a process may have.
+static ALONE: Mutex<()> = Mutex::new(());
 
 impl Place {
     fn new() -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let hosts: String = (1..10).map(|n| format!(" 127.0.0.{n}")).collect();
         let settings = format!("--maxclients 20000 --bind{hosts}");
         let server = Server::start(Options::new().with(&settings));
         let control = server.client();
-        Self { server, control, crowds: 0 }
+        Self { server, control, crowds: 0, _alone: alone }
     }
 
     /// As many clients as this process and the server may have at once; or some.
