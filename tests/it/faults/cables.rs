@@ -82,7 +82,6 @@ fn a_consumer_that_vanished_while_it_waited_costs_one_lease_and_no_job() {
         assert_eq!(server.run("JQ.LEN mail"), Reply::Int(0));
         assert_eq!(stat(&server, "acked"), JOBS as i64);
         tally.add("consumers that vanished", VANISHED);
-        tally.add("deliveries to nobody", VANISHED);
         tally.add("late acks refused", VANISHED);
         tally.add("jobs", JOBS);
     }
@@ -137,7 +136,6 @@ fn a_publish_that_is_repeated_with_its_id_publishes_once() {
         assert_eq!(server.run("JQ.LEN mail"), Reply::Int(jobs));
         tally.add("publishes repeated", 1);
     }
-    tally.add("jobs published twice", (stat(&server, "published") - jobs) as usize);
     assert_eq!(stat(&server, "published"), jobs);
 }
 
@@ -209,10 +207,10 @@ fn nothing_is_lost_over_connections_that_break_all_the_time() {
                 QUEUES.iter().all(|queue| leased(queue) == Reply::Int(0)).then_some(())
             });
             proxy.heal();
-            tally.add("cable cut until all leases ended", 1);
+            tally.add("times the cable was cut until all leases ended", 1);
         } else {
             proxy.sever();
-            tally.add("all connections closed", 1);
+            tally.add("times all connections were closed", 1);
         }
     }
     crew.do_some_work(40);

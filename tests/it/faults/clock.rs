@@ -61,7 +61,7 @@ fn log_and_replica_are_alike(server: &Server, replica: Option<&Server>) {
 
 #[test]
 fn steps_of_the_clock_lose_nothing_and_give_nothing_twice_or_before_it_is_due() {
-    let mut tally = Tally::of("the wall clock stepped under load");
+    let mut tally = Tally::of("wall clock stepped under load");
     let mut random = StdRng::seed_from_u64(seed() + 40);
     let clock = WallClock::ahead(0);
     let server = Server::start(clock.of(logging()));
@@ -106,7 +106,7 @@ fn steps_of_the_clock_lose_nothing_and_give_nothing_twice_or_before_it_is_due() 
 
 #[test]
 fn after_a_step_ahead_all_that_is_due_happens_without_a_command() {
-    let mut tally = Tally::of("the wall clock stepped ahead at rest");
+    let mut tally = Tally::of("wall clock stepped ahead at rest");
     for step in STEPS {
         let clock = WallClock::ahead(0);
         let server = Server::start(clock.of(logging()));
@@ -180,7 +180,7 @@ fn what_a_step_ahead_makes_due_is_worked_through_in_slices() {
 
 #[test]
 fn after_a_step_back_work_goes_on_and_what_is_not_due_waits_for_the_clock_to_catch_up() {
-    let mut tally = Tally::of("the wall clock stepped back at rest");
+    let mut tally = Tally::of("wall clock stepped back at rest");
     for step in STEPS {
         let clock = WallClock::ahead(0);
         let server = Server::start(clock.of(logging()));
@@ -288,7 +288,7 @@ const INSTANTS: [(&str, i64, bool); 4] = [
 
 #[test]
 fn an_instant_at_which_a_count_of_seconds_overflows_or_repeats_is_like_any_other() {
-    let mut tally = Tally::of("an instant at which counts of seconds overflow or repeat");
+    let mut tally = Tally::of("instants where seconds overflow or repeat");
     for (what, instant, repeats) in INSTANTS {
         let clock = WallClock::at(instant - 1500);
         let mut server = Server::start(clock.of(Options::new().with_aof()));

@@ -84,7 +84,7 @@ fn what_is_sent_behind_a_wait_is_done_after_it_be_it_the_end() {
         assert_eq!(bodies(&taken), ["0"], "the lease lapses: {last}");
         jobs::ack(&mut control, "mail", &taken);
         nobody_waits(server);
-        tally.add("jobs taken, and given again", 1);
+        tally.add("jobs that lapsed and were given again", 1);
     }
     pair.assert_alike(&mut tally);
 }
@@ -151,7 +151,7 @@ fn scripts_and_functions_that_may_only_read_can_look_and_change_nothing() {
         load(&mut client, call, "'no-writes'");
         let reply = client.run("FCALL_RO f 1 mail");
         assert!(!matches!(reply, Reply::Error(_)), "{call}: {reply:?}");
-        tally.add("reads", 3);
+        tally.add("reads done", 3);
     }
     for call in WRITES {
         for words in [
@@ -193,7 +193,7 @@ fn anna(server: &Server) -> Client {
 
 #[test]
 fn a_consumer_whose_user_is_gone_takes_no_job() {
-    let mut tally = Tally::of("users changed while they wait");
+    let mut tally = Tally::of("users removed while they wait");
     let pair = Pair::start(Options::new());
     let server = &pair.primary;
     let mut control = server.client();
@@ -213,7 +213,7 @@ fn a_consumer_whose_user_is_gone_takes_no_job() {
 
 #[test]
 fn a_right_that_is_taken_away_holds_until_a_wait_ends_and_not_for_the_next_command() {
-    let mut tally = Tally::of("rights changed while they wait");
+    let mut tally = Tally::of("rights taken from users who wait");
     let pair = Pair::start(Options::new());
     let server = &pair.primary;
     let mut control = server.client();
@@ -235,7 +235,7 @@ fn a_right_that_is_taken_away_holds_until_a_wait_ends_and_not_for_the_next_comma
 
 #[test]
 fn a_job_for_a_consumer_whose_user_is_deleted_in_the_same_step_goes_to_the_next() {
-    let mut tally = Tally::of("users deleted as they are served");
+    let mut tally = Tally::of("users removed as they are served");
     let pair = Pair::start(Options::new());
     let server = &pair.primary;
     let mut control = server.client();

@@ -128,7 +128,7 @@ fn history(server: &Server) -> BTreeMap<usize, Digests> {
 
 #[test]
 fn a_log_cut_off_anywhere_gives_the_state_after_its_last_whole_step_or_is_refused_if_so_asked() {
-    let mut tally = Tally::of("the append-only file cut off");
+    let mut tally = Tally::of("append-only file cut off");
     let mut server = Server::start(logging());
     let mut known = history(&server);
     server.kill();
@@ -163,7 +163,7 @@ fn a_log_cut_off_anywhere_gives_the_state_after_its_last_whole_step_or_is_refuse
         if n % every == 0 {
             let copy = strict.given(server.directory(), INCREMENT, &whole[..cut]);
             assert_eq!(copy.is_some(), cut == end, "cut at {cut}");
-            tally.add("cuts refused or accepted as asked", 1);
+            tally.add("cuts refused or let pass as asked", 1);
         }
     }
 }
@@ -192,7 +192,7 @@ const REWRITTEN: [(&str, &str, &str); 3] = [
 
 #[test]
 fn a_snapshot_or_rewritten_log_that_is_cut_off_is_refused_or_has_only_whole_queues() {
-    let mut tally = Tally::of("a snapshot or a rewritten log cut off");
+    let mut tally = Tally::of("snapshot or rewritten log cut off");
     let mut random = StdRng::seed_from_u64(seed() + 52);
     for (end, settings, log) in REWRITTEN {
         let server = with_files(end, settings);
@@ -246,7 +246,7 @@ fn flipped_bits_are_refused_in_good_order_or_leave_queues_that_work() {
                 Some(copy) => {
                     let queues = all_queues_work(copy);
                     tally.add("flips that came up", 1);
-                    tally.add("queues looked at and worked on", queues);
+                    tally.add("queues that came up and work", queues);
                     // What the checksum covers is all but a few bytes that say of the server
                     // which wrote it what nobody reads.
                     assert!(is_summed == "no" || at < 200, "byte {at} was not noticed");
@@ -330,14 +330,14 @@ fn a_word_that_was_changed_in_the_log_is_told_of_or_leaves_queues_that_work() {
         let log = copy.said();
         assert!(log.contains(said), "{what}: {log}");
         assert!(said == refused || !log.contains(refused), "{what}: {log}");
-        tally.add("words", 1);
+        tally.add("words changed", 1);
     }
     for (from, to) in [("JQ.PUBLISH", "JQ.PUBLISI"), ("JQ.TICK", "JQ.TICJ")] {
         let bytes = with_word(&whole, from, 0, to);
         assert!(copy.given(server.directory(), INCREMENT, &bytes).is_none(), "{to}");
         let unknown = format!("unknown command '{to}'").to_lowercase();
         assert!(copy.said().to_lowercase().contains(&unknown), "{}", copy.said());
-        tally.add("words", 1);
+        tally.add("words changed", 1);
     }
 }
 
@@ -358,7 +358,7 @@ fn has_temporary_files(directory: &Path) -> bool {
 
 #[test]
 fn a_server_killed_while_it_rewrites_its_log_comes_back_with_all_it_had() {
-    let mut tally = Tally::of("killed during BGREWRITEAOF");
+    let mut tally = Tally::of("server killed during BGREWRITEAOF");
     let mut random = StdRng::seed_from_u64(seed() + 54);
     for preamble in ["no", "yes"] {
         let options = logging().with(&format!("--aof-use-rdb-preamble {preamble}"));
@@ -377,7 +377,7 @@ fn a_server_killed_while_it_rewrites_its_log_comes_back_with_all_it_had() {
             if server.info("persistence", "aof_rewrite_in_progress") == "1" {
                 tally.add("killed while the child was at work", 1);
             } else {
-                tally.add("killed when it was done", 1);
+                tally.add("killed when the child was done", 1);
             }
             server.kill();
             let left = usize::from(has_temporary_files(server.directory()));
@@ -399,7 +399,7 @@ fn a_server_killed_while_it_rewrites_its_log_comes_back_with_all_it_had() {
 
 #[test]
 fn a_server_killed_while_it_saves_comes_back_with_one_whole_snapshot_or_the_other() {
-    let mut tally = Tally::of("killed during BGSAVE");
+    let mut tally = Tally::of("server killed during BGSAVE");
     let mut random = StdRng::seed_from_u64(seed() + 56);
     for round in 0..many(60, 5) {
         let mut server = Server::start(Options::new());
@@ -422,7 +422,7 @@ fn a_server_killed_while_it_saves_comes_back_with_one_whole_snapshot_or_the_othe
         if server.info("persistence", "rdb_bgsave_in_progress") == "1" {
             tally.add("killed while the child was at work", 1);
         } else {
-            tally.add("killed when it was done", 1);
+            tally.add("killed when the child was done", 1);
         }
         server.kill();
         let copy = started_on(Options::new(), |directory| {
@@ -431,7 +431,7 @@ fn a_server_killed_while_it_saves_comes_back_with_one_whole_snapshot_or_the_othe
         });
         let there = digests(&copy);
         assert!(there == old || there == new, "a mixture");
-        tally.add("came back with the new one", usize::from(there == new));
+        tally.add("came back with the new snapshot", usize::from(there == new));
         copy.run("REPLICAOF NO ONE");
         all_queues_work(&copy);
     }

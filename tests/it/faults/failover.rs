@@ -60,7 +60,7 @@ pub fn are_alike(primary: &Server, replica: &Server) {
 
 #[test]
 fn a_coordinated_failover_under_load_loses_nothing() {
-    let mut tally = Tally::of("FAILOVER");
+    let mut tally = Tally::of("coordinated failover");
     let mut primary = Server::plain();
     let mut replica = replica_of(&primary);
     let crew = Crew::start(Place::of(&primary), &QUEUES, 0, seed());

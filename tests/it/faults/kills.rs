@@ -110,7 +110,7 @@ pub fn is_well(server: &Server) {
 fn a_server_that_is_killed_with_appendfsync_always_forgets_nothing() {
     let mut random = StdRng::seed_from_u64(seed());
     killed_under_load(
-        "kill -9, appendfsync always",
+        "server killed, appendfsync always",
         Options::new().with_aof(),
         |server| {
             match random.random_range(0..4) {
@@ -131,7 +131,7 @@ fn a_server_that_is_killed_with_appendfsync_everysec_forgets_no_more_than_it_had
     // less than three.
     const PUT_OFF: Duration = Duration::from_secs(3);
     killed_under_load(
-        "kill -9, appendfsync everysec",
+        "server killed, appendfsync everysec",
         Options::new().with("--appendonly yes --appendfsync everysec"),
         |_| Instant::now().checked_sub(PUT_OFF),
         |_| {},
@@ -142,7 +142,7 @@ fn a_server_that_is_killed_with_appendfsync_everysec_forgets_no_more_than_it_had
 #[test]
 fn a_server_that_is_killed_without_a_log_comes_back_as_it_was_saved() {
     killed_under_load(
-        "kill -9, snapshots only",
+        "server killed, snapshots only",
         Options::new(),
         |server| {
             let from = Instant::now();
@@ -176,7 +176,7 @@ fn a_machine_that_loses_power_keeps_all_that_had_reached_its_disk() {
     let options = Options::new().with("--appendonly yes --appendfsync no");
     let on_disk = Cell::new(0);
     killed_under_load(
-        "log cut off behind what was synced",
+        "power lost, log cut off behind its last sync",
         options,
         |server| {
             let from = Instant::now();

@@ -91,7 +91,7 @@ fn move_under_load(from: &Server, to: &Server, cluster: &Cluster, crew: &Crew, t
     assert_eq!(to.run(&format!("JQ.PUBLISH {QUIET} hello ID a")).text(), "a");
     assert_eq!(early.read().items()[0].items()[2].text(), "hello");
     assert_eq!(to.run(&format!("JQ.ACK {QUIET} a")), Reply::Int(1));
-    tally.add("slot moved", 1);
+    tally.add("slots moved", 1);
     tally.add("waiting clients sent on", left_behind.len());
 }
 
@@ -113,7 +113,7 @@ fn several_queues_are_refused_half_way(from: &Server, to: &Server) {
 fn a_slot_that_moves_again_and_again_under_load_loses_nothing() {
     let mut random = StdRng::seed_from_u64(seed());
     let cluster = Cluster::start();
-    let mut tally = Tally::of("a slot moved from node to node");
+    let mut tally = Tally::of("slot moved from node to node");
     let mut at = cluster.place_of(QUEUES[0]);
     let crew = start_crew(&cluster, at);
     crew.do_some_work(WORK);
@@ -181,7 +181,7 @@ fn redis_cli(cluster: &Cluster, words: &[&str]) -> bool {
 #[test]
 fn redis_cli_moves_a_slot_under_load() {
     let cluster = Cluster::start();
-    let mut tally = Tally::of("a slot moved by redis-cli --cluster reshard");
+    let mut tally = Tally::of("slot moved by redis-cli --cluster reshard");
     let mut at = cluster.place_of(QUEUES[0]);
     assert_eq!(at, 0);
     // It begins with the lowest slot of a node, which this one is on the others.
@@ -200,7 +200,7 @@ fn redis_cli_moves_a_slot_under_load() {
         assert!(redis_cli(&cluster, &line));
         at = next;
         assert_eq!(cluster.place_of(QUEUES[0]), at);
-        tally.add("slot moved", 1);
+        tally.add("slots moved", 1);
     }
     crew.do_some_work(WORK);
     judge(crew.stop(), &cluster, tally);
@@ -236,7 +236,7 @@ fn take_over(replica: &Server) {
 #[test]
 fn a_replica_that_is_told_to_take_over_a_node_of_a_cluster_under_load_loses_nothing() {
     let (cluster, [mut at, mut next]) = cluster_with_a_replica(TIMEOUT);
-    let mut tally = Tally::of("coordinated failover of a node of a cluster");
+    let mut tally = Tally::of("coordinated failover in a cluster");
     let crew = start_crew(&cluster, (at + 1) % 3);
     let mut took_over = [None; 4];
     for _ in 0..many(6, 2) {
@@ -269,7 +269,7 @@ fn a_replica_that_is_told_to_take_over_a_node_of_a_cluster_under_load_loses_noth
 #[test]
 fn a_cluster_goes_on_without_a_node_that_is_killed_under_load() {
     let (mut cluster, [mut at, mut next]) = cluster_with_a_replica(TIMEOUT);
-    let mut tally = Tally::of("kill -9 of a node of a cluster");
+    let mut tally = Tally::of("node of a cluster killed");
     let crew = start_crew(&cluster, (at + 1) % 3);
     let mut losses = Vec::new();
     for _ in 0..many(8, 1) {

@@ -51,7 +51,7 @@ fn holds(server: &Server, bodies: &[Vec<u8>]) {
 
 #[test]
 fn bodies_and_results_of_every_size_are_the_same_bytes_everywhere() {
-    let mut tally = Tally::of("sizes of bodies");
+    let mut tally = Tally::of("bodies and results of every size");
     let pair = Pair::start(Options::new().with("--client-query-buffer-limit 1gb"));
     let server = &pair.primary;
     let mut client = server.client();
@@ -82,12 +82,11 @@ fn bodies_and_results_of_every_size_are_the_same_bytes_everywhere() {
         assert!(taken.items()[0].items()[2].bytes() == body, "{} bytes", body.len());
     }
     pair.assert_alike(&mut tally);
-    tally.add("bytes that differ", 0);
 }
 
 #[test]
 fn what_is_too_long_is_refused_or_cut_off_and_changes_nothing() {
-    let mut tally = Tally::of("sizes beyond the limit");
+    let mut tally = Tally::of("bodies and results beyond the limit");
     let server = Server::plain();
     let mut client = server.client();
     client.run("JQ.PUBLISH mail hello ID there DELAY 3600000");
@@ -105,7 +104,7 @@ fn what_is_too_long_is_refused_or_cut_off_and_changes_nothing() {
     for words in &refused {
         let reply = client.call(words);
         assert_eq!(reply.error_word(), "TOOBIG", "{reply:?}");
-        tally.add("refused", 1);
+        tally.add("requests refused", 1);
     }
     assert_eq!(told(&mut client, "mail"), before);
     assert_eq!(client.run("EXISTS new"), Reply::Int(0));
@@ -124,11 +123,11 @@ fn what_is_too_long_is_refused_or_cut_off_and_changes_nothing() {
         let sent = cut.try_send(words);
         let answer = cut.try_read();
         assert!(sent.is_err() || !matches!(answer, Ok(Reply::Bulk(_) | Reply::Int(_))));
-        tally.add("refused", 1);
+        tally.add("requests refused", 1);
     }
     for _ in 0..many(100, 10) {
         server.client().send_half(&[&b"JQ.PUBLISH"[..], b"mail", &fits[..MIB]]);
-        tally.add("cut off", 1);
+        tally.add("commands cut off", 1);
     }
     assert_eq!(client.run("JQ.LEN mail"), Reply::Int(1));
     assert_eq!(stat(&mut client, "mail", "published"), before);
@@ -142,7 +141,7 @@ fn used_memory(client: &mut Client) -> i64 {
 
 #[test]
 fn a_queue_of_very_many_jobs_is_listed_stored_and_drained_and_gives_its_memory_back() {
-    let mut tally = Tally::of("a very long queue");
+    let mut tally = Tally::of("very long queue");
     let count = many(5_000_000, 100_000);
     let server = Server::plain();
     let mut client = server.client();
@@ -175,7 +174,6 @@ fn a_queue_of_very_many_jobs_is_listed_stored_and_drained_and_gives_its_memory_b
         (0..3).all(is_back).then_some(now)
     });
     println!("{count} jobs, bytes by stats, key and server: {empty:?}, {full:?}, {returned:?}");
-    tally.add("jobs lost", 0);
 }
 
 /// The names of all queues, page by page.
@@ -235,7 +233,6 @@ fn very_many_queues_are_all_known_all_come_due_and_all_end() {
         taken.extend(jobs::numbers(&reply));
     }
     assert_each_once(taken, count);
-    tally.add("jobs lost", 0);
 
     // Each has a timer again, and all go at once.
     for n in 0..count {
@@ -304,7 +301,6 @@ impl Storm {
         tally.add("answers to others in between", answers);
         println!("{} jobs, {answers} answers, at most {:?} for one", self.count, self.longest);
         pair.assert_alike(tally);
-        tally.add("jobs lost", 0);
     }
 }
 
@@ -323,7 +319,7 @@ fn very_many_jobs_that_come_due_at_once_all_come_and_others_are_served_in_betwee
 
 #[test]
 fn very_many_leases_that_lapse_at_once_all_come_back_and_others_are_served_in_between() {
-    let mut tally = Tally::of("very many leases lapse at once");
+    let mut tally = Tally::of("very many leases lapsing at once");
     let count = many(1_000_000, 100_000);
     let pair = Pair::start(Options::new());
     let mut client = pair.primary.client();

@@ -11,12 +11,15 @@ use crate::{
     },
 };
 
+/// Operations between two deeds.
+const STEPS: usize = 40;
+
 /// Something that an operator does. It is given how often it was done before.
 type Deed = fn(&mut Client, usize);
 
 /// Does it under load, with consumers that wait all the while in two databases, and compares.
-fn under_load(deed_name: &'static str, options: Options, queues: &[&str], deed: Deed) {
-    let mut tally = Tally::of(deed_name);
+fn under_load(fault: &'static str, options: Options, queues: &[&str], deed: Deed) {
+    let mut tally = Tally::of(fault);
     let pair = Pair::start(options);
     let mut operator = pair.primary.client();
     let mut bystanders = [0, 1].map(|db| {
@@ -27,10 +30,10 @@ fn under_load(deed_name: &'static str, options: Options, queues: &[&str], deed: 
     });
     let mut load = Load::new(&pair.primary, queues, seed());
     for round in 0..many(40, 10) {
-        load.steps(40);
+        load.steps(STEPS);
         deed(&mut operator, round);
         tally.add("times done", 1);
-        tally.add("operations meanwhile", 40);
+        tally.add("operations meanwhile", STEPS);
     }
     load.steps(200);
     load.finish();
@@ -68,7 +71,9 @@ fn a_server_that_stands_still_for_a_while_differs_from_no_copy() {
 #[test]
 fn a_reload_under_load_differs_from_no_copy() {
     // No queue that expires: what is over its time is dropped by a reload without a word to replicas.
-    under_load("reload", Options::new(), &["q0"], |operator, _| ok(operator, "DEBUG RELOAD"));
+    under_load("server reloaded", Options::new(), &["q0"], |operator, _| {
+        ok(operator, "DEBUG RELOAD")
+    });
 }
 
 #[test]
@@ -116,7 +121,7 @@ fn a_server_that_frees_lazily_and_defragments_differs_from_no_copy() {
                     --active-defrag-threshold-upper 1 --active-defrag-cycle-min 50";
     let words = settings.split_whitespace().collect::<Vec<_>>().join(" ");
     under_load(
-        "lazy freeing, and defragmentation where there is any",
+        "lazy freeing and defragmentation",
         Options::new().with(&words),
         &QUEUES,
         |operator, round| {
@@ -165,5 +170,5 @@ fn consumers_that_wait_are_not_closed_for_being_idle() {
     }
     pair.primary.run("JQ.FULFILL other a result");
     assert_eq!(waiter.read().items()[1].text(), "result");
-    tally.add("clients that waited longer", 11);
+    tally.add("clients that waited on", 11);
 }

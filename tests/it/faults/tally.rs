@@ -4,6 +4,10 @@ use std::{collections::BTreeMap, fs::OpenOptions, io::Write};
 
 use crate::support::server_name;
 
+/// The widths of the columns in the table of scripts/soak.
+const FAULT_WIDTH: usize = 44;
+const COUNT_WIDTH: usize = 52;
+
 /// Counts of one fault. Added to the file that `JOBQ_TALLY` names when this is dropped, one line
 /// a count: fault, server, what, how many. scripts/soak makes a table of them.
 pub struct Tally {
@@ -14,11 +18,13 @@ pub struct Tally {
 impl Tally {
     /// Nothing has been counted yet.
     pub fn of(fault: &'static str) -> Self {
+        assert!(fault.len() <= FAULT_WIDTH, "too wide: {fault}");
         Self { fault, counts: BTreeMap::new() }
     }
 
     /// Counts so many more.
     pub fn add(&mut self, what: &'static str, count: usize) {
+        assert!(what.len() <= COUNT_WIDTH, "too wide: {what}");
         *self.counts.entry(what).or_default() += count as u64;
     }
 }

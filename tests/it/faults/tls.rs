@@ -114,7 +114,8 @@ fn over_encrypted_connections_jobs_are_published_awaited_settled_and_replicated(
         let told = waiting.join().expect("it is answered");
         assert!(String::from_utf8_lossy(&told).contains(&id));
         let updated = cli.run(&["JQ.UPDATE", "mail", &id, "BODY"], &body);
-        tally.add("jobs awaited", usize::from(!updated.is_empty()));
+        assert_eq!(updated, b"2\n", "the version that it has now");
+        tally.add("jobs awaited", 1);
         assert_eq!(cli.run(&["JQ.RELEASE", "mail"], id.as_bytes()), b"1\n");
         let taken = cli.run(&["JQ.CONSUME", "mail", "TTR"], b"3600000");
         assert!(taken.windows(body.len()).any(|part| part == body), "{} bytes", body.len());

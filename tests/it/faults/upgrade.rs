@@ -72,7 +72,7 @@ fn this_version_has_files_for_later_ones_to_read() {
 
 #[test]
 fn files_of_every_version_are_read_to_the_state_in_which_they_were_written() {
-    let mut tally = Tally::of("files of this and earlier versions loaded");
+    let mut tally = Tally::of("files of every version loaded");
     assert!(!versions().is_empty(), "there are no fixtures");
     for version in versions() {
         for form in FORMS {
@@ -88,7 +88,7 @@ fn files_of_every_version_are_read_to_the_state_in_which_they_were_written() {
             assert!(!server.log().contains("CRITICAL"), "{what}: {}", server.log());
             tally.add("queues compared", digests.lines().count());
             goes_on(&server);
-            tally.add("files", 1);
+            tally.add("sets of files", 1);
         }
     }
 }

@@ -79,7 +79,7 @@ fn has_happened(client: &mut Client, look: &str, then: &str) {
 
 #[test]
 fn a_transaction_that_watches_a_queue_fails_when_anything_changed_it_and_only_then() {
-    let mut tally = Tally::of("transactions that watch");
+    let mut tally = Tally::of("transactions that watch a queue");
     let pair = mail();
     let server = &pair.primary;
     for line in LOOKS {
@@ -87,14 +87,14 @@ fn a_transaction_that_watches_a_queue_fails_when_anything_changed_it_and_only_th
             assert!(!matches!(server.run(line), Reply::Error(_)), "{line}");
         });
         assert!(done, "{line} changes nothing");
-        tally.add("done", 1);
+        tally.add("transactions done", 1);
     }
     for line in CHANGES {
         let done = is_done_after(server, || {
             assert!(!matches!(server.run(line), Reply::Error(_)), "{line}");
         });
         assert!(!done, "{line} changes the queue");
-        tally.add("failed", 1);
+        tally.add("transactions failed", 1);
     }
     let mut client = server.client();
     for (what, line, look, then) in TIMES {
@@ -103,7 +103,7 @@ fn a_transaction_that_watches_a_queue_fails_when_anything_changed_it_and_only_th
         client.run(line);
         let done = is_done_after(server, || has_happened(&mut client, look, then));
         assert!(!done, "{what} changes the queue");
-        tally.add("failed because of a timer", 1);
+        tally.add("transactions failed because of a timer", 1);
     }
     // A job that went to one who waited.
     client.run("DEL mail");
@@ -139,7 +139,7 @@ fn a_client_that_caches_what_it_read_of_a_queue_is_told_when_it_changes_timers_i
             assert!(matches!(cache.run("JQ.STATS mail"), Reply::Map(_)), "{line}");
             client.run(line);
             is_told(cache);
-            tally.add("told", 1);
+            tally.add("changes told", 1);
         }
         for (what, line, look, then) in TIMES {
             cache.run("CLIENT TRACKING OFF");
@@ -149,7 +149,7 @@ fn a_client_that_caches_what_it_read_of_a_queue_is_told_when_it_changes_timers_i
             cache.run(mode);
             assert!(matches!(cache.run("JQ.STATS mail"), Reply::Map(_)), "{what}");
             is_told(cache);
-            tally.add("told because of a timer", 1);
+            tally.add("changes by timers told", 1);
             has_happened(&mut client, look, then);
         }
     }
