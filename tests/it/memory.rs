@@ -1,16 +1,13 @@
 //! Under pressure: when memory is short, when a lot comes due at once, when much comes and goes.
 
-use crate::support::{
-    likeness::{assert_alike, digests, freeze, thaw},
-    load::{many, seed, Load},
-    wait_for, Client, Options, Reply, Server,
+use crate::{
+    replies::used_memory,
+    support::{
+        likeness::{assert_alike, digests, freeze, thaw},
+        load::{many, seed, Load},
+        wait_for, Client, Options, Reply, Server,
+    },
 };
-
-fn used_memory(client: &mut Client) -> i64 {
-    let info = client.run("INFO memory").text();
-    let field = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
-    field.and_then(|n| n.trim().parse().ok()).expect("the server tells its memory")
-}
 
 /// Publishes so many jobs, a thousand a command.
 fn fill(client: &mut Client, queue: &str, jobs: usize, options: &str) {

@@ -6,13 +6,6 @@ use crate::{
     support::{wait_for, Client, Reply, Server},
 };
 
-/// The server's clock, in milliseconds since the epoch.
-fn now(client: &mut Client) -> i64 {
-    let time = client.run("TIME");
-    let part = |n: usize| time.items()[n].text().parse::<i64>().expect("a number");
-    part(0) * 1_000 + part(1) / 1_000
-}
-
 /// asynq: after recovery and a new delivery the old worker's "done" passes. lmstfy: whoever has the
 /// id deletes the job.
 #[test]
@@ -73,7 +66,7 @@ fn no_job_is_handed_out_before_its_millisecond() {
     }
     for _ in 0..5 {
         let reply = client.run("JQ.CONSUME mail BLOCK 0 DETAILS");
-        let at = now(&mut client);
+        let at = client.time();
         let delay: i64 = bodies(&reply)[0].parse().expect("the delay");
         let details = &reply.items()[0].items()[3];
         let due = details.field("due").int();
@@ -110,8 +103,8 @@ fn expired_jobs_in_front_hide_no_live_one() {
     client.run("JQ.MPUBLISH mail 2 first second");
     // As long as writes are paused no timer removes what expires.
     client.run("CLIENT PAUSE 600000 WRITE");
-    let over = now(&mut client) + 300;
-    wait_for("the end of the TTL", || (now(&mut client) > over).then_some(()));
+    let over = client.time() + 300;
+    wait_for("the end of the TTL", || (client.time() > over).then_some(()));
     let mut consumer = server.client();
     consumer.send(&["JQ.CONSUME", "mail"]);
     client.run("CLIENT UNPAUSE");
@@ -130,8 +123,8 @@ fn very_many_expired_jobs_in_front_hide_no_live_one_from_who_waits() {
     client.call(&call);
     client.run("JQ.PUBLISH mail live");
     client.run("CLIENT PAUSE 600000 WRITE");
-    let over = now(&mut client) + 300;
-    wait_for("the end of the TTL", || (now(&mut client) > over).then_some(()));
+    let over = client.time() + 300;
+    wait_for("the end of the TTL", || (client.time() > over).then_some(()));
     let mut consumer = server.client();
     consumer.send(&["JQ.CONSUME", "mail", "BLOCK", "0"]);
     client.run("CLIENT UNPAUSE");
@@ -283,7 +276,7 @@ fn on_every_way_to_the_dead_exactly_as_many_are_kept_and_the_rest_goes_whole() {
     dies(client, "DELAY 600000", &["JQ.BURY mail ALL delayed"]);
     dies(client, "TTL 10", &[]);
     dies(client, "TTL 10 DELAY 10", &[]);
-    let deadline = now(client) + 1_000;
+    let deadline = client.time() + 1_000;
     dies(client, &format!("DEADLINE {deadline}"), &[]);
     let lowered = ["JQ.CONFIG mail SET dead-max 0", "JQ.BURY mail IDS"];
     dies(client, "", &[&lowered[..], &["JQ.CONFIG mail SET dead-max 3"]].concat());

@@ -124,6 +124,12 @@ pub fn stat(client: &mut Client, queue: &str, field: &str) -> i64 {
     client.call(&["JQ.STATS", queue]).field(field).int()
 }
 
+/// How much memory the server says it uses.
+#[track_caller]
+pub fn used_memory(client: &mut Client) -> i64 {
+    client.info("memory", "used_memory").parse().expect("a number")
+}
+
 /// How many jobs are delayed, ready, leased and dead.
 #[track_caller]
 pub fn lengths(client: &mut Client, queue: &str) -> [i64; 4] {

@@ -7,17 +7,10 @@ use crate::{
     support::{wait_for, Reply, Server},
 };
 
-/// The server's clock, in milliseconds since the epoch.
-fn now(client: &mut crate::support::Client) -> i64 {
-    let time = client.run("TIME");
-    let part = |n: usize| time.items()[n].text().parse::<i64>().expect("a number");
-    part(0) * 1_000 + part(1) / 1_000
-}
-
 #[test]
 fn a_worker_that_asks_is_told_everything_but_the_body_twice() {
     on_each_wire(|client| {
-        let deadline = now(client) + 3_600_000;
+        let deadline = client.time() + 3_600_000;
         client.run(&format!(
             "JQ.PUBLISH mail hello ID a TYPE welcome HEADERS 2 trace 7 lang de TTL 7200000 \
              TTR 30000 DEADLINE {deadline} TRIES 3 BACKOFF fixed:5 RETAIN 60000 PRIORITY -2"
@@ -172,7 +165,7 @@ fn options_that_make_no_sense_are_refused_and_leave_nothing() {
 #[test]
 fn a_job_is_dead_at_its_deadline_and_no_lease_reaches_beyond_it() {
     on_each_wire(|client| {
-        let deadline = now(client) + 150;
+        let deadline = client.time() + 150;
         client.run(&format!("JQ.PUBLISH mail x ID a DEADLINE {deadline}"));
         client.run("JQ.CONSUME mail TTR 600000");
         assert_eq!(client.run("JQ.JOB mail a").field("leased-until"), Reply::Int(deadline));
@@ -190,7 +183,7 @@ fn a_job_is_dead_at_its_deadline_and_no_lease_reaches_beyond_it() {
 #[test]
 fn a_time_to_run_that_is_over_before_the_deadline_is_a_failed_attempt_and_not_the_end() {
     on_each_wire(|client| {
-        let deadline = now(client) + 3_600_000;
+        let deadline = client.time() + 3_600_000;
         client.run(&format!("JQ.PUBLISH mail x ID a TTR 20 DEADLINE {deadline}"));
         let taken = client.run("JQ.CONSUME mail DETAILS");
         let details = &taken.items()[0].items()[3];

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     replies::names,
     support::{
+        encoded,
         load::{many, seed},
         wait_for, Client, Proxy, Reply, Server,
     },
@@ -162,7 +163,10 @@ fn a_command_that_is_cut_off_anywhere_did_nothing() {
             let before: &[&str] = if transaction { &["MULTI"] } else { &[] };
             let after: &[&str] = if transaction { &["EXEC"] } else { &[] };
             let lines = [before, &[line], after].concat();
-            let bytes: Vec<u8> = lines.iter().flat_map(|line| written(line)).collect();
+            let bytes: Vec<u8> = lines
+                .iter()
+                .flat_map(|line| encoded(&line.split(' ').collect::<Vec<_>>()))
+                .collect();
             for len in 0..bytes.len() {
                 let mut cut_off = server.client();
                 cut_off.send_bytes(&bytes[..len]);
@@ -171,23 +175,12 @@ fn a_command_that_is_cut_off_anywhere_did_nothing() {
             }
         }
     }
-    wait_for("all to be hung up", || {
-        (server.info("clients", "connected_clients") == "2").then_some(())
-    });
+    // The client above, and the one that asks.
+    server.wait_until_it_tells("clients", "connected_clients", "2");
     assert_eq!(client.run("JQ.DIGEST mail"), digest);
     assert_eq!(stat(&server, "published"), 2);
     assert_eq!(stat(&server, "delivered"), 1);
     assert_eq!(server.info("jobq", "jobq_waiters"), "0");
-}
-
-/// A command as it is sent.
-fn written(line: &str) -> Vec<u8> {
-    let words: Vec<_> = line.split(' ').collect();
-    let mut bytes = format!("*{}\r\n", words.len());
-    for word in words {
-        bytes += &format!("${}\r\n{word}\r\n", word.len());
-    }
-    bytes.into_bytes()
 }
 
 #[test]

@@ -11,9 +11,9 @@ use self::{
     wall::{wall_clock_of, WallClock},
 };
 use crate::{
-    faults::tally::Tally,
+    faults::{pair::assert_copies_are_alike, tally::Tally},
+    replies::{bodies, names},
     support::{
-        likeness::{assert_alike, digests, freeze, replayed, thaw},
         load::{many, seed},
         wait_for, Client, Options, Reply, Server,
     },
@@ -34,29 +34,6 @@ fn stat(client: &mut Client, queue: &str, field: &str) -> i64 {
         Reply::Int(n) => n,
         _ => -1,
     }
-}
-
-fn receipts(jobs: &Reply) -> Vec<String> {
-    jobs.items().iter().map(|job| job.items()[1].text()).collect()
-}
-
-fn bodies(jobs: &Reply) -> Vec<String> {
-    jobs.items().iter().map(|job| job.items()[2].text()).collect()
-}
-
-/// The queues of a server at rest are those of its log, and those of its replica.
-fn log_and_replica_are_alike(server: &Server, replica: Option<&Server>) {
-    freeze(server);
-    let queues = digests(server);
-    assert!(!queues.is_empty());
-    assert_alike("the log", &queues, &replayed(server));
-    if let Some(replica) = replica {
-        replica.catch_up_with(server);
-        assert_alike("the replica", &queues, replica);
-        assert_alike("the replica's log", &queues, &replayed(replica));
-    }
-    thaw(server);
-    assert_eq!(server.info("jobq", "jobq_errors_caught"), "0");
 }
 
 #[test]
@@ -100,8 +77,8 @@ fn steps_of_the_clock_lose_nothing_and_give_nothing_twice_or_before_it_is_due() 
     assert_eq!(stat(&mut client, "jobs", "jobs"), stat(&mut client, "jobs", "completed"));
     tally.add("jobs published and finished", ledger.published());
     tally.add("deliveries", ledger.deliveries());
-    log_and_replica_are_alike(&server, Some(&replica));
-    tally.add("comparisons of log and replica", 1);
+    let compared = assert_copies_are_alike(&server, Some(&replica));
+    tally.add("queues compared with copies", compared);
 }
 
 #[test]
@@ -144,7 +121,7 @@ fn after_a_step_ahead_all_that_is_due_happens_without_a_command() {
         }
         wait_for("what is due", || (stat(&mut client, "mail", "delayed") == 0).then_some(()));
         assert!(stat(&mut client, "mail", "clock") <= wall_clock_of(&server));
-        log_and_replica_are_alike(&server, None);
+        assert_copies_are_alike(&server, None);
         tally.add("steps", 1);
     }
 }
@@ -195,11 +172,11 @@ fn after_a_step_back_work_goes_on_and_what_is_not_due_waits_for_the_clock_to_cat
         }
         let before = stat(&mut client, "mail", "clock");
         clock.step(&server, -step);
-        let mut last = receipts(&client.run("JQ.CONSUME mail")).remove(0);
+        let mut last = names(&client.run("JQ.CONSUME mail")).remove(0);
         for n in 0..20 {
             assert_eq!(client.run(&format!("JQ.ACK mail {last}")), Reply::Int(1));
             client.run(&format!("JQ.PUBLISH mail more{n}"));
-            let next = receipts(&client.run("JQ.CONSUME mail")).remove(0);
+            let next = names(&client.run("JQ.CONSUME mail")).remove(0);
             assert!(next > last, "made ids and tokens ascend: {last}, then {next}");
             last = next;
         }
@@ -213,7 +190,7 @@ fn after_a_step_back_work_goes_on_and_what_is_not_due_waits_for_the_clock_to_cat
         clock.step(&server, step + HOUR);
         wait_for("what is due", || (stat(&mut client, "mail", "delayed") == 0).then_some(()));
         wait_for("the lapse", || (stat(&mut client, "mail", "lapsed") >= 1).then_some(()));
-        log_and_replica_are_alike(&server, None);
+        assert_copies_are_alike(&server, None);
         tally.add("steps", 1);
     }
 }
@@ -312,7 +289,7 @@ fn an_instant_at_which_a_count_of_seconds_overflows_or_repeats_is_like_any_other
         }
         assert!(stat(&mut client, "mail", "clock") > instant, "{what}");
         wait_for("the lapse", || (stat(&mut client, "held", "lapsed") == 1).then_some(()));
-        log_and_replica_are_alike(&server, None);
+        assert_copies_are_alike(&server, None);
         server.kill_and_restart();
         let mut client = server.client();
         assert_eq!(stat(&mut client, "mail", "leased"), 7, "{what}");
@@ -335,7 +312,7 @@ fn a_clock_beyond_the_last_instant_stops_there_and_its_log_can_be_read() {
     assert_eq!(bodies(&client.run("JQ.CONSUME mail")), ["more"]);
     assert_eq!(client.run("JQ.ACK mail more"), Reply::Int(1));
     assert_eq!(stat(&mut client, "mail", "clock"), LAST);
-    log_and_replica_are_alike(&server, None);
+    assert_copies_are_alike(&server, None);
     server.kill_and_restart();
     assert_eq!(server.run("JQ.LEN mail leased"), Reply::Int(1));
 }
@@ -350,7 +327,7 @@ fn a_server_that_starts_behind_the_clock_of_its_queues_says_so_and_goes_on() {
         let mut server = Server::start(clock.of(Options::new().with_aof()));
         let mut client = server.client();
         client.run("JQ.PUBLISH mail held ID held TTR 3600000");
-        let held = receipts(&client.run("JQ.CONSUME mail")).remove(0);
+        let held = names(&client.run("JQ.CONSUME mail")).remove(0);
         client.run(&format!("JQ.PUBLISH mail later DELAY {HOUR}"));
         client.run("JQ.PUBLISH mail now");
         let before = stat(&mut client, "mail", "clock");
@@ -361,12 +338,12 @@ fn a_server_that_starts_behind_the_clock_of_its_queues_says_so_and_goes_on() {
         assert_eq!(stat(&mut client, "mail", "clock"), before);
         let now = client.run("JQ.CONSUME mail");
         assert_eq!(bodies(&now), ["now"]);
-        assert!(receipts(&now)[0].split('@').nth(1) > held.split('@').nth(1), "{now:?}, {held}");
+        assert!(names(&now)[0].split('@').nth(1) > held.split('@').nth(1), "{now:?}, {held}");
         assert_eq!(client.run(&format!("JQ.ACK mail {held}")), Reply::Int(1));
         assert_eq!(server.log().contains(AHEAD), step > SECOND, "{}", server.log());
         clock.step(&server, step + HOUR);
         wait_for("what is due", || (stat(&mut client, "mail", "delayed") == 0).then_some(()));
-        log_and_replica_are_alike(&server, None);
+        assert_copies_are_alike(&server, None);
     }
 }
 
@@ -379,15 +356,15 @@ fn a_replica_whose_clock_differs_agrees_and_goes_on_when_it_is_promoted() {
         let following = logging().with(&format!("--replicaof 127.0.0.1 {}", primary.port()));
         let mut replica = Server::start(clock.of(following));
         client.run("JQ.PUBLISH mail held ID held TTR 600000");
-        let held = receipts(&client.run("JQ.CONSUME mail")).remove(0);
+        let held = names(&client.run("JQ.CONSUME mail")).remove(0);
         client.run("JQ.PUBLISH mail long ID long TTR 7200000");
-        let long = receipts(&client.run("JQ.CONSUME mail")).remove(0);
+        let long = names(&client.run("JQ.CONSUME mail")).remove(0);
         client.run("JQ.PUBLISH mail later DELAY 600000");
         client.run("JQ.PUBLISH mail soon DELAY 30 PRIORITY 1");
         client.run("JQ.PUBLISH mail now");
         wait_for("the timer", || (stat(&mut client, "mail", "delayed") == 1).then_some(()));
         replica.catch_up_with(&primary);
-        log_and_replica_are_alike(&primary, Some(&replica));
+        assert_copies_are_alike(&primary, Some(&replica));
         let before = stat(&mut client, "mail", "clock");
 
         replica.catch_up_with(&primary);
@@ -412,13 +389,13 @@ fn a_replica_whose_clock_differs_agrees_and_goes_on_when_it_is_promoted() {
             wait_for("what is due", || (stat(&mut client, "mail", "delayed") == 0).then_some(()));
         }
         assert!(stat(&mut client, "mail", "clock") >= before);
-        log_and_replica_are_alike(&replica, None);
+        assert_copies_are_alike(&replica, None);
         assert!(replica.is_alive());
     }
 }
 
 #[test]
-fn a_server_that_takes_over_with_a_clock_behind_gives_none_of_the_old_ones_receipts() {
+fn a_server_that_takes_over_with_a_clock_behind_gives_none_of_the_old_ones_names() {
     let mut primary = Server::start(Options::new().with_aof());
     primary.run("JQ.PUBLISH mail first");
     // So that the tokens of the primary are those of a term, which begin with the time.
@@ -432,7 +409,7 @@ fn a_server_that_takes_over_with_a_clock_behind_gives_none_of_the_old_ones_recei
     replica.catch_up_with(&primary);
     // From here on they do not know of each other.
     assert_eq!(replica.run("REPLICAOF NO ONE").text(), "OK");
-    let taken = |server: &Server| receipts(&server.run("JQ.CONSUME mail COUNT 3"));
+    let taken = |server: &Server| names(&server.run("JQ.CONSUME mail COUNT 3"));
     let (by_old, by_new) = (taken(&primary), taken(&replica));
     assert_eq!((by_old.len(), by_new.len()), (3, 3));
     assert!(by_new.iter().all(|receipt| !by_old.contains(receipt)), "{by_old:?}, {by_new:?}");

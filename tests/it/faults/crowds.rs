@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     blocking::{known, nobody_waits},
-    replies::{bodies, lengths, stat},
+    replies::{bodies, lengths, stat, used_memory},
     support::{
         load::{many, seed},
         wait_for, Client, Options, Reply, Server,
@@ -56,9 +56,7 @@ impl Place {
     }
 
     fn waiters(&mut self) -> usize {
-        let info = self.control.run("INFO jobq").text();
-        let count = info.lines().find_map(|line| line.strip_prefix("jobq_waiters:"));
-        count.and_then(|count| count.trim().parse().ok()).expect("the module tells it")
+        self.control.info("jobq", "jobq_waiters").parse().expect("a number")
     }
 
     /// Clients that wait for jobs of `mail`, in this order.
@@ -72,9 +70,7 @@ impl Place {
     }
 
     fn memory(&mut self) -> i64 {
-        let info = self.control.run("INFO memory").text();
-        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
-        used.and_then(|used| used.trim().parse().ok()).expect("the server tells it")
+        used_memory(&mut self.control)
     }
 
     /// Waits until most of what was taken since `before` is back.

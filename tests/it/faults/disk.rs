@@ -101,9 +101,7 @@ fn a_log_that_cannot_be_written_stops_clients_but_not_time_and_goes_on_when_it_c
         pending.happens(&mut client, &mut tally);
 
         limit_files(server, None);
-        wait_for("the log to be written", || {
-            (server.info("persistence", "aof_last_write_status") == "ok").then_some(())
-        });
+        server.wait_until_it_tells("persistence", "aof_last_write_status", "ok");
         assert!(!all.contains(&refused));
         assert_eq!(jobs::ids(&mut client, "mail"), all, "acknowledged is there, refused is not");
         pair.assert_alike(&mut tally);

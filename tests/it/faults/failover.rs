@@ -14,7 +14,7 @@ use super::{
     tally::Tally,
 };
 use crate::support::{
-    likeness::{assert_alike, digests, freeze, thaw},
+    likeness::assert_replica_is_alike,
     load::{many, seed},
     wait_for, Client, Options, Reply, Sentinel, Server,
 };
@@ -31,14 +31,12 @@ fn replica_of(primary: &Server) -> Server {
 /// Makes a server the replica of another, and waits until it has taken what that one has.
 pub fn follow(replica: &Server, primary: &Server) {
     replica.run(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
-    wait_for("the replica", || {
-        replica.tells("replication", "master_link_status", "up").then_some(())
-    });
+    replica.wait_until_it_tells("replication", "master_link_status", "up");
 }
 
 /// Waits. A server whose role changes, or that a sentinel sets right, closes its connections.
-fn wait_for_role(server: &Server, role: &str) {
-    wait_for("the failover", || server.tells("replication", "role", role).then_some(()));
+pub fn wait_for_role(server: &Server, role: &str) {
+    server.wait_until_it_tells("replication", "role", role);
 }
 
 /// A moment before which all that was answered is on so many replicas.
@@ -48,14 +46,6 @@ pub fn all_replicated(primary: &Server, replicas: usize) -> Instant {
     client.run("INCR barrier");
     assert_eq!(client.run(&format!("WAIT {replicas} 0")), Reply::Int(replicas as i64));
     moment
-}
-
-/// Holds the load for a moment and compares.
-pub fn are_alike(primary: &Server, replica: &Server) {
-    freeze(primary);
-    replica.catch_up_with(primary);
-    assert_alike("the replica", &digests(primary), replica);
-    thaw(primary);
 }
 
 #[test]
@@ -75,7 +65,7 @@ fn a_coordinated_failover_under_load_loses_nothing() {
         (primary, replica) = (replica, primary);
         follow(&replica, &primary);
         if round % 4 == 3 {
-            are_alike(&primary, &replica);
+            assert_replica_is_alike(&primary, &replica);
             tally.add("comparisons with a replica", 1);
         }
         tally.add("failovers", 1);
@@ -105,7 +95,7 @@ fn a_promoted_replica_has_all_that_was_waited_for() {
         replica.start_again();
         follow(&replica, &primary);
         if round % 4 == 3 {
-            are_alike(&primary, &replica);
+            assert_replica_is_alike(&primary, &replica);
             tally.add("comparisons with a replica", 1);
         }
         tally.add("failovers", 1);
@@ -162,7 +152,7 @@ fn three_sentinels_replace_a_killed_primary_and_work_goes_on() {
     let (port, _) = primary_by(&mut sentinels[0].client());
     let primary = servers.iter().find(|server| server.port() == port).expect("one of ours");
     for replica in servers.iter().filter(|server| server.port() != port) {
-        are_alike(primary, replica);
+        assert_replica_is_alike(primary, replica);
         tally.add("comparisons with a replica", 1);
     }
     judge(&mut history, primary, &mut tally);

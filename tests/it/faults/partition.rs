@@ -6,14 +6,15 @@ use std::time::Instant;
 use super::{
     caller::Place,
     crew::Crew,
-    failover::{all_replicated, are_alike, follow},
-    history::{Done, Loss, What},
+    failover::{all_replicated, follow},
+    history::{Done, Fact, Loss, What},
     kills::{judge, QUEUES},
     tally::Tally,
 };
 use crate::support::{
+    likeness::assert_replica_is_alike,
     load::{many, seed},
-    wait_for, Options, Proxy, Server,
+    wait_for, Options, Proxy, Reply, Server,
 };
 
 /// Jobs that each crew finishes between two steps.
@@ -21,7 +22,7 @@ const WORK: usize = 60;
 
 fn is_refused(primary: &Server) -> bool {
     let reply = primary.run("JQ.CONFIG mail SET tries 25");
-    matches!(&reply, crate::support::Reply::Error(line) if line.starts_with("NOREPLICAS"))
+    matches!(&reply, Reply::Error(line) if line.starts_with("NOREPLICAS"))
 }
 
 #[test]
@@ -56,9 +57,9 @@ fn an_isolated_primary_soon_takes_nothing_more_and_what_the_other_side_did_holds
         near.do_some_work(WORK);
         let mut history = near.stop();
         history.join(far.stop());
-        are_alike(&new, &old);
+        assert_replica_is_alike(&new, &old);
 
-        let of_the_old = |fact: &&super::history::Fact| {
+        let of_the_old = |fact: &&Fact| {
             let published = matches!(fact.what, What::Publish { done: Done::Yes, .. });
             published && fact.server == old.port()
         };

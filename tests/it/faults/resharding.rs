@@ -10,13 +10,14 @@ use rand::{rngs::StdRng, Rng, SeedableRng};
 use super::{
     caller::Place,
     crew::{drain, Crew},
+    failover::wait_for_role,
     history::{History, Loss},
     kills::verdict,
     tally::Tally,
 };
 use crate::support::{
     cluster::{id_of, migrate_line, slot_of, Cluster},
-    likeness::{assert_alike, digests, freeze, replayed, thaw},
+    likeness::{assert_alike, assert_replica_is_alike, digests, freeze, replayed, thaw},
     load::{many, seed},
     wait_for, Client, Reply, Server,
 };
@@ -207,15 +208,15 @@ fn redis_cli_moves_a_slot_under_load() {
 }
 
 /// A cluster with a replica of the node that serves the queues, and the places of the two.
-fn cluster_with_a_replica(timeout: u32) -> (Cluster, [usize; 2]) {
-    let mut cluster = Cluster::start_with_timeout(timeout);
+fn cluster_with_a_replica() -> (Cluster, [usize; 2]) {
+    let mut cluster = Cluster::start_with_timeout(TIMEOUT);
     let at = cluster.place_of(QUEUES[0]);
     cluster.add_replica_of(at);
     (cluster, [at, 3])
 }
 
 fn is_primary(node: &Server) -> bool {
-    node.info("replication", "role") == "master"
+    node.tells("replication", "role", "master")
 }
 
 /// Has a replica take over. It has to ask again as long as the others, who vote on each node once
@@ -235,7 +236,7 @@ fn take_over(replica: &Server) {
 
 #[test]
 fn a_replica_that_is_told_to_take_over_a_node_of_a_cluster_under_load_loses_nothing() {
-    let (cluster, [mut at, mut next]) = cluster_with_a_replica(TIMEOUT);
+    let (cluster, [mut at, mut next]) = cluster_with_a_replica();
     let mut tally = Tally::of("coordinated failover in a cluster");
     let crew = start_crew(&cluster, (at + 1) % 3);
     let mut took_over = [None; 4];
@@ -258,17 +259,13 @@ fn a_replica_that_is_told_to_take_over_a_node_of_a_cluster_under_load_loses_noth
         tally.add("failovers", 1);
     }
     let history = crew.stop();
-    let (primary, replica) = (&cluster.nodes[at], &cluster.nodes[next]);
-    freeze(primary);
-    replica.catch_up_with(primary);
-    assert_alike("the replica", &digests(primary), replica);
-    thaw(primary);
+    assert_replica_is_alike(&cluster.nodes[at], &cluster.nodes[next]);
     judge(history, &cluster, tally);
 }
 
 #[test]
 fn a_cluster_goes_on_without_a_node_that_is_killed_under_load() {
-    let (mut cluster, [mut at, mut next]) = cluster_with_a_replica(TIMEOUT);
+    let (mut cluster, [mut at, mut next]) = cluster_with_a_replica();
     let mut tally = Tally::of("node of a cluster killed");
     let crew = start_crew(&cluster, (at + 1) % 3);
     let mut losses = Vec::new();
@@ -285,7 +282,7 @@ fn a_cluster_goes_on_without_a_node_that_is_killed_under_load() {
         crew.do_some_work(WORK / 5);
         cluster.nodes[at].kill();
         losses.push(Loss { from, until: Instant::now(), server: None });
-        wait_for("the failover", || is_primary(&cluster.nodes[next]).then_some(()));
+        wait_for_role(&cluster.nodes[next], "master");
         crew.do_some_work(WORK);
         cluster.nodes[at].start_again();
         cluster.wait_for_replica(&cluster.nodes[at], &cluster.nodes[next]);

@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     blocking::nobody_waits,
-    replies::{names, stat, told},
+    replies::{names, stat, told, used_memory},
     support::{
+        encoded,
         likeness::{assert_alike, digests, reloaded, replayed},
         load::{many, seed},
         wait_for, Client, Options, Reply, Server,
@@ -125,18 +126,13 @@ fn what_is_too_long_is_refused_or_cut_off_and_changes_nothing() {
         assert!(sent.is_err() || !matches!(answer, Ok(Reply::Bulk(_) | Reply::Int(_))));
         tally.add("requests refused", 1);
     }
+    let command = encoded(&[&b"JQ.PUBLISH"[..], b"mail", &fits[..MIB]]);
     for _ in 0..many(100, 10) {
-        server.client().send_half(&[&b"JQ.PUBLISH"[..], b"mail", &fits[..MIB]]);
+        server.client().send_bytes(&command[..command.len() / 2]);
         tally.add("commands cut off", 1);
     }
     assert_eq!(client.run("JQ.LEN mail"), Reply::Int(1));
     assert_eq!(stat(&mut client, "mail", "published"), before);
-}
-
-fn used_memory(client: &mut Client) -> i64 {
-    let info = client.run("INFO memory").text();
-    let field = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
-    field.and_then(|n| n.trim().parse().ok()).expect("the server tells its memory")
 }
 
 #[test]
@@ -189,19 +185,13 @@ fn queues(client: &mut Client) -> BTreeSet<String> {
     }
 }
 
-fn now(client: &mut Client) -> u64 {
-    let time = client.run("TIME");
-    let part = |n: usize| time.items()[n].text().parse::<u64>().expect("a number");
-    part(0) * 1000 + part(1) / 1000
-}
-
 #[test]
 fn very_many_queues_are_all_known_all_come_due_and_all_end() {
     let mut tally = Tally::of("very many queues");
     let count = many(200_000, 5_000);
     let mut server = Server::start(Options::new().with("--save 3600 1000000"));
     let mut client = server.client();
-    let at = now(&mut client) + 500 + count as u64 / 20;
+    let at = client.time() + 500 + count as i64 / 20;
     for first in (0..count).step_by(1000) {
         let batch = first..count.min(first + 1000);
         for n in batch.clone() {
@@ -217,7 +207,7 @@ fn very_many_queues_are_all_known_all_come_due_and_all_end() {
     let mut client = server.client();
     assert_eq!(queues(&mut client), all, "they are known after a restart");
     assert_eq!(server.info("jobq", "jobq_queues"), count.to_string());
-    wait_for("all timers", || (server.info("jobq", "jobq_queues_scheduled") == "0").then_some(()));
+    server.wait_until_it_tells("jobq", "jobq_queues_scheduled", "0");
 
     let mut taken = Vec::new();
     for first in (0..count).step_by(100) {
@@ -310,7 +300,7 @@ fn very_many_jobs_that_come_due_at_once_all_come_and_others_are_served_in_betwee
     let count = many(1_000_000, 100_000);
     let pair = Pair::start(Options::new());
     let mut client = pair.primary.client();
-    let at = now(&mut client) + 1_500 + count as u64 / 50;
+    let at = client.time() + 1_500 + count as i64 / 50;
     jobs::publish(&mut client, "mail", 0..count, &format!("AT {at}"));
     let mut storm = Storm::new(&pair.primary, count);
     storm.pass(&mut client, |stats| count as i64 - stats.field("delayed").int());

@@ -3,16 +3,14 @@
 
 use std::{
     io::Write,
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
 };
 
 use super::tally::Tally;
 use crate::support::{
-    likeness::{assert_alike, digests, freeze},
-    load::many,
-    server_binary, Options, Server,
+    free_port, likeness::assert_replica_is_alike, load::many, server_binary, wait_for, Options,
+    Server,
 };
 
 /// Whether the server can do it at all: it says why it ends where it is told to without a certificate.
@@ -39,11 +37,6 @@ fn certificate(directory: &Path) {
         .output()
         .expect("openssl is installed");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-    listener.local_addr().expect("a listener has an address").port()
 }
 
 /// A client that is encrypted: `redis-cli`, once for each command.
@@ -125,11 +118,7 @@ fn over_encrypted_connections_jobs_are_published_awaited_settled_and_replicated(
         tally.add("jobs taken", 1);
     }
     cli.run(&["JQ.PUBLISH", "mail", "later", "DELAY"], b"50");
-    crate::support::wait_for("the timer", || {
-        (replica.run("JQ.LEN mail delayed").int() == 0).then_some(())
-    });
-    freeze(&primary);
-    replica.catch_up_with(&primary);
-    assert_alike("the replica", &digests(&primary), &replica);
+    wait_for("the timer", || (replica.run("JQ.LEN mail delayed").int() == 0).then_some(()));
+    assert_replica_is_alike(&primary, &replica);
     assert_eq!(primary.info("jobq", "jobq_errors_caught"), "0");
 }

@@ -13,9 +13,7 @@ fn wait_until(server: &Server, line: &str, expected: Reply) {
 
 /// The server's clock.
 fn time_of(server: &Server) -> i64 {
-    let time = server.run("TIME");
-    let part = |place: usize| time.items()[place].text().parse::<i64>().expect("a number");
-    part(0) * 1000 + part(1) / 1000
+    server.client().time()
 }
 
 fn wait_for_time(server: &Server, time: i64) {

@@ -144,6 +144,23 @@ impl Client {
         self.call(&line.split(' ').collect::<Vec<_>>())
     }
 
+    /// A field of `INFO section`.
+    #[track_caller]
+    pub fn info(&mut self, section: &str, field: &str) -> String {
+        let info = self.call(&["INFO", section]).text();
+        let prefix = format!("{field}:");
+        let found = info.lines().find_map(|line| line.strip_prefix(&prefix));
+        found.unwrap_or_else(|| panic!("no {field} in {info}")).trim().to_string()
+    }
+
+    /// The server's wall clock, in milliseconds since the epoch.
+    #[track_caller]
+    pub fn time(&mut self) -> i64 {
+        let time = self.run("TIME");
+        let part = |n: usize| time.items()[n].text().parse::<i64>().expect("a number");
+        part(0) * 1_000 + part(1) / 1_000
+    }
+
     /// Sends a command and does not wait for the answer.
     #[track_caller]
     pub fn send<A: AsRef<[u8]>>(&mut self, arguments: &[A]) {
@@ -153,13 +170,6 @@ impl Client {
     /// Sends a command, or says why it cannot be sent.
     pub fn try_send<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> std::io::Result<()> {
         self.reader.get_mut().write_all(&encoded(arguments))
-    }
-
-    /// Sends the first half of a command, for the connection to be closed in the middle.
-    pub fn send_half<A: AsRef<[u8]>>(&mut self, arguments: &[A]) {
-        let bytes = encoded(arguments);
-        let sent = self.reader.get_mut().write_all(&bytes[..bytes.len() / 2]);
-        sent.expect("the connection takes half a command");
     }
 
     /// Sends bytes as they are.
@@ -249,7 +259,7 @@ impl Client {
 }
 
 /// A command as it is sent.
-fn encoded<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<u8> {
+pub fn encoded<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
     for argument in arguments {
         let argument = argument.as_ref();

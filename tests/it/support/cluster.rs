@@ -96,9 +96,7 @@ impl Cluster {
             let line = nodes.lines().find(|line| line.starts_with(&of))?;
             (line.contains(" connected") && line.contains("master")).then_some(())
         });
-        wait_for("the link of the replica", || {
-            (replica.info("replication", "master_link_status") == "up").then_some(())
-        });
+        replica.wait_until_it_tells("replication", "master_link_status", "up");
     }
 
     /// Says that a slot is on its way.

@@ -60,6 +60,15 @@ pub fn assert_alike(what: &str, one: &Digests, other: &Server) {
     assert_eq!(one.len(), other.len(), "{what}: {:?}", other.keys());
 }
 
+/// Holds the load of a primary for a moment, and asserts that its replica holds what it does.
+#[track_caller]
+pub fn assert_replica_is_alike(primary: &Server, replica: &Server) {
+    freeze(primary);
+    replica.catch_up_with(primary);
+    assert_alike("the replica", &digests(primary), replica);
+    thaw(primary);
+}
+
 /// A server that has replayed the append-only file of another, and stands still.
 pub fn replayed(of: &Server) -> Server {
     wait_for_rewrite(of);

@@ -13,11 +13,11 @@ mod server;
 use std::time::{Duration, Instant};
 
 pub use aof::Aof;
-pub use client::{Client, Reply};
+pub use client::{encoded, Client, Reply};
 pub use module::module_path;
 pub use proxy::Proxy;
 pub use sentinel::Sentinel;
-pub use server::{binary as server_binary, server_name, Options, Server};
+pub use server::{binary as server_binary, free_port, server_name, Options, Server};
 
 /// How long an event may take before a test gives up. Generous: machines are noisy.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -157,13 +157,17 @@ impl Server {
         })
     }
 
+    /// Waits until a field of `INFO section` has this value, also while the server closes
+    /// connections.
+    #[track_caller]
+    pub fn wait_until_it_tells(&self, section: &str, field: &str, value: &str) {
+        wait_for(&format!("{field}:{value}"), || self.tells(section, field, value).then_some(()));
+    }
+
     /// A field of `INFO section`.
     #[track_caller]
     pub fn info(&self, section: &str, field: &str) -> String {
-        let info = self.client().call(&["INFO", section]).text();
-        let prefix = format!("{field}:");
-        let found = info.lines().find_map(|line| line.strip_prefix(&prefix));
-        found.unwrap_or_else(|| panic!("no {field} in {info}")).trim().to_string()
+        self.client().info(section, field)
     }
 
     /// How many clients are blocked.

@@ -4,10 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use rand::{rngs::StdRng, seq::IndexedRandom, Rng, SeedableRng};
 
+use super::{HOUR, SECOND};
 use crate::support::{Client, Reply, Server};
-
-const SECOND: i64 = 1000;
-const HOUR: i64 = 3600 * SECOND;
 
 /// What a worker and a producer on the queue `jobs` know.
 pub struct Ledger {

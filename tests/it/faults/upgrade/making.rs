@@ -102,11 +102,6 @@ fn say(client: &mut Client, line: &str) -> Reply {
     reply
 }
 
-fn now(time: &Reply) -> u64 {
-    let part = |place: usize| time.items()[place].text().parse::<u64>().expect("a number");
-    part(0) * 1000 + part(1) / 1000
-}
-
 /// Something of everything, with ids that begin with `mark`.
 fn everything(server: &Server, mark: &str) {
     let mut client = server.client();
@@ -169,7 +164,7 @@ fn everything(server: &Server, mark: &str) {
         let ends = ["expired", "lapsed", "overdue"];
         let before = run(&format!("JQ.STATS {queue}"));
         run(&format!("JQ.PUBLISH {queue} expired ID ~-expired TTL 2 PRIORITY 20"));
-        let soon = now(&run("TIME")) + 20;
+        let soon = server.client().time() + 20;
         run(&format!("JQ.PUBLISH {queue} overdue ID ~-overdue DEADLINE {soon} PRIORITY 20"));
         run(&format!("JQ.PUBLISH {queue} lapsed ID ~-lapsed PRIORITY -20"));
         run(&format!("JQ.CONSUME {queue} TTR 2"));
