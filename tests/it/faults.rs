@@ -15,6 +15,7 @@ mod failover;
 mod full;
 mod history;
 mod jobs;
+mod judge;
 mod kills;
 mod pair;
 mod partition;

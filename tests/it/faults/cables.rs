@@ -5,7 +5,7 @@ use rand::{rngs::StdRng, Rng, SeedableRng};
 use super::{
     caller::Place,
     crew::Crew,
-    kills::{judge, QUEUES},
+    judge::{judge, QUEUES},
     tally::Tally,
 };
 use crate::{

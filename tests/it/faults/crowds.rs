@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// A server at several addresses: ports of one are not enough for a crowd that comes again and again.
-struct Place {
+struct Hall {
     server: Server,
     control: Client,
     crowds: usize,
@@ -32,7 +32,7 @@ struct Place {
 /// One crowd at a time: they may take all the connections that a process may have.
 static ALONE: Mutex<()> = Mutex::new(());
 
-impl Place {
+impl Hall {
     fn new() -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let hosts: String = (1..10).map(|n| format!(" 127.0.0.{n}")).collect();
@@ -105,53 +105,53 @@ fn let_lapse(client: &mut Client) -> usize {
 #[test]
 fn a_crowd_is_served_one_job_each_in_the_order_in_which_it_came() {
     let mut tally = Tally::of("crowd that waits");
-    let mut place = Place::new();
-    let size = place.size();
-    let before = place.memory();
-    let mut crowd = place.crowd(size, &WAIT);
-    let full = place.memory();
-    let mut control = place.server.client();
+    let mut hall = Hall::new();
+    let size = hall.size();
+    let before = hall.memory();
+    let mut crowd = hall.crowd(size, &WAIT);
+    let full = hall.memory();
+    let mut control = hall.server.client();
     jobs::publish(&mut control, "mail", 0..size, "");
     for (n, client) in crowd.iter_mut().enumerate() {
         let reply = client.read();
         assert_eq!(jobs::numbers(&reply), [n], "first come, first served");
         jobs::ack(client, "mail", &reply);
     }
-    nobody_waits(&place.server);
+    nobody_waits(&hall.server);
     have_no_second_answer(&mut crowd);
     assert_eq!(lengths(&mut control, "mail"), [0; 4]);
     assert_eq!(stat(&mut control, "mail", "acked"), size as i64);
     tally.add("consumers", size);
     println!("{size} consumers took {} bytes each", (full - before) / size as i64);
     drop(crowd);
-    place.memory_returns(before, full);
+    hall.memory_returns(before, full);
 }
 
 #[test]
 fn a_crowd_that_leaves_takes_no_job_along_and_gives_its_memory_back() {
     let mut tally = Tally::of("crowd that leaves");
-    let mut place = Place::new();
-    let size = place.size();
-    let before = place.memory();
-    let crowd = place.crowd(size, &WAIT);
-    let full = place.memory();
+    let mut hall = Hall::new();
+    let size = hall.size();
+    let before = hall.memory();
+    let crowd = hall.crowd(size, &WAIT);
+    let full = hall.memory();
     crowd.into_iter().for_each(Client::hang_up);
-    nobody_waits(&place.server);
-    let mut control = place.server.client();
+    nobody_waits(&hall.server);
+    let mut control = hall.server.client();
     jobs::publish(&mut control, "mail", 0..1_000, "");
     assert_eq!(lengths(&mut control, "mail"), [0, 1_000, 0, 0]);
     assert_eq!(stat(&mut control, "mail", "delivered"), 0, "none goes to the dead");
     assert_each_once(jobs::drain(&mut control, "mail"), 1_000);
-    place.memory_returns(before, full);
+    hall.memory_returns(before, full);
     tally.add("consumers", size);
 }
 
 #[test]
 fn a_crowd_whose_time_is_over_at_once_is_answered_once_each() {
     let mut tally = Tally::of("crowd whose time is over");
-    let mut place = Place::new();
-    let size = place.size();
-    let mut crowd = place.connect(size);
+    let mut hall = Hall::new();
+    let size = hall.size();
+    let mut crowd = hall.connect(size);
     // All end in the same few milliseconds, when all are there.
     let begun = std::time::Instant::now();
     let span = 500 + size as u128 / 5;
@@ -162,21 +162,21 @@ fn a_crowd_whose_time_is_over_at_once_is_answered_once_each() {
     for client in &mut crowd {
         assert_eq!(client.read(), Reply::NullArray);
     }
-    nobody_waits(&place.server);
+    nobody_waits(&hall.server);
     have_no_second_answer(&mut crowd);
-    assert_eq!(place.server.info("jobq", "jobq_waiters_timed_out"), size.to_string());
+    assert_eq!(hall.server.info("jobq", "jobq_waiters_timed_out"), size.to_string());
     tally.add("consumers", size);
 }
 
 #[test]
 fn a_crowd_that_leaves_as_it_is_served_loses_no_job() {
     let mut tally = Tally::of("crowd that leaves as it is served");
-    let mut place = Place::new();
-    let size = place.size() / 2;
+    let mut hall = Hall::new();
+    let size = hall.size() / 2;
     for round in 0..many(6, 2) {
-        place.control.run("FLUSHALL");
-        let crowd = place.crowd(size, &WAIT);
-        let mut publisher = place.server.client();
+        hall.control.run("FLUSHALL");
+        let crowd = hall.crowd(size, &WAIT);
+        let mut publisher = hall.server.client();
         let staying = std::thread::scope(|scope| {
             scope.spawn(|| jobs::publish(&mut publisher, "mail", 0..size, "TRIES 2"));
             let (mut staying, mut leaving) = (Vec::new(), Vec::new());
@@ -193,15 +193,15 @@ fn a_crowd_that_leaves_as_it_is_served_loses_no_job() {
             numbers.extend(jobs::numbers(&reply));
             jobs::ack(&mut client, "mail", &reply);
         }
-        nobody_waits(&place.server);
+        nobody_waits(&hall.server);
         // What was written to those who had left is nobody's, until the leases lapse.
-        let client = &mut place.control;
+        let client = &mut hall.control;
         let leased = let_lapse(client);
         tally.add("jobs whose lease had to lapse", leased);
         numbers.extend(jobs::drain(client, "mail"));
         assert_each_once(numbers, size);
     }
-    let undelivered = place.server.info("jobq", "jobq_jobs_undelivered");
+    let undelivered = hall.server.info("jobq", "jobq_jobs_undelivered");
     tally.add("jobs given back at once", undelivered.parse().expect("a number"));
 }
 
@@ -217,63 +217,63 @@ const CUTS: [&str; 2] =
 fn what_is_sent_to_clients_that_do_not_read_goes_to_others_when_they_are_cut_off() {
     let mut tally = Tally::of("clients that do not read");
     for cut in CUTS {
-        let mut place = Place::new();
+        let mut hall = Hall::new();
         let limited = match cut.split_once("buffer-limit") {
             Some(_) => {
                 let words = ["CONFIG", "SET", "client-output-buffer-limit", "normal 1mb 0 0"];
-                place.control.call(&words)
+                hall.control.call(&words)
             }
-            None => place.control.run(cut),
+            None => hall.control.run(cut),
         };
         assert_eq!(limited.text(), "OK");
         // Those who are to take what comes back, and to tell of it, must not be cut off.
-        place.control.run("CLIENT NO-EVICT ON");
+        hall.control.run("CLIENT NO-EVICT ON");
         let clients = many(30, 10);
         for round in 0..many(5, 1) {
-            place.control.run("FLUSHALL");
-            place.control.run("CONFIG SET maxmemory-clients 0");
-            let before = place.memory();
+            hall.control.run("FLUSHALL");
+            hall.control.run("CONFIG SET maxmemory-clients 0");
+            let before = hall.memory();
             // Half of them wait already, the others take what is there.
             let wait = ["JQ.CONSUME", "mail", "COUNT", "60", "TTR", "3600000", "BLOCK", "0"];
-            let mut deaf = place.connect(clients);
+            let mut deaf = hall.connect(clients);
             let jobs = clients * EACH;
-            let mut ids = publish_large(&mut place.control, 0..jobs / 2);
+            let mut ids = publish_large(&mut hall.control, 0..jobs / 2);
             deaf.iter_mut().take(clients / 2).for_each(|client| client.send(&wait));
             deaf.iter_mut().skip(clients / 2).for_each(|client| client.send(&wait));
-            wait_for("the others to wait", || (place.waiters() >= clients / 2).then_some(()));
-            ids.extend(publish_large(&mut place.control, jobs / 2..jobs));
-            place.control.run(if cut == CUTS[1] { cut } else { "PING" });
-            let full = place.memory();
-            let alone = |place: &mut Place| {
-                let list = place.control.run("CLIENT LIST TYPE normal").text();
+            wait_for("the others to wait", || (hall.waiters() >= clients / 2).then_some(()));
+            ids.extend(publish_large(&mut hall.control, jobs / 2..jobs));
+            hall.control.run(if cut == CUTS[1] { cut } else { "PING" });
+            let full = hall.memory();
+            let alone = |hall: &mut Hall| {
+                let list = hall.control.run("CLIENT LIST TYPE normal").text();
                 list.lines().filter(|line| line.contains("cmd=jq.consume")).count()
             };
-            wait_for("the cuts", || (alone(&mut place) == 0).then_some(()));
+            wait_for("the cuts", || (alone(&mut hall) == 0).then_some(()));
             tally.add("clients cut off", clients);
-            nobody_waits(&place.server);
+            nobody_waits(&hall.server);
             let touch = ["JQ.TOUCH", "mail", "TTR", "1"].map(String::from).into_iter().chain(ids);
-            place.control.call(&touch.collect::<Vec<_>>());
+            hall.control.call(&touch.collect::<Vec<_>>());
             let is_back =
                 |client: &mut Client| client.run("JQ.LEN mail ready").int() as usize == jobs;
-            wait_for("the jobs", || is_back(&mut place.control).then_some(()));
+            wait_for("the jobs", || is_back(&mut hall.control).then_some(()));
 
             let mut numbers = Vec::new();
             while numbers.len() < jobs {
-                let taken = place.control.run("JQ.CONSUME mail TTR 3600000");
+                let taken = hall.control.run("JQ.CONSUME mail TTR 3600000");
                 let body = &bodies(&taken)[0];
                 assert_eq!(body.len(), BODY);
                 numbers.push(body.trim_start().parse().expect("a number"));
-                jobs::ack(&mut place.control, "mail", &taken);
+                jobs::ack(&mut hall.control, "mail", &taken);
             }
             assert_each_once(numbers, jobs);
-            assert_eq!(place.control.run("JQ.LEN mail"), Reply::Int(0), "round {round}");
-            let lapsed = stat(&mut place.control, "mail", "lapsed");
+            assert_eq!(hall.control.run("JQ.LEN mail"), Reply::Int(0), "round {round}");
+            let lapsed = stat(&mut hall.control, "mail", "lapsed");
             tally.add("jobs whose lease had to lapse", lapsed as usize);
             tally.add("jobs", jobs);
             drop(deaf);
-            place.memory_returns(before, full);
+            hall.memory_returns(before, full);
         }
-        assert_eq!(place.server.info("jobq", "jobq_errors_caught"), "0");
+        assert_eq!(hall.server.info("jobq", "jobq_errors_caught"), "0");
     }
 }
 
@@ -295,12 +295,12 @@ fn publish_large(client: &mut Client, numbers: Range<usize>) -> Vec<String> {
 #[test]
 fn who_has_said_all_waits_for_nothing_any_more() {
     let mut tally = Tally::of("half-closed connections");
-    let mut place = Place::new();
-    let size = place.size() / 4;
-    let mut crowd = place.crowd(size, &WAIT);
+    let mut hall = Hall::new();
+    let size = hall.size() / 4;
+    let mut crowd = hall.crowd(size, &WAIT);
     crowd.iter().for_each(Client::fall_silent);
-    nobody_waits(&place.server);
-    let mut control = place.server.client();
+    nobody_waits(&hall.server);
+    let mut control = hall.server.client();
     jobs::publish(&mut control, "mail", 0..size, "");
     assert_eq!(lengths(&mut control, "mail"), [0, size as i64, 0, 0]);
     assert_each_once(jobs::drain(&mut control, "mail"), size);
@@ -309,7 +309,7 @@ fn who_has_said_all_waits_for_nothing_any_more() {
     }
 
     // What was asked for before is done.
-    let mut hasty = place.connect(size);
+    let mut hasty = hall.connect(size);
     for (n, client) in hasty.iter_mut().enumerate() {
         client.send(&["JQ.PUBLISH", "mail", &n.to_string()]);
         client.fall_silent();
@@ -335,13 +335,13 @@ fn operators_who_end_waits_while_jobs_come_leave_nobody_unanswered_and_lose_no_j
     let mut tally = Tally::of("waits ended by operators");
     let mut random = StdRng::seed_from_u64(seed());
     for _ in 0..many(30, 3) {
-        let mut place = Place::new();
+        let mut hall = Hall::new();
         // Redis 7.0 takes a client that was just answered for one that waits: an error would be a
         // second answer. A job that it was told of goes back all the same.
-        let is_7_0 = place.server.info("server", "redis_version").starts_with("7.0.");
+        let is_7_0 = hall.server.info("server", "redis_version").starts_with("7.0.");
         let size = many(1_000, 150);
-        let mut crowd: Vec<_> = (0..size).map(|_| known(&place.server, &WAIT.join(" "))).collect();
-        let mut publisher = place.server.client();
+        let mut crowd: Vec<_> = (0..size).map(|_| known(&hall.server, &WAIT.join(" "))).collect();
+        let mut publisher = hall.server.client();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for n in 0..size {
@@ -355,7 +355,7 @@ fn operators_who_end_waits_while_jobs_come_leave_nobody_unanswered_and_lose_no_j
                     2 if !is_7_0 => format!("CLIENT UNBLOCK {id} ERROR"),
                     _ => continue,
                 };
-                let reply = place.control.run(&line);
+                let reply = hall.control.run(&line);
                 assert!(matches!(reply, Reply::Int(0 | 1)), "{reply:?}");
                 tally.add("times an operator acted", 1);
             }
@@ -383,11 +383,11 @@ fn operators_who_end_waits_while_jobs_come_leave_nobody_unanswered_and_lose_no_j
                 assert_eq!(reply, Reply::Status("PONG".into()), "one answer each: {fate:?}");
             }
         }
-        nobody_waits(&place.server);
+        nobody_waits(&hall.server);
         let served = numbers.len();
-        let held = let_lapse(&mut place.control);
+        let held = let_lapse(&mut hall.control);
         assert!(held >= served || is_7_0, "{held} leases, {served} served");
         tally.add("jobs whose consumer was gone", held.saturating_sub(served));
-        assert_each_once(jobs::drain(&mut place.control, "mail"), size + 1);
+        assert_each_once(jobs::drain(&mut hall.control, "mail"), size + 1);
     }
 }

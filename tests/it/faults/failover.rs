@@ -10,7 +10,7 @@ use super::{
     caller::Place,
     crew::Crew,
     history::Loss,
-    kills::{is_well, judge, QUEUES},
+    judge::{is_well, judge, QUEUES},
     tally::Tally,
 };
 use crate::support::{

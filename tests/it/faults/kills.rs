@@ -11,19 +11,17 @@ use rand::{rngs::StdRng, Rng, SeedableRng};
 
 use super::{
     caller::Place,
-    check::check,
-    crew::{drain, Crew},
-    history::{History, Loss},
+    crew::Crew,
+    damage::files::file_of,
+    history::Loss,
+    judge::{is_well, judge, QUEUES},
     tally::Tally,
 };
 use crate::support::{
     likeness::rewrite_log,
     load::{many, seed},
-    Options, Reply, Server,
+    Options, Server,
 };
-
-/// What crews work on.
-pub const QUEUES: [&str; 2] = ["mail", "fax"];
 
 /// Jobs that are finished between two faults.
 const WORK: usize = 150;
@@ -62,48 +60,6 @@ fn killed_under_load(
     history.losses = losses;
     is_well(&server);
     judge(&mut history, &server, &mut tally);
-}
-
-/// Drains the server and checks all that its clients were told.
-pub fn judge(history: &mut History, server: &Server, tally: &mut Tally) {
-    drain(history, server.port(), &QUEUES);
-    is_well(server);
-    verdict(history, tally);
-}
-
-/// Checks all that clients were told, when nothing is left.
-pub fn verdict(history: &History, tally: &mut Tally) {
-    let findings = check(history);
-    let broken = findings.broken.len();
-    assert!(
-        broken == 0,
-        "{broken} promises broken (seed {}): {}",
-        seed(),
-        findings.broken.join("\n")
-    );
-    assert!(findings.deliveries > 0, "something was delivered");
-    tally.add("requests", history.facts.len() + history.unanswered);
-    tally.add("requests without an answer", history.unanswered);
-    tally.add("jobs", findings.jobs);
-    tally.add("jobs delivered more than once", findings.repeated);
-    tally.add("acknowledged publishes forgotten", findings.publishes_forgotten);
-    tally.add("acknowledged acks forgotten", findings.finishes_forgotten);
-}
-
-/// What is counted adds up, and nothing went wrong inside.
-pub fn is_well(server: &Server) {
-    for queue in QUEUES {
-        let mut client = server.client();
-        client.run("MULTI");
-        for state in ["", " delayed", " ready", " leased", " completed", " dead"] {
-            client.run(&format!("JQ.LEN {queue}{state}"));
-        }
-        let counts = client.run("EXEC");
-        let counts: Vec<_> = counts.items().iter().map(Reply::int).collect();
-        assert_eq!(counts[0], counts[1..].iter().sum(), "{queue}: {counts:?}");
-    }
-    assert_eq!(server.info("jobq", "jobq_errors_caught"), "0");
-    assert!(!server.log().contains("CRITICAL"), "{}", server.log());
 }
 
 #[test]
@@ -156,12 +112,7 @@ fn a_server_that_is_killed_without_a_log_comes_back_as_it_was_saved() {
 
 /// The file of the log that is being written.
 fn log_file(server: &Server) -> PathBuf {
-    let directory = server.directory().join("appendonlydir");
-    let files = fs::read_dir(&directory).expect("there is a log").flatten();
-    let increments = files.map(|entry| entry.path()).filter(|path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".incr.aof"))
-    });
-    increments.max().expect("the log has an increment")
+    file_of(server.directory(), ".incr.aof")
 }
 
 fn len_of(path: &PathBuf) -> u64 {

@@ -8,7 +8,7 @@ use super::{
     crew::Crew,
     failover::{all_replicated, follow},
     history::{Done, Fact, Loss, What},
-    kills::{judge, QUEUES},
+    judge::{judge, QUEUES},
     tally::Tally,
 };
 use crate::support::{

@@ -12,7 +12,7 @@ use super::{
     crew::{drain, Crew},
     failover::wait_for_role,
     history::{History, Loss},
-    kills::verdict,
+    judge::assert_promises_are_kept,
     tally::Tally,
 };
 use crate::support::{
@@ -47,7 +47,7 @@ fn judge(mut history: History, cluster: &Cluster, mut tally: Tally) {
         assert_eq!(node.info("jobq", "jobq_errors_caught"), "0");
         assert!(!node.log().contains("CRITICAL"), "{}", node.log());
     }
-    verdict(&history, &mut tally);
+    assert_promises_are_kept(&history, &mut tally);
 }
 
 /// A client of `node` that waits.

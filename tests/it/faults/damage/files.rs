@@ -68,11 +68,9 @@ impl Patient {
 }
 
 /// What servers say that do not come up on damaged files.
-const CLEAR: [&str; 16] = [
+const CLEAR: [&str; 14] = [
     "FATAL: Data file was created with",
     "the truncated file is not the last file",
-    "Bad file format reading the append only file",
-    "Unexpected end of file reading the append only file",
     "reading the append only file",
     "Error reading the RDB preamble",
     "Internal error in RDB reading",
