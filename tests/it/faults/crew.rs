@@ -46,6 +46,7 @@ struct Shared {
 #[derive(Default)]
 struct Notes {
     facts: Vec<Fact>,
+    requests: usize,
     unanswered: usize,
 }
 
@@ -101,6 +102,7 @@ impl Crew {
         for client in self.clients {
             let notes = client.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             history.facts.extend(notes.facts);
+            history.requests += notes.requests;
             history.unanswered += notes.unanswered;
         }
         history
@@ -320,6 +322,8 @@ impl<'a> Person<'a> {
 
     fn call(&mut self, line: &[String]) -> Option<Call> {
         let call = self.caller.call(line)?;
+        let is_refused = matches!(&call.reply, Some(Reply::Error(line)) if is_refusal(line));
+        self.notes.requests += usize::from(!is_refused);
         self.notes.unanswered += usize::from(call.reply.is_none());
         Some(call)
     }

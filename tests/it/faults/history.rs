@@ -116,6 +116,8 @@ impl Loss {
 pub struct History {
     pub facts: Vec<Fact>,
     pub losses: Vec<Loss>,
+    /// Requests that were sent and not refused, answered or not.
+    pub requests: usize,
     /// Requests that were never answered.
     pub unanswered: usize,
     /// When the load was over and somebody began to take all that was left.
@@ -129,6 +131,7 @@ impl History {
     pub fn join(&mut self, other: Self) {
         self.facts.extend(other.facts);
         self.losses.extend(other.losses);
+        self.requests += other.requests;
         self.unanswered += other.unanswered;
     }
 
