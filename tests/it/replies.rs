@@ -40,8 +40,14 @@ pub fn ids(reply: &Reply) -> Vec<String> {
 pub fn token(reply: &Reply) -> u64 {
     let names = names(reply);
     let [name] = &names[..] else { panic!("not one job: {reply:?}") };
-    let token = name.split_once('@').and_then(|(_, token)| token.parse().ok());
-    token.unwrap_or_else(|| panic!("no receipt: {name}"))
+    token_of(name)
+}
+
+/// The token of a receipt.
+#[track_caller]
+pub fn token_of(receipt: &str) -> u64 {
+    let token = receipt.split_once('@').and_then(|(_, token)| token.parse().ok());
+    token.unwrap_or_else(|| panic!("no receipt: {receipt}"))
 }
 
 /// The bodies of the jobs in a reply.

@@ -118,7 +118,9 @@ fn what_is_too_long_is_refused_or_cut_off_and_changes_nothing() {
     // What never comes to an end, and what is longer than the server reads at all.
     let before = stat(&mut client, "mail", "published");
     client.run("CONFIG SET proto-max-bulk-len 1048576");
-    for words in [&[&b"JQ.PUBLISH"[..], b"mail", &long], &[b"JQ.FULFILL", b"there", &long]] {
+    let words: [&[&[u8]]; 2] =
+        [&[b"JQ.PUBLISH", b"mail", &long], &[b"JQ.FULFILL", b"mail", b"there", &long]];
+    for words in words {
         let mut cut = server.client();
         // The server may close the connection before all is sent.
         let sent = cut.try_send(words);

@@ -5,7 +5,10 @@ use std::collections::{HashMap, HashSet};
 use rand::{rngs::StdRng, seq::IndexedRandom, Rng, SeedableRng};
 
 use super::{HOUR, SECOND};
-use crate::support::{Client, Reply, Server};
+use crate::{
+    replies::token_of,
+    support::{Client, Reply, Server},
+};
 
 /// What a worker and a producer on the queue `jobs` know.
 pub struct Ledger {
@@ -150,8 +153,8 @@ impl Ledger {
         let Reply::Array(jobs) = jobs else { return };
         for job in jobs {
             let (receipt, details) = (job.items()[1].text(), &job.items()[3]);
-            let (id, token) = receipt.split_once('@').expect("a receipt has a token");
-            let token = token.parse().expect("a token is a number");
+            let id = receipt.split('@').next().unwrap_or_default();
+            let token = token_of(&receipt);
             let due = details.field("due").int();
             assert!(due <= clock, "{receipt} is due at {due}, and was given at {clock}");
             assert!(self.unfinished.contains(id), "{receipt} was finished and is given again");
