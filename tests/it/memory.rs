@@ -3,6 +3,7 @@
 use crate::{
     replies::used_memory,
     support::{
+        before_due,
         likeness::{assert_alike, digests, freeze, thaw},
         load::{many, seed, Load},
         wait_for, Client, Options, Reply, Server,
@@ -169,11 +170,7 @@ fn many_jobs_due_at_once_do_not_hold_up_others() {
     let server = Server::plain();
     let mut client = server.client();
     let jobs = many(1_000_000, 100_000);
-    let time = client.run("TIME");
-    let seconds: i64 = time.items()[0].text().parse().expect("a number");
-    // Far enough that all are published before.
-    let at = (seconds + 2 + jobs as i64 / 100_000) * 1000;
-    fill(&mut client, "mail", jobs, &format!("AT {at}"));
+    before_due(&mut client, |client, at| fill(client, "mail", jobs, &format!("AT {at}")));
     let answers = answers_meanwhile(&mut client, "ready", jobs);
     assert!(answers > ANSWERS_MIN, "{answers}");
     assert_eq!(client.run("JQ.LEN mail delayed"), Reply::Int(0));

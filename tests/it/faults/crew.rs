@@ -324,6 +324,10 @@ impl<'a> Person<'a> {
         let call = self.caller.call(line)?;
         let is_refused = matches!(&call.reply, Some(Reply::Error(line)) if is_refusal(line));
         self.notes.requests += usize::from(!is_refused);
+        if is_refused {
+            // As clients do, and others on this machine have to get on too.
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
         self.notes.unanswered += usize::from(call.reply.is_none());
         Some(call)
     }

@@ -11,7 +11,8 @@ use crate::{
     faults::tally::Tally,
     support::{
         likeness::{
-            assert_alike, copy_log, digests, freeze, rewrite_log, started_on, thaw, Digests,
+            assert_alike, copy_log, digests, freeze, replayed, rewrite_log, started_on, thaw,
+            Digests,
         },
         load::{many, seed, Load},
         Options, Reply, Server,
@@ -166,6 +167,36 @@ fn a_log_cut_off_anywhere_gives_the_state_after_its_last_whole_step_or_is_refuse
             tally.add("cuts refused or let pass as asked", 1);
         }
     }
+}
+
+/// Redis 7.0 leaves the beginning of a torn transaction in the file, and takes what is written after
+/// it for a part of it at the next start.
+#[test]
+fn a_log_that_is_rewritten_after_a_transaction_was_torn_goes_on_as_it_was() {
+    let mut server = Server::start(logging());
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail kept ID a");
+    for line in ["MULTI", "JQ.PUBLISH mail torn ID b", "JQ.PUBLISH mail torn ID c", "EXEC"] {
+        client.run(line);
+    }
+    server.kill();
+    let path = file_of(server.directory(), INCREMENT);
+    let whole = fs::read(&path).expect("the log is readable");
+    fs::write(&path, &whole[..whole.len() - 3]).expect("the log is writable");
+    server.start_again();
+    rewrite_log(&server);
+    let mut client = server.client();
+    for line in ["MULTI", "JQ.PUBLISH mail more ID d", "JQ.CONSUME mail TTR 3600000", "EXEC"] {
+        client.run(line);
+    }
+    freeze(&server);
+    let queues = digests(&server);
+    let copy = replayed(&server);
+    assert_alike("the log that goes on", &queues, &copy);
+    assert!(!copy.log().contains("CRITICAL"), "{}", copy.log());
+    assert_eq!(copy.run("JQ.LEN mail"), Reply::Int(2));
+    let is_there = |id: &str| matches!(copy.run(&format!("JQ.JOB mail {id}")), Reply::Array(_));
+    assert_eq!(["a", "b", "c", "d"].map(is_there), [true, false, false, true], "torn off whole");
 }
 
 /// A server with a varied state, ended, whose files are in this form.

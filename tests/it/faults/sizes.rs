@@ -13,7 +13,7 @@ use crate::{
     blocking::nobody_waits,
     replies::{names, stat, told, used_memory},
     support::{
-        encoded,
+        before_due, encoded,
         likeness::{assert_alike, digests, reloaded, replayed},
         load::{many, seed},
         wait_for, Client, Options, Reply, Server,
@@ -302,8 +302,9 @@ fn very_many_jobs_that_come_due_at_once_all_come_and_others_are_served_in_betwee
     let count = many(1_000_000, 100_000);
     let pair = Pair::start(Options::new());
     let mut client = pair.primary.client();
-    let at = client.time() + 1_500 + count as i64 / 50;
-    jobs::publish(&mut client, "mail", 0..count, &format!("AT {at}"));
+    before_due(&mut client, |client, at| {
+        jobs::publish(client, "mail", 0..count, &format!("AT {at}"));
+    });
     let mut storm = Storm::new(&pair.primary, count);
     storm.pass(&mut client, |stats| count as i64 - stats.field("delayed").int());
     storm.ends(&pair, &mut client, &mut tally);

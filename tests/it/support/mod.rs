@@ -37,3 +37,15 @@ pub fn wait_for<T>(what: &str, mut happened: impl FnMut() -> Option<T>) -> T {
         std::thread::park_timeout(Duration::from_millis(2));
     }
 }
+
+/// Has `publish` make jobs for an instant, and sees to it that the instant comes when all are there:
+/// with a later one, from the beginning, where it does not.
+pub fn before_due(client: &mut Client, mut publish: impl FnMut(&mut Client, i64)) {
+    let all_are_there = [2_000, 6_000, 18_000, 50_000].into_iter().any(|span| {
+        client.run("FLUSHALL");
+        let at = client.time() + span;
+        publish(client, at);
+        client.time() < at
+    });
+    assert!(all_are_there, "the machine is too slow to publish that many in time");
+}
