@@ -96,16 +96,23 @@ impl Crew {
     }
 
     /// Has all clients stop after their last request, and collects what they know.
-    pub fn stop(self) -> History {
+    pub fn stop(mut self) -> History {
         self.shared.stop.store(true, Ordering::SeqCst);
         let mut history = History::default();
-        for client in self.clients {
+        for client in std::mem::take(&mut self.clients) {
             let notes = client.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             history.facts.extend(notes.facts);
             history.requests += notes.requests;
             history.unanswered += notes.unanswered;
         }
         history
+    }
+}
+
+impl Drop for Crew {
+    /// A test that fails leaves nobody at work.
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
     }
 }
 
