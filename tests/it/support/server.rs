@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -288,37 +289,54 @@ fn spawn(port: u16, options: &Options, directory: &Path) -> Child {
 
 /// Waits until the server answers. False if it ends before that.
 pub fn wait_until_up(process: &mut Child, port: u16, directory: &Path) -> bool {
-    wait_for(&format!("the server: {}", log_of(directory)), || {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
         if process.try_wait().expect("a child can be asked").is_some() {
-            return Some(false);
+            return false;
         }
-        let mut client = Client::connect(port).ok()?;
-        // It may take a connection, and end over its files before it answers.
-        let told = client.try_send(&["INFO", "server"]).and_then(|()| client.try_read()).ok()?;
-        // An answer may come from another server that took the port: ours is the one with our
-        // process id.
-        let ours = format!("process_id:{}\r", process.id());
-        (is_ready(&mut client) && matches!(&told, Reply::Bulk(_)) && told.text().contains(&ours))
-            .then_some(true)
-    })
+        if answers(port, process.id()) {
+            return true;
+        }
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+    panic!("a server does not come up: {}", log_of(directory));
 }
 
-/// Whether it has loaded what it has.
-fn is_ready(client: &mut Client) -> bool {
-    let told = client.try_send(&["PING"]).and_then(|()| client.try_read());
-    told.is_ok_and(|reply| reply == Reply::Status("PONG".into()))
+/// Whether a server has loaded what it has. An answer may come from another one that took the port:
+/// ours is the one with our process id.
+fn answers(port: u16, process: u32) -> bool {
+    // It may take a connection, and end over its files before it answers.
+    let told = Client::connect(port).and_then(|mut client| {
+        client.try_send(&["INFO", "server"])?;
+        let info = client.try_read()?;
+        client.try_send(&["PING"])?;
+        Ok((info, client.try_read()?))
+    });
+    told.is_ok_and(|(info, pong)| {
+        pong == Reply::Status("PONG".into())
+            && matches!(info, Reply::Bulk(_))
+            && info.text().contains(&format!("process_id:{process}\r"))
+    })
 }
 
 fn log_of(directory: &Path) -> String {
     std::fs::read_to_string(directory.join("log")).unwrap_or_default()
 }
 
-/// A port that is free now, with room for a cluster's second one above it.
+/// A port that is free now, with room for a cluster's second one above it. None from which the
+/// system takes ports for clients: one that connects again and again while a server is down would
+/// some day connect to itself, and the server could not come back.
 pub fn free_port() -> u16 {
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 12_000;
+    static DRAWN: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id() * 997;
     loop {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-        let port = listener.local_addr().expect("a listener has an address").port();
-        if port < 55_000 {
+        // Not one after the other, for those that run beside.
+        let drawn = DRAWN.fetch_add(1, Ordering::SeqCst);
+        let port = FIRST + begin.wrapping_add(drawn * 7) % COUNT;
+        let port = u16::try_from(port).expect("ports are small");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
