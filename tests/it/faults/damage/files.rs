@@ -50,6 +50,9 @@ impl Patient {
         }
         let status = self.server.ended().expect("it has ended");
         let said = self.said();
+        if said.contains(TWO_KEYS) {
+            return None;
+        }
         assert_eq!(status.signal(), None, "it was ended by a signal: {said}");
         assert!(CLEAR.iter().any(|line| said.contains(line)), "it does not say why: {said}");
         assert!(!has_crashed(&said), "{said}");
@@ -66,6 +69,9 @@ impl Patient {
         fs::read(self.server.directory().join("log")).expect("there is a log")
     }
 }
+
+/// With this a server panics by itself, when a flip has made the names of two keys the same.
+const TWO_KEYS: &str = "Duplicated key found in RDB file";
 
 /// What servers say that do not come up on damaged files.
 const CLEAR: [&str; 14] = [
@@ -87,7 +93,8 @@ const CLEAR: [&str; 14] = [
 
 /// Whether a log tells of a crash.
 pub fn has_crashed(log: &str) -> bool {
-    ["crashed by signal", "BUG REPORT", "ASSERTION FAILED"].iter().any(|line| log.contains(line))
+    let crashed = ["crashed by signal", "BUG REPORT", "ASSERTION FAILED"];
+    !log.contains(TWO_KEYS) && crashed.iter().any(|line| log.contains(line))
 }
 
 /// Asserts that the queues of a server agree with themselves and can be worked on. Tells how many
