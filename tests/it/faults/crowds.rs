@@ -42,10 +42,11 @@ impl Hall {
         Self { server, control, crowds: 0, _alone: alone }
     }
 
-    /// As many clients as this process and the server may have at once; or some.
+    /// As many clients as this process, in which other tests run, and the server may have at once; or
+    /// some.
     fn size(&mut self) -> usize {
         let limit = self.control.run("CONFIG GET maxclients").items()[1].text();
-        many(limit.parse::<usize>().map_or(0, |limit| limit - 500), 500)
+        many(limit.parse::<usize>().map_or(0, |limit| limit - 2_000), 500)
     }
 
     fn connect(&mut self, clients: usize) -> Vec<Client> {
