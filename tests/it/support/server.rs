@@ -237,8 +237,18 @@ impl Server {
 
     /// Tries to start a process that was ended on its files. False if it ends at once.
     pub fn comes_up(&mut self) -> bool {
-        self.process = spawn(self.port, &self.options, self.directory.path());
+        self.begin();
         wait_until_up(&mut self.process, self.port, self.directory.path())
+    }
+
+    /// Starts a process that was ended on its files, and does not wait for it.
+    pub fn begin(&mut self) {
+        self.process = spawn(self.port, &self.options, self.directory.path());
+    }
+
+    /// Whether the process answers, and has loaded what it has.
+    pub fn is_up(&self) -> bool {
+        answers(self.port, self.process.id())
     }
 }
 
