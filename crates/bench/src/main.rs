@@ -2,45 +2,87 @@
 //! scripts/bench builds everything and calls this; absolute figures do not travel, ratios do.
 //!
 //! ```text
-//! jobq-bench <server> <module> [cycles|memory|pickup|lateness ...]
+//! jobq-bench <server> <module> [--quick] [--write] [part ...]
 //! ```
 
+#![allow(dead_code, reason = "the parts that draw and compare follow")]
+
+mod contenders;
 mod cycles;
 mod figures;
+mod instructions;
 mod lateness;
 mod memory;
 mod pickup;
+mod plot;
+mod report;
 mod server;
 mod wire;
 
-use std::process::ExitCode;
+use std::{
+    io::{Error, Result},
+    path::Path,
+    process::ExitCode,
+};
 
+use report::Report;
 use server::Paths;
 
-type Measure = fn(&Paths) -> std::io::Result<()>;
+/// What is asked for.
+pub struct Bench {
+    /// What to run.
+    pub paths: Paths,
+    /// A small form of everything, to see that it works: its figures mean nothing.
+    pub quick: bool,
+}
+
+type Measure = fn(&Bench) -> Result<Report>;
+
+const PARTS: &[(&str, Measure)] = &[
+    ("cycles", |bench| cycles::measure(&bench.paths).map(|()| Report::default())),
+    ("instructions", instructions::measure),
+    ("pickup", |bench| pickup::measure(&bench.paths).map(|()| Report::default())),
+    ("lateness", |bench| lateness::measure(&bench.paths).map(|()| Report::default())),
+    ("memory", |bench| memory::measure(&bench.paths).map(|()| Report::default())),
+];
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(server), Some(module)) = (arguments.next(), arguments.next()) else {
-        eprintln!("usage: jobq-bench <server> <module> [cycles|memory|pickup|lateness ...]");
-        return ExitCode::FAILURE;
-    };
-    let paths = Paths { server, module };
-    let wanted: Vec<_> = arguments.collect();
-    let parts: [(&str, Measure); 4] = [
-        ("cycles", cycles::measure),
-        ("memory", memory::measure),
-        ("pickup", pickup::measure),
-        ("lateness", lateness::measure),
-    ];
-    for (name, measure) in parts {
-        if !wanted.is_empty() && !wanted.iter().any(|word| word == name) {
-            continue;
-        }
-        if let Err(error) = measure(&paths) {
-            eprintln!("{name}: {error}");
-            return ExitCode::FAILURE;
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("jobq-bench: {error}");
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
+}
+
+fn run() -> Result<()> {
+    let (options, words): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|word| word.starts_with("--"));
+    let known = |option: &String| ["--quick", "--write"].contains(&option.as_str());
+    let is_part = |word: &String| PARTS.iter().any(|(name, _)| name == word);
+    let [server, module, wanted @ ..] = &words[..] else { return Err(usage()) };
+    if !options.iter().all(known) || !wanted.iter().all(is_part) {
+        return Err(usage());
+    }
+    let asked = |option: &str| options.iter().any(|given| given == option);
+    let paths = Paths { server: server.clone(), module: module.clone() };
+    let bench = Bench { paths, quick: asked("--quick") };
+    for &(name, measure) in PARTS {
+        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
+            let failed = |error| Error::other(format!("{name}: {error}"));
+            let report = measure(&bench).map_err(failed)?;
+            println!("{}\n", report.text());
+            if asked("--write") {
+                report.write(name, Path::new("docs")).map_err(failed)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn usage() -> Error {
+    let parts: Vec<_> = PARTS.iter().map(|(name, _)| *name).collect();
+    let parts = parts.join("|");
+    Error::other(format!("usage: jobq-bench <server> <module> [--quick] [--write] [{parts} ...]"))
 }

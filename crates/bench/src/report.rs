@@ -24,7 +24,8 @@ impl Report {
 
     /// Adds a table. The first column is text, the others are figures.
     pub fn table(&mut self, columns: &[&str], rows: &[Vec<String>]) {
-        let rule: Vec<_> = (0..columns.len()).map(|at| if at == 0 { "---" } else { "--:" }).collect();
+        let rule: Vec<_> =
+            (0..columns.len()).map(|at| if at == 0 { "---" } else { "--:" }).collect();
         let _ = writeln!(self.text, "| {} |\n|{}|", columns.join(" | "), rule.join("|"));
         for row in rows {
             let _ = writeln!(self.text, "| {} |", row.join(" | "));
@@ -50,14 +51,17 @@ impl Report {
         let text = fs::read_to_string(&page)?;
         let (begin, end) = (format!("<!-- {part} -->\n"), format!("<!-- end of {part} -->"));
         let (Some(from), Some(to)) = (text.find(&begin), text.find(&end)) else {
-            return Err(std::io::Error::other(format!("{} has no marks for {part}", page.display())));
+            return Err(std::io::Error::other(format!(
+                "{} has no marks for {part}",
+                page.display()
+            )));
         };
         let (before, after) = (&text[..from + begin.len()], &text[to..]);
         fs::write(&page, format!("{before}\n{}\n\n{after}", self.text()))?;
         let plots = docs.join("performance");
         fs::create_dir_all(&plots)?;
-        self.plots.iter().try_for_each(|plot| {
-            fs::write(plots.join(format!("{}.svg", plot.name)), plot.svg()?)
-        })
+        self.plots
+            .iter()
+            .try_for_each(|plot| fs::write(plots.join(format!("{}.svg", plot.name)), plot.svg()?))
     }
 }

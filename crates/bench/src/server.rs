@@ -1,15 +1,22 @@
 //! A server to measure, on a core of its own.
 
 use std::{
+    ffi::OsString,
     io::{Error, Result},
     net::TcpListener,
-    process::{Child, Command, Stdio},
-    time::Duration,
+    ops::RangeInclusive,
+    path::Path,
+    process::{self, Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
 use crate::wire::Wire;
+
+/// Under valgrind this is many seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What to run.
 pub struct Paths {
@@ -23,17 +30,28 @@ pub struct Paths {
 pub struct Server {
     process: Child,
     port: u16,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Server {
     /// Starts a server on the first core, with these further settings. The client is expected to
     /// be kept off that core by whoever started it.
     pub fn start(paths: &Paths, settings: &[&str]) -> Result<Self> {
+        Self::start_under(|_| Vec::new(), paths, settings)
+    }
+
+    /// The same under another program, which is told the server's directory.
+    pub fn start_under(
+        program: fn(&Path) -> Vec<OsString>,
+        paths: &Paths,
+        settings: &[&str],
+    ) -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let port = free_port()?;
         let process = Command::new("taskset")
-            .args(["-c", "0", &paths.server, "--bind", "127.0.0.1", "--save", ""])
+            .args(["-c", "0"])
+            .args(program(directory.path()))
+            .args([&paths.server, "--bind", "127.0.0.1", "--save", ""])
             .args(["--port", &port.to_string(), "--maxclients", "20000"])
             .arg("--dir")
             .arg(directory.path())
@@ -42,19 +60,38 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()?;
-        let server = Self { process, port, _directory: directory };
-        for _ in 0..500 {
+        let mut server = Self { process, port, directory };
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
             if server.connect().is_ok_and(|mut wire| wire.call("PING").is_ok()) {
                 return Ok(server);
             }
-            std::thread::sleep(Duration::from_millis(10));
+            if let Some(status) = server.process.try_wait()? {
+                return Err(Error::other(format!("{} ends at once: {status}", paths.server)));
+            }
+            thread::sleep(Duration::from_millis(10));
         }
-        Err(Error::other("the server does not come up"))
+        Err(Error::other(format!("{} does not come up", paths.server)))
     }
 
     /// A new connection.
     pub fn connect(&self) -> Result<Wire> {
         Wire::connect(self.port)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The id of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Where its files are.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// A number from `INFO`.
@@ -77,4 +114,13 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A port on which nobody listens, and none that a system gives to clients: whoever connects to
+/// such a one before its server is up may be connected to itself.
+pub fn free_port() -> Result<u16> {
+    const PORTS: RangeInclusive<u16> = 10_000..=30_000;
+    let mut ports = PORTS.skip(process::id() as usize % 10_000);
+    let free = ports.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok());
+    free.ok_or_else(|| Error::other("no port is free"))
 }
