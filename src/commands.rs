@@ -9,7 +9,7 @@ mod register;
 
 use std::{ffi::c_int, ptr::null_mut};
 
-use jobq_engine::{Action, Which};
+use jobq_engine::{Action, Bodies, Publish, Which};
 use jobq_protocol::{Call, Command, DebugCall, ErrorWord, Keys, COMMANDS};
 use redis_module::raw::{RedisModuleCtx, RedisModuleString, REDISMODULE_OK};
 use smallvec::SmallVec;
@@ -76,25 +76,8 @@ fn run(context: Context, command: &Command, arguments: &Arguments<'_>) {
 
 fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
     let queue = arguments.queue();
-    let answer = |action, many| perform(context, queue, action, many, NoQueue::Zero);
     match call {
-        Call::Publish { publish, many } => answer(Action::Publish(publish), many),
-        Call::Settle { jobs, verdict } => answer(Action::Settle { jobs, verdict }, false),
-        Call::Touch { jobs, ttr } => {
-            let nulls = NoQueue::Nulls(jobs.len());
-            perform(context, queue, Action::Touch { jobs, ttr }, false, nulls);
-        }
-        Call::Kick(which) => answer(Action::Kick(which), false),
-        Call::Respawn { which, revival } => answer(Action::Respawn { which, revival }, false),
-        Call::Delete(jobs) => answer(Action::Delete(jobs), false),
-        Call::ConfigSet(settings) => answer(Action::Configure(settings), false),
-        Call::BuryAll { state, count } => answer(Action::BuryAll { state, count }, false),
-        Call::Purge { state, count } => answer(Action::Purge { state, count }, false),
-        Call::Pause { side, span } => answer(Action::Pause { side, span }, false),
-        Call::Resume => perform(context, queue, Action::Resume, false, NoQueue::Ok),
-        Call::Update { job, change } => {
-            perform(context, queue, Action::Update { job, change }, false, NoQueue::NoSuchJob);
-        }
+        Call::Act(action) => perform(context, arguments, action),
         Call::Queues { pattern, after, count } => queues::queues(context, pattern, after, count),
         Call::Job(job) => inspect::job(context, queue, &job),
         Call::List(listing) => inspect::list(context, queue, &listing),
@@ -105,40 +88,34 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::Stats => inspect::stats(context, queue),
         Call::ConfigGet(setting) => inspect::config(context, queue, setting),
         Call::Digest => inspect::digest(context, queue),
-        Call::Debug(DebugCall::Panic) => debug_panic(context, queue),
-        Call::Tick { now, budget, seed, tokens } => {
-            internal::tick(context, queue, now, budget, seed, tokens);
-        }
-        Call::Lease { holder, jobs } => internal::lease(context, queue, holder, &jobs),
+        Call::Debug(DebugCall::Panic) => debug_panic(context, arguments),
+        Call::Apply { steps, asked } => internal::apply(context, queue, &steps, asked),
         Call::Load { frame } => internal::load(context, arguments, frame),
     }
 }
 
-fn perform(
-    context: Context,
-    queue: *mut RedisModuleString,
-    action: Action<'_>,
-    many: bool,
-    otherwise: NoQueue,
-) {
-    let done = visit::perform(context, queue, action, |queue, outcome| {
+fn perform(context: Context, arguments: &Arguments<'_>, action: Action<'_>) {
+    let without_queue = NoQueue::of(&action);
+    // A list of bodies is answered with a list of ids, however long.
+    let many = matches!(&action, Action::Publish(Publish { bodies: Bodies::Many(_), .. }));
+    let done = visit::perform(context, arguments.raw, action, |queue, outcome| {
         reply::outcome(context, queue, outcome, many);
     });
     match done {
         Ok(Some(())) => {}
-        Ok(None) => reply::no_queue(context, otherwise),
+        Ok(None) => reply::no_queue(context, without_queue),
         Err(denied) => reply::denied(context, &denied),
     }
 }
 
 /// Panics while a queue is open, so that anyone can see what comes of an internal error.
-fn debug_panic(context: Context, queue: *mut RedisModuleString) {
+fn debug_panic(context: Context, arguments: &Arguments<'_>) {
     if !registry::with(|registry| registry.debug) {
         let prose = "JQ.DEBUG answers only where the module was loaded with the argument 'debug'";
         return reply::error(context, ErrorWord::NoPerm, prose);
     }
     let nothing = Action::Kick(Which::Ids(Vec::new()));
-    let done = visit::perform(context, queue, nothing, |_, _| panic!("JQ.DEBUG PANIC"));
+    let done = visit::perform(context, arguments.raw, nothing, |_, _| panic!("JQ.DEBUG PANIC"));
     match done {
         Ok(_) => reply::no_queue(context, NoQueue::Zero),
         Err(denied) => reply::denied(context, &denied),

@@ -12,7 +12,7 @@ use redis_module::raw::{
 use crate::{
     blocking,
     keyspace::{self, Found},
-    registry,
+    registry, replicas,
     server::{call, guard, log, text::bytes_of, Context, Key, Level, Mode},
     timer,
 };
@@ -20,27 +20,35 @@ use crate::{
 /// Numbers of the server's events and their kinds, from its documented interface.
 mod numbers {
     pub const ROLE_CHANGED: u64 = 0;
+    pub const PERSISTENCE: u64 = 1;
     pub const FLUSHDB: u64 = 2;
     pub const LOADING: u64 = 3;
+    pub const REPLICA_CHANGE: u64 = 6;
     pub const CRON_LOOP: u64 = 8;
     pub const SWAPDB: u64 = 11;
+    pub const FORK_CHILD: u64 = 13;
 
     pub const NOW_PRIMARY: u64 = 0;
     pub const FLUSH_BEGINS: u64 = 0;
     pub const LOADING_ENDED: u64 = 3;
     pub const LOADING_FAILED: u64 = 4;
+    pub const CHILD_DIED: u64 = 1;
+    pub const SAVE_BEGINS: u64 = 2;
 }
 
 type Callback = unsafe extern "C" fn(*mut RedisModuleCtx, RedisModuleEvent, u64, *mut c_void);
 
 /// Subscribes to all of them. False if the server does not let us.
 pub fn subscribe(context: Context, to_renames: bool) -> bool {
-    let events: [(u64, Callback); 5] = [
+    let events: [(u64, Callback); 8] = [
         (numbers::ROLE_CHANGED, on_role),
         (numbers::LOADING, on_loading),
         (numbers::FLUSHDB, on_flush),
         (numbers::SWAPDB, on_swap),
         (numbers::CRON_LOOP, on_cron),
+        (numbers::REPLICA_CHANGE, on_replica),
+        (numbers::FORK_CHILD, on_fork),
+        (numbers::PERSISTENCE, on_save),
     ];
     let subscribed = events.into_iter().all(|(id, callback)| {
         let event = RedisModuleEvent { id, dataver: 1 };
@@ -73,6 +81,7 @@ unsafe extern "C" fn on_role(
     guard(|| {
         // SAFETY: the server hands over a live context; so in all callbacks below.
         let context = unsafe { Context::new(raw) };
+        replicas::expect();
         if kind == numbers::NOW_PRIMARY {
             registry::with(|registry| {
                 registry.term += 1;
@@ -95,6 +104,7 @@ unsafe extern "C" fn on_loading(
         return;
     }
     guard(|| {
+        replicas::expect();
         let unfinished = registry::with(|registry| {
             registry.look_at_awaited(None);
             std::mem::take(&mut registry.loading).len()
@@ -106,6 +116,48 @@ unsafe extern "C" fn on_loading(
         // SAFETY: see `on_role`.
         timer::restart(unsafe { Context::new(raw) });
     });
+}
+
+/// A replica has come, or gone.
+unsafe extern "C" fn on_replica(
+    _raw: *mut RedisModuleCtx,
+    _event: RedisModuleEvent,
+    _kind: u64,
+    _data: *mut c_void,
+) {
+    guard(replicas::expect);
+}
+
+/// A child process begins to write what somebody may go on from, or has ended.
+unsafe extern "C" fn on_fork(
+    raw: *mut RedisModuleCtx,
+    _event: RedisModuleEvent,
+    kind: u64,
+    _data: *mut c_void,
+) {
+    guard(|| {
+        if kind == numbers::CHILD_DIED {
+            // SAFETY: see `on_role`.
+            replicas::ask(unsafe { Context::new(raw) });
+        } else {
+            replicas::expect();
+        }
+    });
+}
+
+/// The server itself begins to write a snapshot, from which it may go on with a replica that has come
+/// but has got nothing yet: there is a backlog for that one.
+unsafe extern "C" fn on_save(
+    raw: *mut RedisModuleCtx,
+    _event: RedisModuleEvent,
+    kind: u64,
+    _data: *mut c_void,
+) {
+    if kind != numbers::SAVE_BEGINS {
+        return;
+    }
+    // SAFETY: see `on_role`.
+    guard(|| replicas::ask(unsafe { Context::new(raw) }));
 }
 
 unsafe extern "C" fn on_flush(

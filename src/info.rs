@@ -24,7 +24,7 @@ unsafe extern "C" fn on_info(info: *mut RedisModuleInfoCtx, _for_crash_report: c
                 ("waiters", registry.waiters.len() as u64),
                 ("queues_scheduled", registry.schedule.len() as u64),
                 ("timer_turns", registry.stats.timer_turns),
-                ("ticks_recorded", registry.stats.ticks),
+                ("ticks", registry.stats.ticks),
                 ("waiters_woken", registry.stats.woken),
                 ("waiters_timed_out", registry.stats.timed_out),
                 ("jobs_undelivered", registry.stats.undelivered),

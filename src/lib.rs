@@ -7,12 +7,13 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `commands.rs` | from a command to an answer |
-//! | `visit.rs` | a queue that is open for writing: the only place that changes one |
+//! | `visit.rs`, `record.rs` | a queue that is open for writing: the only place that changes one |
 //! | `keyspace.rs`, `stored.rs` | queues in keys |
 //! | `blocking.rs`, `waiters.rs`, `endings.rs` | clients that wait, for jobs or for the end of one |
 //! | `timer.rs`, `schedule.rs`, `clock.rs` | when something has to happen without a command |
 //! | `names.rs`, `glob.rs` | which queues there are |
 //! | `events.rs` | what happens in the server outside our commands |
+//! | `replicas.rs` | whether anybody hears of what is replicated |
 //! | `persist.rs` | the native type |
 //! | `reply.rs`, `details.rs`, `info.rs` | what clients and operators are told |
 //! | `registry.rs` | what the module knows beside the keyspace |
@@ -30,7 +31,9 @@ mod info;
 mod keyspace;
 mod names;
 mod persist;
+mod record;
 mod registry;
+mod replicas;
 mod reply;
 mod schedule;
 mod server;
@@ -130,6 +133,7 @@ fn load<'a>(context: Context, arguments: impl Iterator<Item = &'a [u8]>) -> bool
     if registered {
         log(Level::Notice, concat!("JobQ ", env!("CARGO_PKG_VERSION"), " is loaded"));
         surroundings::warn(context);
+        replicas::ask(context);
     }
     registered
 }

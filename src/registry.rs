@@ -37,6 +37,9 @@ pub struct Registry {
     /// not be the first of its name, and would give tokens that another has given, if it did not
     /// begin a term.
     pub has_history: bool,
+    /// Whether replicas hear of what is done here, as far as we know: only without a doubt do we say
+    /// nothing.
+    pub is_replicated: bool,
     /// The tokens of the latest term that any queue has begun.
     pub tokens_drawn: u64,
     /// The term in which the log was told that this server's clock is behind.
@@ -116,7 +119,7 @@ impl Registry {
 pub struct Stats {
     /// Turns of the timer.
     pub timer_turns: u64,
-    /// Ticks that were recorded.
+    /// Times that queues were brought up to date.
     pub ticks: u64,
     /// Clients that were woken with what they waited for.
     pub woken: u64,
@@ -139,6 +142,7 @@ lazy_static! {
         debug: false,
         term: 1,
         has_history: false,
+        is_replicated: true,
         tokens_drawn: 0,
         skew_told: 0,
         names: Names::default(),

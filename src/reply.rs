@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use jobq_engine::{Ending, Name, Outcome, Queue, Refusal, StateKind};
+use jobq_engine::{Action, Ending, Name, Outcome, Queue, Refusal, StateKind};
 use jobq_protocol::{BadArguments, ErrorWord};
 
 use crate::{
@@ -113,6 +113,18 @@ pub enum NoQueue {
     Ok,
     /// It needs the job.
     NoSuchJob,
+}
+
+impl NoQueue {
+    /// What this action does there.
+    pub fn of(action: &Action<'_>) -> Self {
+        match action {
+            Action::Touch { jobs, .. } => Self::Nulls(jobs.len()),
+            Action::Resume => Self::Ok,
+            Action::Update { .. } => Self::NoSuchJob,
+            _ => Self::Zero,
+        }
+    }
 }
 
 /// Answers what an operation would have done in a queue that does not exist.

@@ -1,20 +1,21 @@
 //! A queue that is open for writing: it is brought up to date, decides, changes, and tells the log
 //! and its waiting consumers. Everything that writes goes through here.
 
-use std::{cell::Cell, ffi::CStr, ptr::NonNull};
+use std::{cell::Cell, ptr::NonNull};
 
 use jobq_engine::{
-    Action, Consume, Holder, JobRef, Lease, Millis, Name, Operation, Outcome, Queue, Refusal,
-    Request, Slot, Token, UnixMillis, Verdict,
+    Action, Consume, JobRef, Millis, Name, Operation, Outcome, Queue, Refusal, Request, Slot,
+    Token, UnixMillis, Verdict,
 };
+use jobq_protocol::steps::{LeaseStep, Step};
 use redis_module::raw::{self, RedisModuleString};
-use smallvec::SmallVec;
 
 use crate::{
     blocking,
     clock::{self, Slice},
     details, endings,
     keyspace::{self, Found},
+    record::{Asked, Record},
     registry,
     server::{guard, log, text::bytes_of, Context, Flags, Key, Level, Mode, Text},
     stored::Stored,
@@ -53,16 +54,17 @@ impl From<Refusal> for Denied {
 
 /// A queue that is open for writing, on the primary.
 struct Visit<'a> {
-    site: &'a Site,
+    site: &'a Site<'a>,
     stored: &'a mut Stored,
+    record: &'a mut Record,
     now: UnixMillis,
 }
 
-/// Has something done to a queue, and lets `reply` say what came of it. `None` if there is no queue
-/// and the action makes none.
+/// Has something done to the queue that a command names, and lets `reply` say what came of it.
+/// `None` if there is no queue and the action makes none.
 pub fn perform(
     context: Context,
-    name: *mut RedisModuleString,
+    command: &[*mut RedisModuleString],
     action: Action<'_>,
     reply: impl FnOnce(&Queue, &Outcome),
 ) -> Result<Option<()>, Denied> {
@@ -70,9 +72,9 @@ pub fn perform(
         matches!(action, Action::Publish(_) | Action::Configure(_) | Action::Pause { .. });
     let flags = context.flags();
     if flags.is_decided() {
-        return repeat(context, name, action, reply).map(Some);
+        return repeat(context, command[1], action, reply).map(Some);
     }
-    let site = Site::open(context, name, flags)?;
+    let site = Site::open(context, command[1], Asked::Client(command), flags)?;
     let now = clock::now();
     match site.found() {
         Found::Other => Err(Denied::WrongType),
@@ -85,8 +87,8 @@ pub fn perform(
                     return Ok(());
                 };
                 let outcome = visit.stored.queue.apply(operation)?;
+                visit.note_command(&outcome);
                 reply(&visit.stored.queue, &outcome);
-                visit.record(&outcome);
                 visit.follow_up();
                 Ok(())
             })
@@ -94,15 +96,17 @@ pub fn perform(
     }
 }
 
-/// Takes jobs for a consumer that is here to receive them, and lets `deliver` answer with them if
-/// there are any. Tells how many there are.
+/// Takes jobs of a queue for the consumer that sends a command, and lets `deliver` answer with them
+/// if there are any. Tells how many there are.
 pub fn consume(
     context: Context,
+    flags: Flags,
     name: *mut RedisModuleString,
+    command: &[*mut RedisModuleString],
     consume: &Consume<'_>,
     deliver: impl FnOnce(&Queue, &[(Slot, Token)]),
 ) -> Result<usize, Denied> {
-    let site = Site::open(context, name, context.flags())?;
+    let site = Site::open(context, name, Asked::Client(command), flags)?;
     let stored = match site.found() {
         Found::Queue(stored) => stored,
         Found::Nothing => return Ok(0),
@@ -125,11 +129,11 @@ pub fn consume(
     })
 }
 
-/// Repeats what the primary did, or the log says was done.
-pub fn repeat<'a>(
+/// Repeats what a client has asked of the primary.
+fn repeat(
     context: Context,
     name: *mut RedisModuleString,
-    operation: impl Into<Operation<'a>>,
+    action: Action<'_>,
     reply: impl FnOnce(&Queue, &Outcome),
 ) -> Result<(), Denied> {
     let site = Site::open_decided(context, name);
@@ -137,35 +141,35 @@ pub fn repeat<'a>(
         Found::Other => Err(Denied::WrongType),
         Found::Nothing => Err(Refusal::Diverged("there is no such queue").into()),
         Found::Queue(stored) => site.change(stored, |stored| {
-            let outcome = stored.queue.apply(operation)?;
+            let outcome = stored.queue.apply(action)?;
+            site.record();
             reply(&stored.queue, &outcome);
             Ok(())
         }),
     }
 }
 
-/// Repeats a tick: the first of a queue or of a term, which has a seed, or another.
-pub fn repeat_tick(
+/// Repeats what the primary did, or the log says was done; `asked` for the step that says so.
+pub fn repeat_steps<'a>(
     context: Context,
     name: *mut RedisModuleString,
-    now: UnixMillis,
-    budget: u32,
-    seed: Option<u64>,
-    tokens: Option<u64>,
+    steps: &[Step<'a>],
+    mut asked: Option<Action<'a>>,
 ) -> Result<(), Denied> {
     let site = Site::open_decided(context, name);
-    let (stored, is_new) = match (site.found(), seed) {
-        (Found::Queue(stored), _) => (stored, false),
-        (Found::Nothing, Some(seed)) => {
-            (keyspace::create(&site.key, Stored::new(Queue::new(seed))), true)
-        }
-        (Found::Nothing, None) => return Err(Refusal::Diverged("there is no such queue").into()),
+    let (stored, steps, is_new) = match (site.found(), steps) {
         (Found::Other, _) => return Err(Denied::WrongType),
+        (Found::Queue(stored), steps) => (stored, steps, false),
+        (Found::Nothing, [Step::Create { seed }, steps @ ..]) => {
+            (keyspace::create(&site.key, Stored::new(Queue::new(*seed))), steps, true)
+        }
+        (Found::Nothing, _) => return Err(Refusal::Diverged("there is no such queue").into()),
     };
     let done = site.change(stored, |stored| {
-        stored.queue.apply(Operation::Tick { now, budget })?;
-        if let (Some(seed), Some(tokens)) = (seed, tokens) {
-            stored.queue.apply(Operation::Term { seed, tokens })?;
+        for step in steps {
+            stored.queue.apply(step.operation(&stored.queue, &mut asked)?)?;
+            // Also where a later one fails: whoever reads our log has to come as far.
+            site.record();
         }
         Ok(())
     });
@@ -176,35 +180,10 @@ pub fn repeat_tick(
     done
 }
 
-/// Repeats a lease: the jobs are named by their ids.
-pub fn repeat_lease(
-    context: Context,
-    name: *mut RedisModuleString,
-    holder: Holder<&[u8]>,
-    jobs: &[JobRef<'_>],
-) -> Result<(), Denied> {
-    let site = Site::open_decided(context, name);
-    let Found::Queue(stored) = site.found() else {
-        return Err(Refusal::Diverged("there is no such queue").into());
-    };
-    site.change(stored, |stored| {
-        let mut slots: Vec<_> = jobs.iter().filter_map(|job| stored.queue.find(job)).collect();
-        let named = slots.clone();
-        slots.sort_unstable();
-        slots.dedup();
-        if slots.len() != jobs.len() {
-            return Err(Refusal::Diverged("a job to be leased is not there").into());
-        }
-        let lease = Lease { holder, jobs: named };
-        stored.queue.apply(Operation::Lease(lease))?;
-        Ok(())
-    })
-}
-
 /// Brings a queue up to date and serves its waiting consumers, within a slice; removes it if it has
 /// been idle for too long. `filed` is the instant under which the schedule had it, if that is why.
 pub fn catch_up(context: Context, name: &Text, filed: Option<UnixMillis>, slice: &Slice) {
-    let Ok(site) = Site::open(context, name.raw(), context.flags()) else { return };
+    let Ok(site) = Site::open(context, name.raw(), Asked::Nobody, context.flags()) else { return };
     let Found::Queue(mut stored) = site.found() else {
         // Gone, or something else by now: the schedule and the names are hints.
         return registry::with(|registry| registry.names.forget(site.db, site.name()));
@@ -233,16 +212,17 @@ pub fn catch_up(context: Context, name: &Text, filed: Option<UnixMillis>, slice:
 /// Gives back a job that was leased to a consumer which was gone before it could be told.
 pub fn give_back(context: Context, name: &Text, receipt: &Name) {
     let Some(job) = JobRef::parse(receipt.as_bytes()) else { return };
-    let Ok(site) = Site::open(context, name.raw(), context.flags()) else { return };
+    let (release, receipt) = (Text::new(b"JQ.RELEASE"), Text::new(receipt.as_bytes()));
+    let command = [release.raw(), name.raw(), receipt.raw()];
+    let asked = Asked::Us(&command);
+    let Ok(site) = Site::open(context, name.raw(), asked, context.flags()) else { return };
     let Found::Queue(stored) = site.found() else { return };
     let done = site.visit(stored, clock::now(), |visit| {
         visit.catch_up();
         let verdict = Verdict::Release { delay: Millis::ZERO };
-        let release = Action::Settle { jobs: vec![job], verdict };
-        if visit.stored.queue.apply(release)?.is_change() {
-            visit.site.replicate(c"JQ.RELEASE", &[Text::new(receipt.as_bytes())]);
-            registry::with(|registry| registry.stats.undelivered += 1);
-        }
+        let outcome = visit.stored.queue.apply(Action::Settle { jobs: vec![job], verdict })?;
+        visit.note_command(&outcome);
+        registry::with(|registry| registry.stats.undelivered += u64::from(outcome.is_change()));
         visit.follow_up();
         Ok(())
     });
@@ -256,24 +236,31 @@ fn announce(context: Context, name: *mut RedisModuleString) {
 }
 
 /// The place of a queue, while its key is open.
-struct Site {
+struct Site<'a> {
     context: Context,
     db: i32,
     name: *mut RedisModuleString,
     key: Key,
-    /// Whether decisions are repeated here, not taken.
-    is_decided: bool,
-    /// Whether anything was recorded that clients who watch the key should know.
+    asked: Asked<'a>,
+    /// Whether somebody has to hear of what is done here.
+    is_heard: bool,
+    /// Whether anything was done that clients who watch the key should know.
     is_changed: Cell<bool>,
 }
 
-impl Site {
+impl<'a> Site<'a> {
     /// Opens a key where decisions are taken.
-    fn open(context: Context, name: *mut RedisModuleString, flags: Flags) -> Result<Self, Denied> {
+    fn open(
+        context: Context,
+        name: *mut RedisModuleString,
+        asked: Asked<'a>,
+        flags: Flags,
+    ) -> Result<Self, Denied> {
         if !flags.is_primary() {
             return Err(Denied::ReadOnly);
         }
-        Ok(Self { is_decided: false, ..Self::open_decided(context, name) })
+        let is_heard = flags.has_log() || registry::with(|registry| registry.is_replicated);
+        Ok(Self { asked, is_heard, ..Self::open_decided(context, name) })
     }
 
     /// Opens a key where decisions are repeated.
@@ -284,7 +271,8 @@ impl Site {
             db: context.db(),
             name,
             key: key.expect("a key opened for writing is always there"),
-            is_decided: true,
+            asked: Asked::Nobody,
+            is_heard: true,
             is_changed: Cell::new(false),
         }
     }
@@ -319,9 +307,13 @@ impl Site {
         // SAFETY: the key is open, and nothing else refers to its value meanwhile.
         unsafe { stored.as_mut() }.term = registry::with(|registry| registry.term);
         let done = self.visit(stored, now, |visit| {
-            visit.replicate_tick(0, [Some(seed), tokens]);
+            visit.note(&Step::Create { seed });
+            visit.note(&Step::Tick { now: now.0, budget: 0 });
+            if let Some(tokens) = tokens {
+                visit.note(&Step::Term { seed, tokens });
+            }
+            visit.note_command(&outcome);
             reply(&visit.stored.queue, &outcome);
-            visit.record(&outcome);
             visit.follow_up();
             Ok(())
         });
@@ -334,7 +326,7 @@ impl Site {
     /// Removes a queue as `DEL` does.
     fn remove(self) {
         self.key.delete();
-        self.replicate(c"DEL", []);
+        self.context.replicate(c"DEL", self.name, None, &[]);
         self.context.signal_modified(self.name);
         let (context, name) = (self.context, self.name);
         drop(self);
@@ -348,7 +340,17 @@ impl Site {
         now: UnixMillis,
         body: impl FnOnce(&mut Visit<'_>) -> Result<R, Denied>,
     ) -> Result<R, Denied> {
-        let result = self.change(stored, |stored| body(&mut Visit { site: self, stored, now }));
+        let mut record = Record::default();
+        let result = self.change(stored, |stored| {
+            body(&mut Visit { site: self, stored, record: &mut record, now })
+        });
+        // Also where `body` gave up, for what it did before.
+        if self.is_heard {
+            record.propagate(self.context, self.name, self.asked);
+        } else if self.is_changed.get() && matches!(self.asked, Asked::Client(_)) {
+            // Goes nowhere, but counts for the server as a change that is yet to be saved.
+            self.context.replicate_verbatim();
+        }
         timer::arm(self.context);
         result
     }
@@ -368,9 +370,6 @@ impl Site {
         }
         let result = guard(|| {
             let result = body(stored);
-            if self.is_decided && result.is_ok() {
-                self.record();
-            }
             stored.file(self.db, self.name());
             endings::tell((self.db, self.name()), stored);
             result
@@ -386,16 +385,11 @@ impl Site {
         })
     }
 
-    /// Propagates the command being run.
+    /// Propagates the command being run, which repeats what others have decided.
     fn record(&self) {
-        self.is_changed.set(true);
-        self.context.replicate_verbatim();
-    }
-
-    /// Propagates a command of ours.
-    fn replicate<'a>(&self, command: &CStr, arguments: impl IntoIterator<Item = &'a Text>) {
-        self.is_changed.set(true);
-        self.context.replicate(command, self.name, arguments);
+        if !self.is_changed.replace(true) {
+            self.context.replicate_verbatim();
+        }
     }
 }
 
@@ -441,19 +435,19 @@ impl Visit<'_> {
         if ticked.is_err() {
             return;
         }
-        let mut term = [None, None];
+        self.note(&Step::Tick { now: self.now.0, budget: TICK_BUDGET });
+        registry::with(|registry| registry.stats.ticks += 1);
         if self.is_new_term() {
             let seed = rand::random();
             // Where the wall clock is behind, the queue's own tells better how late it is.
             let latest = self.now.max(self.stored.queue.clock());
             let tokens = registry::with(|registry| registry.draw_tokens(latest));
             if self.stored.queue.apply(Operation::Term { seed, tokens }).is_ok() {
-                term = [Some(seed), Some(tokens)];
+                self.note(&Step::Term { seed, tokens });
             }
             self.stored.term = registry::with(|registry| registry.term);
             self.tell_if_behind();
         }
-        self.replicate_tick(TICK_BUDGET, term);
     }
 
     /// Says in the server's log, once a term, that its clock is behind that of a queue which it now
@@ -482,20 +476,19 @@ impl Visit<'_> {
         self.stored.term != registry::with(|registry| registry.term)
     }
 
-    /// Records a tick, and with which seed and tokens a term begins, if one does.
-    fn replicate_tick(&self, budget: u32, term: [Option<u64>; 2]) {
-        let term = term.into_iter().flatten();
-        let numbers = [self.now.0, u64::from(budget)].into_iter().chain(term);
-        let arguments: SmallVec<[_; 4]> =
-            numbers.map(|n| Text::new(n.to_string().as_bytes())).collect();
-        self.site.replicate(c"JQ.TICK", &arguments);
-        registry::with(|registry| registry.stats.ticks += 1);
+    /// Keeps a step that was taken, for the log.
+    fn note(&mut self, step: &Step<'_>) {
+        self.site.is_changed.set(true);
+        if self.site.is_heard {
+            self.record.push(step);
+        }
     }
 
-    /// Propagates the command being run, if it changed anything.
-    fn record(&self, outcome: &Outcome) {
+    /// Keeps that the command being run was done, if it changed anything.
+    fn note_command(&mut self, outcome: &Outcome) {
         if outcome.is_change() {
-            self.site.record();
+            self.site.is_changed.set(true);
+            self.record.push_command();
         }
     }
 
@@ -513,15 +506,12 @@ impl Visit<'_> {
             return Ok(Vec::new());
         };
         let Outcome::Leased(leased) = queue.apply(operation)? else { return Ok(Vec::new()) };
-        let holder = &consume.holder;
-        let worker = Text::new(holder.worker);
-        let ttr = Text::new(holder.ttr.to_string().as_bytes());
-        let free = Text::new(if holder.counted { b"0" } else { b"1" });
-        let ids: SmallVec<[_; 4]> = leased
-            .iter()
-            .map(|&(slot, _)| Text::new(self.stored.queue.job(slot).id().text().as_bytes()))
-            .collect();
-        self.site.replicate(c"JQ.LEASE", [&worker, &ttr, &free].into_iter().chain(&ids));
+        self.site.is_changed.set(true);
+        if self.site.is_heard {
+            let queue = &self.stored.queue;
+            let ids = leased.iter().map(|&(slot, _)| queue.job(slot).id());
+            self.record.push(&Step::Lease(LeaseStep::new(&consume.holder, ids)));
+        }
         Ok(leased)
     }
 

@@ -11,14 +11,15 @@ use smallvec::SmallVec;
 use super::Arguments;
 use crate::{
     blocking, clock, details, keyspace, reply,
-    server::Context,
+    server::{Context, Flags},
     visit::{self, Denied},
     waiters::{Take, Waiter, Wish},
 };
 
 /// Answers with jobs, with nothing, or later.
 pub fn consume(context: Context, arguments: &Arguments<'_>, call: ConsumeCall<'_>) {
-    if context.flags().is_decided() {
+    let flags = context.flags();
+    if flags.is_decided() {
         return reply::denied(context, &Denied::ReadOnly);
     }
     let mut keys = keys_of(arguments, &call);
@@ -26,10 +27,10 @@ pub fn consume(context: Context, arguments: &Arguments<'_>, call: ConsumeCall<'_
     if keys.len() > 1 && keys.iter().any(|&key| keyspace::read(context, key, |_| ()).is_err()) {
         return reply::denied(context, &Denied::WrongType);
     }
-    match take(context, &keys, &call) {
+    match take(context, flags, arguments, &keys, &call) {
         Err(denied) => reply::denied(context, &denied),
         Ok(0) => match call.block {
-            Some(span) if !context.flags().denies_blocking() => {
+            Some(span) if !flags.denies_blocking() => {
                 wait(context, &mut keys, &call, span);
             }
             _ => context.reply_null_array(),
@@ -51,6 +52,8 @@ fn keys_of(
 /// there are; with none, nothing is answered yet.
 fn take(
     context: Context,
+    flags: Flags,
+    arguments: &Arguments<'_>,
     keys: &[*mut RedisModuleString],
     call: &ConsumeCall<'_>,
 ) -> Result<usize, Denied> {
@@ -61,21 +64,28 @@ fn take(
             break;
         }
         let consume = Consume { count: left, holder: call.consume.holder.clone() };
-        let result = visit::consume(context, keys[place], &consume, |queue, leased| {
-            match (taken, keys.len()) {
-                // The server keeps a place for a length that is told later, which costs more.
-                (0, 1) => context.reply_array(leased.len()),
-                (0, _) => context.begin_array(),
-                _ => {}
-            }
-            for &(slot, token) in leased {
-                let job = queue.job(slot);
-                let details = call.details.then(|| details::besides_body(queue, job));
-                let receipt = job.id().receipt(token);
-                reply::job(context, call.queues[place], &receipt, &job.body, details.as_ref());
-            }
-            taken += leased.len();
-        });
+        let result = visit::consume(
+            context,
+            flags,
+            keys[place],
+            arguments.raw,
+            &consume,
+            |queue, leased| {
+                match (taken, keys.len()) {
+                    // The server keeps a place for a length that is told later, which costs more.
+                    (0, 1) => context.reply_array(leased.len()),
+                    (0, _) => context.begin_array(),
+                    _ => {}
+                }
+                for &(slot, token) in leased {
+                    let job = queue.job(slot);
+                    let details = call.details.then(|| details::besides_body(queue, job));
+                    let receipt = job.id().receipt(token);
+                    reply::job(context, call.queues[place], &receipt, &job.body, details.as_ref());
+                }
+                taken += leased.len();
+            },
+        );
         match result {
             // What was taken before is answered; the next call will meet the error again.
             Err(denied) if taken == 0 => return Err(denied),

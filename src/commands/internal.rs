@@ -1,7 +1,7 @@
 //! Commands of the log: what the primary decided, repeated.
 
-use jobq_engine::{Corrupt, Holder, JobRef, Loader, UnixMillis};
-use jobq_protocol::ErrorWord;
+use jobq_engine::{Action, Corrupt, Loader};
+use jobq_protocol::{steps::Step, ErrorWord};
 use redis_module::raw::RedisModuleString;
 
 use super::Arguments;
@@ -10,29 +10,20 @@ use crate::{
     registry, reply,
     server::{Context, Key, Mode},
     stored::Stored,
-    visit::{self, Denied},
+    visit,
 };
 
-/// `JQ.TICK`
-pub fn tick(
+/// `JQ.APPLY`
+pub fn apply<'a>(
     context: Context,
     queue: *mut RedisModuleString,
-    now: UnixMillis,
-    budget: u32,
-    seed: Option<u64>,
-    tokens: Option<u64>,
+    steps: &[Step<'a>],
+    asked: Option<Action<'a>>,
 ) {
-    answer(context, visit::repeat_tick(context, queue, now, budget, seed, tokens));
-}
-
-/// `JQ.LEASE`
-pub fn lease(
-    context: Context,
-    queue: *mut RedisModuleString,
-    holder: Holder<&[u8]>,
-    jobs: &[JobRef<'_>],
-) {
-    answer(context, visit::repeat_lease(context, queue, holder, jobs));
+    match visit::repeat_steps(context, queue, steps, asked) {
+        Ok(()) => context.reply_status(c"OK"),
+        Err(denied) => reply::denied(context, &denied),
+    }
 }
 
 /// `JQ.LOAD`: a piece of a queue from a rewritten append-only file. The key appears with the last
@@ -64,12 +55,5 @@ pub fn load(context: Context, arguments: &Arguments<'_>, frame: &[u8]) {
             context.reply_status(c"OK");
         }
         Err(corrupt) => reply::error(context, ErrorWord::Corrupt, &corrupt.to_string()),
-    }
-}
-
-fn answer(context: Context, done: Result<(), Denied>) {
-    match done {
-        Ok(()) => context.reply_status(c"OK"),
-        Err(denied) => reply::denied(context, &denied),
     }
 }

@@ -3,7 +3,6 @@
 use std::ffi::{c_int, c_long, CStr};
 
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
-use smallvec::SmallVec;
 
 use super::{call, Text};
 
@@ -19,6 +18,11 @@ impl Flags {
     /// The command comes from the primary, or from the append-only file: it has been decided.
     pub fn is_decided(self) -> bool {
         self.has(raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING)
+    }
+
+    /// The server writes an append-only file.
+    pub fn has_log(self) -> bool {
+        self.has(raw::REDISMODULE_CTX_FLAGS_AOF)
     }
 
     /// The data set is being loaded.
@@ -117,24 +121,33 @@ impl Context {
         unsafe { call!(RedisModule_ReplicateVerbatim(self.0)) };
     }
 
-    /// Propagates a command of ours.
-    pub fn replicate<'a>(
+    /// Propagates a command of ours about a key, with one argument or none, and then all that
+    /// `more` holds, by reference.
+    pub fn replicate(
         self,
         command: &CStr,
         name: *mut RedisModuleString,
-        arguments: impl IntoIterator<Item = &'a Text>,
+        argument: Option<&Text>,
+        more: &[*mut RedisModuleString],
     ) {
-        let arguments = arguments.into_iter().map(Text::raw);
-        let vector: SmallVec<[_; 8]> = std::iter::once(name).chain(arguments).collect();
-        // SAFETY: see `flags`; `v` takes a vector of live strings and its length, and the server
-        // retains what it keeps.
+        let Some(argument) = argument else {
+            // SAFETY: see `flags`; `s` takes a live string. The server retains what it keeps; so
+            // below.
+            unsafe {
+                call!(RedisModule_Replicate(self.0, command.as_ptr(), c"s".as_ptr(), name));
+            }
+            return;
+        };
+        // SAFETY: see above; `v` takes a vector of live strings and its length.
         unsafe {
             call!(RedisModule_Replicate(
                 self.0,
                 command.as_ptr(),
-                c"v".as_ptr(),
-                vector.as_ptr(),
-                vector.len()
+                c"ssv".as_ptr(),
+                name,
+                argument.raw(),
+                more.as_ptr(),
+                more.len()
             ));
         }
     }

@@ -51,8 +51,8 @@ fn place(command: CommandId) -> (&'static [Role], &'static str) {
         CommandId::Digest => (&[Operator, Reader], "JQ.DIGEST QUEUE"),
         CommandId::Queues => (&[Operator, Reader], "JQ.QUEUES MATCH *"),
         CommandId::Debug => (&[], "JQ.DEBUG QUEUE PANIC"),
-        CommandId::Tick => (&[], "JQ.TICK QUEUE 9000000000000 100"),
-        CommandId::Lease => (&[], "JQ.LEASE QUEUE postman 0 0 ready"),
+        // One step, a tick.
+        CommandId::Apply => (&[], "JQ.APPLY QUEUE \x01\x01\x05\x64"),
         CommandId::Load => (&[], "JQ.LOAD QUEUE frame"),
     }
 }

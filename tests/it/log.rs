@@ -6,15 +6,26 @@ use std::{
 };
 
 use crate::support::{
+    before_due, encoded,
     likeness::{copy_log, rewrite_log, started_on},
-    Client, Options, Reply, Server,
+    wait_for, Client, Options, Reply, Server,
 };
 
-/// The commands without those of the server itself, and without ticks.
-fn commands_of(server: &Server) -> Vec<String> {
-    let of_server = ["SELECT", "MULTI", "EXEC", "JQ.TICK"];
-    let lines = server.aof().lines().into_iter();
-    lines.filter(|line| !of_server.iter().any(|name| line.starts_with(name))).collect()
+/// What was done, without the commands of the server itself, and without how far clocks went.
+fn done_on(server: &Server) -> Vec<String> {
+    let mut lines = server.aof().lines();
+    lines.retain(|line| !["SELECT", "MULTI", "EXEC", "tick"].contains(&word_of(line)));
+    lines
+}
+
+/// What the records from a place on say, each as its first words.
+fn records_from(server: &Server, first: usize) -> Vec<Vec<String>> {
+    let records = server.aof().records().into_iter().skip(first);
+    records.map(|lines| lines.iter().map(|line| word_of(line).to_string()).collect()).collect()
+}
+
+fn word_of(line: &str) -> &str {
+    line.split(' ').next().unwrap_or_default()
 }
 
 #[test]
@@ -34,16 +45,14 @@ fn the_log_says_what_was_asked_word_for_word() {
     client.run("JQ.ack mail a@1");
     client.run("JQ.CONSUME mail FREE");
 
-    let lines = commands_of(&server);
-    assert_eq!(lines[..3], asked);
-    assert_eq!(lines[3], "JQ.LEASE mail w 80000 0 a");
-    assert_eq!(lines[4..6], ["JQ.TOUCH mail a@1", "JQ.ack mail a@1"]);
-    assert!(lines[6].starts_with("JQ.LEASE mail  0 1 "), "{}", lines[6]);
-    assert_eq!(lines.len(), 7);
+    let lines = done_on(&server);
+    assert!(lines[0].starts_with("create mail "), "{}", lines[0]);
+    assert_eq!(lines[1..4], asked);
+    assert_eq!(lines[4], "lease mail w 80000 0 a");
+    assert_eq!(lines[5..7], ["JQ.TOUCH mail a@1", "JQ.ack mail a@1"]);
+    assert!(lines[7].starts_with("lease mail  0 1 "), "{}", lines[7]);
+    assert_eq!(lines.len(), 8);
     assert_eq!(server.aof().count("JQ.CONSUME"), 0);
-    let first = server.aof().lines().into_iter().find(|line| line.starts_with("JQ."));
-    let first = first.expect("there are commands");
-    assert_eq!(first.split(' ').count(), 5, "a queue begins with a tick and its seed: {first}");
 }
 
 #[test]
@@ -57,10 +66,10 @@ fn a_consumer_that_waited_is_in_the_log_behind_what_woke_it() {
         client.run(line);
     }
     assert_eq!(consumer.read().items()[0].items()[1].text(), "a@1");
-    let lines = commands_of(&server);
+    let lines = done_on(&server);
     assert_eq!(
-        lines,
-        ["JQ.PUBLISH mail hello ID a", "JQ.LEASE mail w 0 0 a", "SET between 1"],
+        lines[1..],
+        ["JQ.PUBLISH mail hello ID a", "lease mail w 0 0 a", "SET between 1"],
         "{lines:?}"
     );
     assert_eq!(server.aof().count("JQ.CONSUME"), 0);
@@ -76,8 +85,8 @@ fn a_refused_command_leaves_at_most_a_tick() {
     assert_eq!(client.run("JQ.PUBLISH mail again DELAY 9 TTL 8").error_word(), "RANGE");
     assert_eq!(client.run("JQ.ACK mail a@7"), Reply::Int(0));
     assert_eq!(client.run("JQ.NACK mail nobody"), Reply::Int(0));
-    let lines = server.aof().lines().split_off(before);
-    assert!(lines.iter().all(|line| line.starts_with("JQ.TICK mail ")), "{lines:?}");
+    let records = records_from(&server, before);
+    assert!(records.iter().all(|steps| steps == &["tick"]), "{records:?}");
     // And where there is no queue, none is left behind.
     let before = server.aof().commands.len();
     assert_eq!(client.run("JQ.PUBLISH fax again DELAY 9 TTL 8").error_word(), "RANGE");
@@ -103,8 +112,124 @@ fn polling_an_empty_queue_leaves_nothing_in_the_log() {
         }
         assert_eq!(client.run("JQ.CONSUME mail BLOCK 1"), Reply::NullArray);
     }
-    let lines = server.aof().lines().split_off(before);
-    assert_eq!(lines, [""; 0]);
+    assert_eq!(records_from(&server, before), [[""; 0]; 0]);
+}
+
+#[test]
+fn all_that_a_command_does_is_one_record() {
+    let server = Server::start(Options::new().with_aof());
+    let mut client = server.client();
+    client.run("JQ.CONFIG mail SET tries 9");
+    let mut consumers = [(); 3].map(|()| {
+        let mut consumer = server.client();
+        consumer.send(&["JQ.CONSUME", "mail", "BLOCK", "0", "TTR", "3600000"]);
+        consumer
+    });
+    server.wait_for_blocked(consumers.len());
+    let aof = server.aof();
+    assert_eq!(aof.commands.iter().filter(|command| command[0] == b"MULTI").count(), 0);
+    assert_eq!(records_from(&server, aof.commands.len() - 1), [["create", "tick", "JQ.CONFIG"]]);
+
+    // Time has passed for the queue in between, or not: a step more, or one less.
+    let mut next = aof.commands.len();
+    let mut told = |what: &str, done: &[&str]| {
+        let records = records_from(&server, next);
+        next += records.len();
+        let [record] = &records[..] else { panic!("{what}: {records:?}") };
+        let mut record: Vec<_> = record.iter().map(String::as_str).collect();
+        record.retain(|step| *step != "tick");
+        assert_eq!(record, done, "{what}");
+    };
+    assert!(matches!(client.run("JQ.PUBLISH mail 1 ID a"), Reply::Bulk(_)));
+    consumers[0].read();
+    told("a publish that serves one who waits", &["JQ.PUBLISH", "lease"]);
+    client.run("JQ.MPUBLISH mail 3 2 3 4");
+    consumers[1..].iter_mut().for_each(|consumer| drop(consumer.read()));
+    told("one that serves two", &["JQ.MPUBLISH", "lease", "lease"]);
+    client.run("JQ.PUBLISH mail 5");
+    told("one that serves nobody", &["JQ.PUBLISH"]);
+    client.run("JQ.CONSUME mail COUNT 2");
+    told("a consume", &["lease"]);
+    client.run("JQ.ACK mail a");
+    told("an ack", &["JQ.ACK"]);
+
+    // Jobs become due, and their time to live ends with the command that comes next.
+    client.run("JQ.PUBLISH mail late DELAY 3600000 ID late");
+    told("a publish for later", &["JQ.PUBLISH"]);
+    let mut consumer = server.client();
+    consumer.send(&["JQ.CONSUME", "mail", "BLOCK", "0"]);
+    server.wait_for_blocked(1);
+    client.run("JQ.KICK mail ALL");
+    consumer.read();
+    told("a kick", &["JQ.KICK", "lease"]);
+    assert_eq!(server.aof().count("MULTI"), 0);
+}
+
+#[test]
+fn a_tick_is_in_the_record_of_the_command_before_which_it_happened() {
+    let server = Server::start(Options::new().with_aof());
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail first");
+    wait_for("the clock", || {
+        let before = server.aof().commands.len();
+        client.run("JQ.PUBLISH mail more");
+        let records = records_from(&server, before);
+        assert_eq!(records.len(), 1, "{records:?}");
+        (records[0] == ["tick", "JQ.PUBLISH"]).then_some(())
+    });
+    // What time has nothing to do with stands as it was sent.
+    wait_for("two commands in one millisecond", || {
+        let publish = ["JQ.PUBLISH", "mail", "more"];
+        client.send_bytes(&encoded(&publish).repeat(2));
+        let published = [(); 2].map(|()| client.read());
+        assert!(published.iter().all(|id| matches!(id, Reply::Bulk(_))), "{published:?}");
+        let last = server.aof().commands.pop().expect("there are commands");
+        (last == publish.map(|word| word.as_bytes().to_vec())).then_some(())
+    });
+    assert_eq!(server.aof().count("MULTI"), 0);
+}
+
+#[test]
+fn a_turn_of_the_timer_that_serves_many_is_one_record() {
+    const MANY: usize = 5;
+    let server = Server::start(Options::new().with_aof());
+    let mut client = server.client();
+    let mut consumers: Vec<_> = (0..MANY)
+        .map(|_| {
+            let mut consumer = server.client();
+            consumer.send(&["JQ.CONSUME", "mail", "BLOCK", "0", "TTR", "3600000"]);
+            consumer
+        })
+        .collect();
+    server.wait_for_blocked(MANY);
+    before_due(&mut client, |client, at| {
+        for n in 0..MANY {
+            client.run(&format!("JQ.PUBLISH mail {n} AT {at}"));
+        }
+    });
+    consumers.iter_mut().for_each(|consumer| drop(consumer.read()));
+    wait_for("the log", || {
+        server.aof().lines().iter().any(|l| l.starts_with("lease")).then_some(())
+    });
+    let records = records_from(&server, 0);
+    let turns: Vec<_> =
+        records.iter().filter(|steps| steps.iter().any(|step| step == "lease")).collect();
+    assert_eq!(turns.len(), 1, "{records:?}");
+    assert_eq!(turns[0][0], "tick");
+    assert_eq!(turns[0].iter().filter(|step| *step == "lease").count(), MANY, "{turns:?}");
+}
+
+#[test]
+fn a_command_for_several_queues_is_a_transaction_of_a_record_for_each() {
+    let server = Server::start(Options::new().with_aof());
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail 1 ID a");
+    client.run("JQ.PUBLISH fax 1 ID b");
+    let before = server.aof().commands.len();
+    client.run("JQ.CONSUME mail COUNT 2 TTR 3600000 ALSO fax");
+    let mut records = records_from(&server, before);
+    records.iter_mut().for_each(|steps| steps.retain(|step| step != "tick"));
+    assert_eq!(records, [vec!["MULTI"], vec!["lease"], vec!["lease"], vec!["EXEC"]]);
 }
 
 /// The file of the log that grows.
@@ -150,19 +275,6 @@ fn a_log_with_a_torn_end_gives_the_queue_as_it_was_before() {
     }
 }
 
-fn encoded(commands: &[Vec<Vec<u8>>]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for command in commands {
-        bytes.extend(format!("*{}\r\n", command.len()).bytes());
-        for word in command {
-            bytes.extend(format!("${}\r\n", word.len()).bytes());
-            bytes.extend(word);
-            bytes.extend(b"\r\n");
-        }
-    }
-    bytes
-}
-
 /// A server with a log that was rewritten to pieces of queues: five of `large`, two of `small`.
 fn with_pieces() -> Server {
     let options = Options::new().with_aof().with("--aof-use-rdb-preamble no");
@@ -186,7 +298,8 @@ fn loaded(from: &Server, change: impl FnOnce(&mut Vec<Vec<Vec<u8>>>)) -> Server 
     started_on(options, |directory| {
         copy_log(from.directory(), directory);
         let base = file_of(directory, ".base.aof");
-        fs::write(base, encoded(&commands)).expect("the log is writable");
+        let bytes: Vec<u8> = commands.iter().flat_map(|words| encoded(words)).collect();
+        fs::write(base, bytes).expect("the log is writable");
     })
 }
 

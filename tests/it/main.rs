@@ -8,6 +8,7 @@ mod commands;
 mod examples;
 mod faults;
 mod lifecycle;
+mod listeners;
 mod log;
 mod mass;
 mod memory;

@@ -224,7 +224,7 @@ fn a_producer_can_be_kept_to_publishing_into_its_queues() {
         "JQ.CONSUME billing:a",
         "JQ.PEEK billing:a",
         "JQ.DELETE billing:a a",
-        "JQ.TICK billing:a 1 1",
+        "JQ.APPLY billing:a steps",
         "DEL billing:a",
     ] {
         forbids(&mut client, line);
@@ -355,7 +355,7 @@ fn a_user_can_be_given_categories_where_the_server_lets_modules_have_any() {
     checked("-@all +@write", "JQ.PUBLISH mail x", true);
     checked("-@all +@write", "JQ.CONSUME mail", true);
     checked("-@all +@write", "JQ.PEEK mail", false);
-    checked("-@all +@write", "JQ.TICK mail 1 1", false);
+    checked("-@all +@write", "JQ.APPLY mail steps", false);
     checked("-@all +@read", "JQ.PEEK mail", true);
     checked("-@all +@read", "JQ.ACK mail a", false);
     checked("+@all -@blocking", "JQ.CONSUME mail", false);

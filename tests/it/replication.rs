@@ -133,7 +133,7 @@ fn a_replica_serves_reads_and_refuses_writes() {
         for line in writes.map(|line| format!("JQ.{line}")) {
             assert_eq!(reader.run(&line).error_word(), "READONLY", "{line}");
         }
-        for line in ["JQ.TICK mail 1 1", "JQ.LEASE mail w 0 0 a"] {
+        for line in ["JQ.APPLY mail \x01\x01\x01\x01", "JQ.APPLY mail \x01\x03 JQ.RESUME mail"] {
             // To the server they are writes like others, and it may be the first to refuse.
             let word = reader.run(line).error_word().to_string();
             assert!(["READONLY", "NOPERM"].contains(&word.as_str()), "{line}: {word}");
@@ -288,7 +288,7 @@ fn a_consumer_served_by_a_rename_is_in_the_log_behind_it() {
         replica.catch_up_with(&primary);
         let lines = server.aof().lines();
         let place = |start: &str| lines.iter().position(|line| line.starts_with(start));
-        assert!(place("RENAME") < place("JQ.LEASE to"), "{lines:?}");
+        assert!(place("RENAME") < place("lease to"), "{lines:?}");
         assert!(place("RENAME").is_some());
     }
     freeze(&primary);

@@ -286,14 +286,16 @@ impl Queue {
     /// The job of this id, whoever gave it. O(1).
     #[must_use]
     pub fn find_id(&self, id: &str) -> Option<Slot> {
-        let made = Ulid::parse(id.as_bytes()).and_then(|ulid| self.find_job(JobId::Made(ulid)));
+        let made = Ulid::parse(id.as_bytes()).and_then(|ulid| self.locate(JobId::Made(ulid)));
         if made.is_some() || self.given_ids == 0 {
             return made;
         }
-        self.find_job(JobId::Given(id))
+        self.locate(JobId::Given(id))
     }
 
-    fn find_job(&self, id: JobId<'_>) -> Option<Slot> {
+    /// The job of exactly this id, made or given. O(1).
+    #[must_use]
+    pub fn locate(&self, id: JobId<'_>) -> Option<Slot> {
         self.ids.find(hash_of(id, self.hash_key), |slot| self.jobs[slot].id() == id)
     }
 

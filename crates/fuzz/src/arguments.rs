@@ -3,12 +3,14 @@
 //! line.
 
 use jobq_engine::{
-    Action, Cursor, Lease, Listing, Loader, Millis, Operation, Refusal, Request, StateKind,
-    UnixMillis,
+    Action, Cursor, Holder, JobId, Listing, Loader, Millis, Operation, Refusal, Request, StateKind,
+    Ulid, UnixMillis,
 };
 use jobq_protocol::{
-    cursor::EDGE, parse, Arg, BadArguments, Call, Command, CommandId, ErrorWord, Kind, COMMANDS,
-    SETTINGS,
+    cursor::EDGE,
+    find, parse,
+    steps::{unpack, LeaseStep, Packed, Step},
+    Arg, BadArguments, Call, Command, CommandId, ErrorWord, Kind, COMMANDS, SETTINGS,
 };
 
 use crate::{
@@ -60,7 +62,13 @@ fn say(twins: &mut Twins, command: &Command, argv: &[&[u8]]) {
         Err(bad) => return check_line(&bad),
     };
     let (word, prose) = ErrorWord::of(&refusal);
-    let is_told = word.is_common() || command.errors.iter().any(|(known, _)| *known == word);
+    // A record answers as the command in it would.
+    let within = argv.get(3).filter(|_| command.id == CommandId::Apply);
+    let within = within.and_then(|name| find(name));
+    let is_told = word.is_common()
+        || std::iter::once(command)
+            .chain(within)
+            .any(|command| command.errors.iter().any(|(known, _)| *known == word));
     assert!(is_told, "{} does not say that it answers {}", command.name, word.word());
     assert!(is_printable(&prose), "{prose:?}");
 }
@@ -79,22 +87,7 @@ fn is_printable(text: &str) -> bool {
 
 fn act(twins: &mut Twins, call: Call<'_>) -> Result<(), Refusal> {
     let action = match call {
-        Call::Publish { publish, .. } => Action::Publish(publish),
-        Call::Settle { jobs, verdict } => Action::Settle { jobs, verdict },
-        Call::BuryAll { state, count } => Action::BuryAll { state, count },
-        Call::Touch { jobs, ttr } => Action::Touch { jobs, ttr },
-        Call::Update { job, change } => Action::Update { job, change },
-        Call::Kick(which) => Action::Kick(which),
-        Call::Respawn { which, revival } => Action::Respawn { which, revival },
-        Call::Delete(jobs) => Action::Delete(jobs),
-        Call::Purge { state, count } => Action::Purge { state, count },
-        Call::Pause { side, span } => Action::Pause { side, span },
-        Call::Resume => Action::Resume,
-        Call::ConfigSet(settings) => {
-            twins.ask(Action::Configure(settings))?;
-            check_settings(twins);
-            return Ok(());
-        }
+        Call::Act(action) => action,
         Call::Consume(call) => {
             let share = call.weights.len();
             assert!(share == 0 || share == call.queues.len(), "a weight for each queue");
@@ -102,22 +95,12 @@ fn act(twins: &mut Twins, call: Call<'_>) -> Result<(), Refusal> {
             check_record(twins, request.clone());
             return twins.ask(request).map(drop);
         }
-        Call::Tick { now, budget, seed, tokens } => {
-            twins.apply(Operation::Tick { now, budget })?;
-            if let (Some(seed), Some(tokens)) = (seed, tokens) {
-                twins.apply(Operation::Term { seed, tokens })?;
+        Call::Apply { steps, mut asked } => {
+            for step in &steps {
+                let operation = step.operation(twins.queue(), &mut asked)?;
+                twins.apply(operation)?;
             }
             return Ok(());
-        }
-        Call::Lease { holder, jobs } => {
-            let named: Vec<_> = jobs.iter().filter_map(|job| twins.queue().find(job)).collect();
-            let mut slots = named.clone();
-            slots.sort_unstable();
-            slots.dedup();
-            if slots.len() != jobs.len() {
-                return Err(Refusal::Diverged("a job to be leased is not there"));
-            }
-            return twins.apply(Operation::Lease(Lease { holder, jobs: named })).map(drop);
         }
         Call::Load { frame } => {
             if let Ok(queue) = Loader::new(frame).and_then(Loader::finish) {
@@ -131,7 +114,12 @@ fn act(twins: &mut Twins, call: Call<'_>) -> Result<(), Refusal> {
             return Ok(());
         }
     };
-    twins.ask(action).map(drop)
+    let is_setting = matches!(action, Action::Configure(_));
+    twins.ask(action)?;
+    if is_setting {
+        check_settings(twins);
+    }
+    Ok(())
 }
 
 /// What does not change a queue.
@@ -173,17 +161,15 @@ fn check_settings(twins: &Twins) {
 fn check_record(twins: &Twins, request: Request<'_>) {
     let queue = twins.queue();
     let Ok(Some(Operation::Lease(lease))) = queue.choose(request) else { return };
-    let ttr = lease.holder.ttr.to_string();
-    let free: &[u8] = if lease.holder.counted { b"0" } else { b"1" };
-    let ids: Vec<_> = lease.jobs.iter().map(|&slot| queue.job(slot).id().to_string()).collect();
-    let mut argv = vec![b"JQ.LEASE", &b"q"[..], lease.holder.worker, ttr.as_bytes(), free];
-    argv.extend(ids.iter().map(String::as_bytes));
-    let recorded = COMMANDS.iter().find(|command| command.id == CommandId::Lease);
-    match parse(recorded.expect("it is in the table"), &argv) {
-        Ok(Call::Lease { holder, jobs }) => {
-            assert_eq!(holder, lease.holder);
-            let slots: Vec<_> = jobs.iter().filter_map(|job| queue.find(job)).collect();
-            assert_eq!(slots, lease.jobs);
+    let ids = lease.jobs.iter().map(|&slot| queue.job(slot).id());
+    let mut packed = Packed::default();
+    packed.push(&Step::Lease(LeaseStep::new(&lease.holder, ids)));
+    let packed = packed.into_bytes();
+    let steps = unpack(&packed).unwrap_or_else(|bad| panic!("{bad}"));
+    match steps[0].operation(queue, &mut None) {
+        Ok(Operation::Lease(recorded)) => {
+            assert_eq!(recorded.holder, lease.holder);
+            assert_eq!(recorded.jobs, lease.jobs);
         }
         other => panic!("{other:?} is not what was recorded"),
     }
@@ -295,6 +281,7 @@ impl Drawing<'_, '_, '_> {
                 self.source.pick(&[words, more].concat()).into()
             }
             "cursor" => self.cursor(),
+            "steps" => self.steps(),
             "name" if self.source.one_in(4) => {
                 SETTINGS[self.source.below(SETTINGS.len())].name.into()
             }
@@ -311,6 +298,49 @@ impl Drawing<'_, '_, '_> {
             0..250 => self.source.pick(&["a", "A", "mail:42", "a@1", "COUNT", "id"]).into(),
             _ => self.source.bytes(70).into(),
         }
+    }
+
+    /// Steps that a primary might have packed.
+    fn steps(&mut self) -> Vec<u8> {
+        let mut packed = Packed::default();
+        let job = self.job();
+        let job = match Ulid::parse(&job) {
+            Some(ulid) => Ok(JobId::Made(ulid)),
+            None => std::str::from_utf8(&job).map(JobId::Given),
+        };
+        for _ in 0..self.source.below(4) {
+            let step = match self.source.below(5) {
+                0 => Step::Create { seed: self.source.number() },
+                1 => Step::Tick { now: START + self.source.number() % 1000, budget: BUDGET },
+                2 => Step::Term { seed: 1, tokens: self.source.number() >> 2 },
+                3 => Step::Command,
+                _ => {
+                    let holder = Holder { worker: &b"w"[..], ttr: Millis(5), counted: true };
+                    Step::Lease(LeaseStep::new(&holder, job.into_iter()))
+                }
+            };
+            packed.push(&step);
+        }
+        packed.into_bytes()
+    }
+
+    /// A record with a command in it.
+    fn with_command(&mut self, argv: &mut Argv) {
+        let command = &COMMANDS[self.source.below(COMMANDS.len())];
+        if command.id == CommandId::Apply {
+            return;
+        }
+        let mut packed = Packed::default();
+        if self.source.one_in(2) {
+            packed.push(&Step::Tick { now: START + self.source.number() % 1000, budget: BUDGET });
+        }
+        packed.push(&Step::Command);
+        argv.truncate(2);
+        argv.push(packed.into_bytes());
+        let mut asked = vec![command.name.into()];
+        self.draw(command.args, &mut asked);
+        self.reconcile(command, &mut asked);
+        argv.append(&mut asked);
     }
 
     /// Where a page of this queue ends, or something like it.
@@ -333,8 +363,11 @@ impl Drawing<'_, '_, '_> {
         cursor
     }
 
-    /// Has numbers that announce others announce as many as follow.
+    /// Has a record hold a command, and numbers that announce others announce as many as follow.
     fn reconcile(&mut self, command: &Command, argv: &mut Argv) {
+        if command.id == CommandId::Apply && self.source.one_in(2) {
+            return self.with_command(argv);
+        }
         let place = |argv: &Argv, word: &str| {
             argv.iter().position(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
         };

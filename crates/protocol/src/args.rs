@@ -75,6 +75,11 @@ impl<'a, 'v> Args<'a, 'v> {
         Ok(std::mem::take(&mut self.rest))
     }
 
+    /// Takes whatever is left.
+    pub fn rest(&mut self) -> &'v [&'a [u8]] {
+        std::mem::take(&mut self.rest)
+    }
+
     /// Takes job references up to the next word of this command; at least one.
     pub fn ids(&mut self) -> Result<Vec<JobRef<'a>>, BadArguments> {
         let is_word = |text: &&[u8]| self.command.word(text).is_some();

@@ -1,23 +1,17 @@
 //! What an argument vector can mean, in the engine's own types. The queue's key is not part of it,
 //! except where there can be several.
 
-use jobq_engine::{
-    Change, Consume, Holder, JobRef, Listing, Millis, Publish, Revival, Setting, Side, StateKind,
-    UnixMillis, Verdict, Which,
-};
+use jobq_engine::{Action, Consume, JobRef, Listing, Millis, StateKind};
 
-use crate::settings::SettingSpec;
+use crate::{settings::SettingSpec, steps::Step};
 
 /// A command that was understood.
 #[derive(Clone, Debug)]
 pub enum Call<'a> {
-    /// `JQ.PUBLISH` and `JQ.MPUBLISH`.
-    Publish {
-        /// What to add.
-        publish: Publish<'a>,
-        /// Whether the answer is a list of ids, however many there are.
-        many: bool,
-    },
+    /// Something is to be done without a decision about it. Lists of jobs, bodies and settings are
+    /// never empty, and each setting is named once. All jobs of a state are the first `u64::MAX` of
+    /// them.
+    Act(Action<'a>),
     /// `JQ.CONSUME`.
     Consume(ConsumeCall<'a>),
     /// `JQ.PEEK`.
@@ -25,61 +19,6 @@ pub enum Call<'a> {
         /// At most so many jobs; at least 1.
         count: u32,
     },
-    /// `JQ.ACK`, `JQ.FULFILL`, `JQ.NACK`, `JQ.RELEASE`, and `JQ.BURY` of jobs that are named.
-    Settle {
-        /// At least one.
-        jobs: Vec<JobRef<'a>>,
-        /// Which of the five.
-        verdict: Verdict<'a>,
-    },
-    /// `JQ.BURY ALL`; all jobs of a state are the first `u64::MAX` of them.
-    BuryAll {
-        /// In which state the jobs are, delayed or ready.
-        state: StateKind,
-        /// At most so many.
-        count: u64,
-    },
-    /// `JQ.TOUCH`.
-    Touch {
-        /// At least one.
-        jobs: Vec<JobRef<'a>>,
-        /// The new lease, if not as long as the old one.
-        ttr: Option<Millis>,
-    },
-    /// `JQ.UPDATE`, of at least one thing beside the version.
-    Update {
-        /// Which job.
-        job: JobRef<'a>,
-        /// What is to be another.
-        change: Change<'a>,
-    },
-    /// `JQ.KICK`; all delayed jobs are the first `u64::MAX` of them.
-    Kick(Which<'a>),
-    /// `JQ.RESPAWN`; all dead jobs are the first `u64::MAX` of them.
-    Respawn {
-        /// Which jobs.
-        which: Which<'a>,
-        /// On what terms.
-        revival: Revival,
-    },
-    /// `JQ.DELETE`, of at least one job.
-    Delete(Vec<JobRef<'a>>),
-    /// `JQ.PURGE`; all jobs of a state are the first `u64::MAX` of them.
-    Purge {
-        /// In which state the jobs are.
-        state: StateKind,
-        /// At most so many.
-        count: u64,
-    },
-    /// `JQ.PAUSE`.
-    Pause {
-        /// Which way is closed.
-        side: Side,
-        /// For how long; zero until it is resumed.
-        span: Millis,
-    },
-    /// `JQ.RESUME`.
-    Resume,
     /// `JQ.JOB`.
     Job(JobRef<'a>),
     /// `JQ.LIST`.
@@ -97,8 +36,6 @@ pub enum Call<'a> {
     Stats,
     /// `JQ.CONFIG GET`, of one setting or of all.
     ConfigGet(Option<&'static SettingSpec>),
-    /// `JQ.CONFIG SET`, of at least one setting, each once.
-    ConfigSet(Vec<Setting>),
     /// `JQ.DIGEST`.
     Digest,
     /// `JQ.QUEUES`.
@@ -112,23 +49,12 @@ pub enum Call<'a> {
     },
     /// `JQ.DEBUG`.
     Debug(DebugCall),
-    /// `JQ.TICK`.
-    Tick {
-        /// The queue's clock from now on.
-        now: UnixMillis,
-        /// How many due transitions to work through.
-        budget: u32,
-        /// The start of the generator, if this is the first step of a queue or of a term.
-        seed: Option<u64>,
-        /// What the tokens are above, if this is the first step of a term.
-        tokens: Option<u64>,
-    },
-    /// `JQ.LEASE`.
-    Lease {
-        /// Who takes the jobs.
-        holder: Holder<&'a [u8]>,
-        /// The jobs, at least one.
-        jobs: Vec<JobRef<'a>>,
+    /// `JQ.APPLY`.
+    Apply {
+        /// What was done, at least one step.
+        steps: Vec<Step<'a>>,
+        /// What the step that stands for a command means; there if such a step is, and then once.
+        asked: Option<Action<'a>>,
     },
     /// `JQ.LOAD`.
     Load {

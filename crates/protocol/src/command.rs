@@ -60,10 +60,8 @@ pub enum CommandId {
     Queues,
     /// `JQ.DEBUG`
     Debug,
-    /// `JQ.TICK`
-    Tick,
-    /// `JQ.LEASE`
-    Lease,
+    /// `JQ.APPLY`
+    Apply,
     /// `JQ.LOAD`
     Load,
 }

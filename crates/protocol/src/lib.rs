@@ -15,6 +15,7 @@
 //! | `cursor.rs` | where a page of a list ended |
 //! | `call.rs` | what an argument vector can mean |
 //! | `parse.rs` | from the one to the other, by family |
+//! | `steps.rs` | what the log says of one command or one turn of the timer |
 //! | `settings.rs` | what a queue can be configured to do |
 //! | `stats.rs` | what a queue tells of itself |
 //! | `job_fields.rs` | what it tells of a job |
@@ -32,6 +33,7 @@ mod parse;
 pub mod range;
 pub mod settings;
 pub mod stats;
+pub mod steps;
 mod syntax;
 mod table;
 

@@ -8,7 +8,10 @@ mod operate;
 mod produce;
 mod settle;
 
+pub(crate) use consume::WORKER_BYTES_MAX;
 pub(crate) use produce::{backoff, retain};
+
+use jobq_engine::Action;
 
 use crate::{
     args::Args,
@@ -42,7 +45,7 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
         CommandId::Delete => operate::delete(&mut args),
         CommandId::Purge => operate::purge(&mut args),
         CommandId::Pause => operate::pause(&mut args),
-        CommandId::Resume => Ok(Call::Resume),
+        CommandId::Resume => Ok(Call::Act(Action::Resume)),
         CommandId::Job => args.id("id").map(Call::Job),
         CommandId::List => inspect::list(&mut args),
         CommandId::Result => inspect::result(&mut args),
@@ -52,8 +55,7 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
         CommandId::Digest => Ok(Call::Digest),
         CommandId::Queues => inspect::queues(&mut args),
         CommandId::Debug => debug(&mut args),
-        CommandId::Tick => internal::tick(&mut args),
-        CommandId::Lease => internal::lease(&mut args),
+        CommandId::Apply => internal::apply(queue, &mut args),
         CommandId::Load => internal::load(&mut args),
     }?;
     args.finish()?;

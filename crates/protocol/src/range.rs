@@ -65,18 +65,10 @@ pub const VERSION: Range = Range::count("IFVERSION", 1, i64::MAX as i128, "");
 pub const WEIGHT: Range = Range::count("WEIGHTS", 1, 1_000, "");
 /// How many bodies follow; the server takes no more arguments than this anyway.
 pub const BODIES: Range = Range::count("n", 1, i32::MAX as i128, "bodies");
-/// The queue's clock.
-pub const NOW: Range = AT.called("now");
-/// How many due transitions a tick may work through.
-pub const BUDGET: Range = Range::count("n", 0, u32::MAX as i128, "transitions");
-/// The start of a queue's generator.
-pub const SEED: Range = Range::count("seed", 0, u64::MAX as i128, "");
 /// What the tokens of a new term are above.
 pub const TOKENS: Range = Range::count("tokens", 0, (1 << 62) - 1, "");
 /// The time to run of a recorded lease; 0 for each job's own.
 pub const LEASE_TTR: Range = Range::millis("ttr", 0);
-/// Whether a recorded lease spends no tries.
-pub const FREE: Range = Range::count("free", 0, 1, "");
 
 impl Range {
     /// A span of at least `min` milliseconds.

@@ -38,8 +38,7 @@ pub static COMMANDS: &[Command] = &[
     inspect::DIGEST,
     inspect::QUEUES,
     internal::DEBUG,
-    internal::TICK,
-    internal::LEASE,
+    internal::APPLY,
     internal::LOAD,
 ];
 

@@ -120,7 +120,7 @@ fn a_consumer_that_waited_leases_on_its_own_terms() {
     assert_eq!(stat(&mut client, "mail", "delivered"), 1);
     client.run("JQ.NACK mail a@1");
     assert_eq!(lengths(&mut client, "mail"), [0, 1, 0, 0], "no try was spent");
-    let lease = "JQ.LEASE mail postman 77000 1 a";
+    let lease = "lease mail postman 77000 1 a";
     wait_for("the log", || server.aof().lines().contains(&lease.to_string()).then_some(()));
     nobody_waits(&server);
 }

@@ -42,9 +42,14 @@ const LINES: &[&str] = &[
 /// What names no queue, so there is none to be wrong.
 const WITHOUT_A_QUEUE: &[&str] = &["JQ.QUEUES"];
 
-/// One line for each internal command.
-const INTERNAL: &[&str] =
-    &["JQ.TICK mail 9000000000000 100 1", "JQ.LEASE mail w 0 0 a", "JQ.LOAD mail frame"];
+/// Lines for each internal command. The steps of a record are a tick; the command behind them; and a
+/// lease of the job `a`.
+const INTERNAL: &[&str] = &[
+    "JQ.APPLY mail \x01\x01\x05\x64",
+    "JQ.APPLY mail \x01\x03 JQ.DELETE mail a",
+    "JQ.APPLY mail \x01\x04\x00\x00\x01\x01\x01\x01a",
+    "JQ.LOAD mail frame",
+];
 
 /// Publishes a delayed, a leased and two ready jobs.
 fn fill(client: &mut Client) {

@@ -147,9 +147,10 @@ fn what_a_step_ahead_makes_due_is_worked_through_in_slices() {
         (ready == jobs).then_some(())
     });
     assert!(in_between > 0, "nobody else was served meanwhile");
-    let ticks = server.aof().commands.into_iter().filter(|command| command[0] == b"JQ.TICK");
-    let budgets = ticks.map(|tick| String::from_utf8_lossy(&tick[3]).parse::<usize>());
-    let budgets: Vec<_> = budgets.map(|budget| budget.expect("a number")).collect();
+    let lines = server.aof().lines();
+    let ticks = lines.iter().filter_map(|line| line.strip_prefix("tick mail "));
+    let budgets = ticks.filter_map(|tick| tick.split(' ').next_back());
+    let budgets: Vec<usize> = budgets.map(|budget| budget.parse().expect("a number")).collect();
     assert!(budgets.iter().sum::<usize>() >= jobs);
     let largest = budgets.iter().max().copied().unwrap_or_default();
     assert!(largest < jobs / 100, "a tick works through a bounded number: {largest}");

@@ -4,12 +4,15 @@ pub mod files;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use jobq_engine::{Holder, JobId, Millis};
+use jobq_protocol::steps::{unpack, LeaseStep, Packed, Step};
 use rand::{rngs::StdRng, seq::IndexedRandom, Rng, SeedableRng};
 
 use self::files::{all_queues_work, file_of, has_crashed, Patient};
 use crate::{
     faults::tally::Tally,
     support::{
+        encoded,
         likeness::{
             assert_alike, copy_log, digests, freeze, replayed, rewrite_log, started_on, thaw,
             Digests,
@@ -28,19 +31,18 @@ fn logging() -> Options {
     Options::new().with("--appendonly yes --appendfsync always")
 }
 
-/// Takes the next command off, if all of it is there, and tells its name.
-fn next_command(log: &mut &[u8]) -> Option<Vec<u8>> {
+/// Takes the next command off, if all of it is there.
+fn next_command(log: &mut &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut rest = *log;
-    let arguments = number(&mut rest, b'*')?;
-    let mut name = None;
-    for _ in 0..arguments {
+    let len = number(&mut rest, b'*')?;
+    let mut words = Vec::with_capacity(len);
+    for _ in 0..len {
         let len = number(&mut rest, b'$')?;
-        let argument = rest.get(..len)?;
-        name.get_or_insert_with(|| argument.to_vec());
+        words.push(rest.get(..len)?.to_vec());
         rest = rest.get(len + 2..)?;
     }
     *log = rest;
-    name
+    Some(words)
 }
 
 fn number(log: &mut &[u8], kind: u8) -> Option<usize> {
@@ -55,8 +57,8 @@ fn ends_of_steps(log: &[u8]) -> Vec<usize> {
     let mut ends = vec![0];
     let mut rest = log;
     let mut in_transaction = false;
-    while let Some(name) = next_command(&mut rest) {
-        match &name[..] {
+    while let Some(words) = next_command(&mut rest) {
+        match &words[0][..] {
             b"MULTI" => in_transaction = true,
             b"EXEC" => in_transaction = false,
             _ => {}
@@ -149,7 +151,8 @@ fn a_log_cut_off_anywhere_gives_the_state_after_its_last_whole_step_or_is_refuse
     let mut lenient = Patient::new(Options::new().with(&format!("{standing} yes")));
     let mut strict = Patient::new(Options::new().with(&format!("{standing} no")));
     let mut random = StdRng::seed_from_u64(seed() + 50);
-    let last = ends[ends.len() - 2];
+    // A publish that serves one who waits, and what follows it.
+    let last = ends[ends.len() - 3];
     let every = many(1, 4);
     let mut cuts: Vec<_> = (last..whole.len()).step_by(every).collect();
     cuts.extend((0..last).filter(|_| every == 1 || random.random_ratio(1, 60)));
@@ -197,6 +200,35 @@ fn a_log_that_is_rewritten_after_a_transaction_was_torn_goes_on_as_it_was() {
     assert_eq!(copy.run("JQ.LEN mail"), Reply::Int(2));
     let is_there = |id: &str| matches!(copy.run(&format!("JQ.JOB mail {id}")), Reply::Array(_));
     assert_eq!(["a", "b", "c", "d"].map(is_there), [true, false, false, true], "torn off whole");
+}
+
+#[test]
+fn a_log_that_was_torn_within_a_command_that_does_several_things_goes_on_as_it_was() {
+    for cut in [1, 3, 40] {
+        let mut server = Server::start(logging());
+        let mut client = server.client();
+        client.run("JQ.PUBLISH mail kept ID a DELAY 3600000");
+        let mut consumer = server.client();
+        consumer.send(&["JQ.CONSUME", "mail", "BLOCK", "0", "TTR", "3600000"]);
+        server.wait_for_blocked(1);
+        client.run("JQ.PUBLISH mail torn ID b");
+        consumer.read();
+        server.kill();
+        let path = file_of(server.directory(), INCREMENT);
+        let whole = fs::read(&path).expect("the log is readable");
+        fs::write(&path, &whole[..whole.len() - cut]).expect("the log is writable");
+        server.start_again();
+        // Without a transaction there is no half of one, and nothing to be rewritten.
+        let mut client = server.client();
+        client.run("JQ.PUBLISH mail more ID c");
+        client.run("JQ.CONSUME mail TTR 3600000");
+        freeze(&server);
+        let copy = replayed(&server);
+        assert_alike("the log that goes on", &digests(&server), &copy);
+        assert!(!copy.log().contains("CRITICAL"), "{}", copy.log());
+        let is_there = |id: &str| matches!(copy.run(&format!("JQ.JOB mail {id}")), Reply::Array(_));
+        assert_eq!(["a", "b", "c"].map(is_there), [true, false, true], "torn off whole");
+    }
 }
 
 /// A server with a varied state, ended, whose files are in this form.
@@ -288,33 +320,15 @@ fn flipped_bits_are_refused_in_good_order_or_leave_queues_that_work() {
     }
 }
 
-/// Changes one word of the first command of a name, and tells whether there is one.
-fn with_word(log: &[u8], command: &str, place: usize, word: &str) -> Vec<u8> {
-    let mut changed = Vec::new();
-    let mut rest = log;
-    let mut is_done = false;
-    while !rest.is_empty() {
-        let begun = rest;
-        let name = next_command(&mut rest).expect("the log is whole");
-        let bytes = &begun[..begun.len() - rest.len()];
-        if is_done || name != command.as_bytes() {
-            changed.extend(bytes);
-            continue;
-        }
-        is_done = true;
-        let text = String::from_utf8_lossy(bytes);
-        let mut lines: Vec<_> = text.split("\r\n").map(String::from).collect();
-        lines[2 * place + 1] = format!("${}", word.len());
-        lines[2 * place + 2] = word.into();
-        changed.extend(lines.join("\r\n").bytes());
-    }
-    assert!(is_done, "there is no {command}");
-    changed
+/// The commands of a log that is whole.
+fn commands_of(mut log: &[u8]) -> Vec<Vec<Vec<u8>>> {
+    let commands = std::iter::from_fn(|| next_command(&mut log)).collect();
+    assert!(log.is_empty(), "the log is whole");
+    commands
 }
 
-#[test]
-fn a_word_that_was_changed_in_the_log_is_told_of_or_leaves_queues_that_work() {
-    let mut tally = Tally::of("words changed in the append-only file");
+/// A server that has published and leased, ended, and its log.
+fn with_records() -> (Server, Vec<Vec<Vec<u8>>>) {
     let mut server = Server::start(logging());
     for line in [
         "JQ.PUBLISH mail hello ID a DELAY 3600000",
@@ -326,49 +340,160 @@ fn a_word_that_was_changed_in_the_log_is_told_of_or_leaves_queues_that_work() {
     }
     server.kill();
     let whole = fs::read(file_of(server.directory(), INCREMENT)).expect("the log is readable");
+    (server, commands_of(&whole))
+}
+
+/// What the server says to a record that it cannot repeat.
+const REFUSED: &str = "is sending an error to its AOF";
+
+/// Starts a server on the log with one command changed: it must come up, its queues must work, and
+/// it says what is expected of it.
+fn check_changed(
+    copy: &mut Patient,
+    server: &Server,
+    commands: &[Vec<Vec<u8>>],
+    what: &str,
+    said: &str,
+) {
+    let bytes: Vec<u8> = commands.iter().flat_map(|words| encoded(words)).collect();
+    let up = copy.given(server.directory(), INCREMENT, &bytes);
+    let up = up.unwrap_or_else(|| panic!("{what}: the server does not come up"));
+    all_queues_work(up);
+    let log = copy.said();
+    assert!(log.contains(said), "{what}: {log}");
+    assert!(said == REFUSED || !log.contains(REFUSED), "{what}: {log}");
+}
+
+/// The record of the first publish: it makes the queue.
+const MAKES: usize = 1;
+
+#[test]
+fn a_word_that_was_changed_in_the_log_is_told_of_or_leaves_queues_that_work() {
+    let mut tally = Tally::of("words changed in the append-only file");
+    let (server, commands) = with_records();
+    assert_eq!(commands[MAKES][0], b"JQ.APPLY");
+    assert_eq!(commands[MAKES][3], b"JQ.PUBLISH");
+    let leases = commands.len() - 2;
+    assert_eq!((&commands[leases][0][..], commands[leases].len()), (&b"JQ.APPLY"[..], 3));
     let mut copy = Patient::new(Options::new().with("--appendonly yes"));
-    let refused = "is sending an error to its AOF";
-    let ahead = "is ahead of the server's";
-    for (command, place, word, said) in [
-        // The clock is thrown far ahead, as one flipped bit can do it; or beyond all time.
-        ("JQ.TICK", 2, "9795249385000", ahead),
-        ("JQ.TICK", 2, "253402300799999", ahead),
-        ("JQ.TICK", 2, "253402300800000", refused),
-        ("JQ.TICK", 2, "5", ""),
-        ("JQ.TICK", 3, "4294967296", refused),
-        ("JQ.TICK", 4, "1", ""),
-        ("JQ.TICK", 4, "seed", refused),
-        ("JQ.TICK", 1, "fail", refused),
-        ("JQ.LEASE", 2, "v", ""),
-        ("JQ.LEASE", 3, "1", ""),
-        ("JQ.LEASE", 3, "-1", refused),
-        ("JQ.LEASE", 4, "1", ""),
-        ("JQ.LEASE", 4, "2", refused),
-        ("JQ.LEASE", 5, "x", refused),
-        ("JQ.LEASE", 5, "a", refused),
-        ("JQ.LEASE", 5, "b@1", refused),
-        ("JQ.LEASE", 1, "fail", refused),
-        ("JQ.PUBLISH", 4, "b", refused),
-        ("JQ.PUBLISH", 5, "DELAX", refused),
-        ("JQ.PUBLISH", 6, "36x", refused),
-        ("JQ.PUBLISH", 3, "TD", refused),
+    for (record, place, word, said) in [
+        (MAKES, 1, "fail", REFUSED),
+        (MAKES, 2, "", REFUSED),
+        (MAKES, 2, "steps", REFUSED),
+        (MAKES, 3, "JQ.PUBLISI", REFUSED),
+        (MAKES, 3, "JQ.APPLY", REFUSED),
+        (MAKES, 3, "JQ.CONSUME", REFUSED),
+        (MAKES, 3, "SET", REFUSED),
+        (MAKES, 4, "fail", REFUSED),
+        (MAKES, 5, "hallo", ""),
+        (MAKES, 6, "TD", REFUSED),
+        // Another is to have this id.
+        (MAKES, 7, "b", REFUSED),
+        (MAKES, 8, "DELAX", REFUSED),
+        (MAKES, 9, "36x", REFUSED),
+        (leases, 1, "fail", REFUSED),
+        (leases, 2, "", REFUSED),
     ] {
-        let bytes = with_word(&whole, command, place, word);
-        let what = format!("word {place} of {command} is {word}");
-        let up = copy.given(server.directory(), INCREMENT, &bytes);
-        let up = up.unwrap_or_else(|| panic!("{what}: the server does not come up"));
-        all_queues_work(up);
-        let log = copy.said();
-        assert!(log.contains(said), "{what}: {log}");
-        assert!(said == refused || !log.contains(refused), "{what}: {log}");
+        let mut commands = commands.clone();
+        commands[record][place] = word.into();
+        let what = format!("word {place} of record {record} is {word}");
+        check_changed(&mut copy, &server, &commands, &what, said);
         tally.add("words changed", 1);
     }
-    for (from, to) in [("JQ.PUBLISH", "JQ.PUBLISI"), ("JQ.TICK", "JQ.TICJ")] {
-        let bytes = with_word(&whole, from, 0, to);
-        assert!(copy.given(server.directory(), INCREMENT, &bytes).is_none(), "{to}");
-        let unknown = format!("unknown command '{to}'").to_lowercase();
-        assert!(copy.said().to_lowercase().contains(&unknown), "{}", copy.said());
-        tally.add("words changed", 1);
+    let mut commands = commands;
+    commands[MAKES][0] = b"JQ.APPLZ".into();
+    let bytes: Vec<u8> = commands.iter().flat_map(|words| encoded(words)).collect();
+    assert!(copy.given(server.directory(), INCREMENT, &bytes).is_none());
+    let said = copy.said().to_lowercase();
+    assert!(said.contains("unknown command 'jq.applz'"), "{said}");
+    tally.add("words changed", 1);
+}
+
+fn packed(steps: &[Step<'_>]) -> Vec<u8> {
+    let mut packed = Packed::default();
+    steps.iter().for_each(|step| packed.push(step));
+    packed.into_bytes()
+}
+
+fn lease<'a>(worker: &'a [u8], ttr: u64, counted: bool, jobs: &[&'a str]) -> Step<'a> {
+    let holder = Holder { worker, ttr: Millis(ttr), counted };
+    Step::Lease(LeaseStep::new(&holder, jobs.iter().map(|id| JobId::Given(id))))
+}
+
+#[test]
+fn a_step_that_was_changed_in_the_log_is_told_of_or_leaves_queues_that_work() {
+    let mut tally = Tally::of("steps changed in the append-only file");
+    let (server, commands) = with_records();
+    let leases = commands.len() - 2;
+    let made = unpack(&commands[MAKES][2]).expect("steps");
+    let [Step::Create { .. }, Step::Tick { now, .. }, Step::Command] = made[..] else {
+        panic!("{made:?}")
+    };
+    let mut copy = Patient::new(Options::new().with("--appendonly yes"));
+    let ahead = "is ahead of the server's";
+    let (create, command) = (Step::Create { seed: 1 }, Step::Command);
+    let tick = |now| Step::Tick { now, budget: 0 };
+    for (record, steps, said) in [
+        (MAKES, &[create.clone(), tick(now), command.clone()][..], ""),
+        (MAKES, &[create.clone(), tick(5), command.clone()], ""),
+        // The clock is thrown far ahead, as one flipped bit can do it; or beyond all time.
+        (MAKES, &[create.clone(), tick(9_795_249_385_000), command.clone()], ahead),
+        (MAKES, &[create.clone(), tick(253_402_300_799_999), command.clone()], ahead),
+        (MAKES, &[create.clone(), tick(253_402_300_800_000), command.clone()], REFUSED),
+        (MAKES, &[create.clone(), command.clone(), tick(now)], ""),
+        (MAKES, &[create.clone(), tick(now)], REFUSED),
+        (MAKES, &[tick(now), command.clone()], REFUSED),
+        (MAKES, &[tick(now), create.clone(), command.clone()], REFUSED),
+        (MAKES, &[create.clone(), create, command.clone()], REFUSED),
+        (MAKES, &[command.clone(), command.clone()], REFUSED),
+        (leases, &[command], REFUSED),
+        (leases, &[Step::Term { seed: 1, tokens: 1 << 40 }, lease(b"w", 0, true, &["b"])], ""),
+        (leases, &[lease(b"v", 3_600_000, true, &["b"])], ""),
+        (leases, &[lease(b"", 1, true, &["b"])], ""),
+        (leases, &[lease(b"w", 3_600_000, false, &["b"])], ""),
+        (leases, &[lease(b"w", 3_155_760_000_001, true, &["b"])], REFUSED),
+        (leases, &[lease(&[b'w'; 257], 0, true, &["b"])], REFUSED),
+        (leases, &[lease(b"w", 0, true, &[])], REFUSED),
+        // Nobody; one that is delayed; the same one twice; what is no id.
+        (leases, &[lease(b"w", 0, true, &["x"])], REFUSED),
+        (leases, &[lease(b"w", 0, true, &["a"])], REFUSED),
+        (leases, &[lease(b"w", 0, true, &["b", "b"])], REFUSED),
+        (leases, &[lease(b"w", 0, true, &["b"]), lease(b"w", 0, true, &["b"])], REFUSED),
+        (leases, &[lease(b"w", 0, true, &["b@1"])], REFUSED),
+    ] {
+        let mut commands = commands.clone();
+        commands[record][2] = packed(steps);
+        let what = format!("record {record} is {steps:?}");
+        check_changed(&mut copy, &server, &commands, &what, said);
+        tally.add("records changed", 1);
+    }
+}
+
+#[test]
+fn any_byte_of_a_record_that_was_changed_is_told_of_or_leaves_queues_that_work() {
+    let mut tally = Tally::of("bits flipped in steps of records");
+    let mut random = StdRng::seed_from_u64(seed() + 58);
+    let (server, commands) = with_records();
+    let mut copy = Patient::new(Options::new().with("--appendonly yes"));
+    for record in (0..commands.len()).filter(|&record| commands[record][0] == b"JQ.APPLY") {
+        for at in 0..commands[record][2].len() {
+            for _ in 0..many(8, 1) {
+                let mut commands = commands.clone();
+                let bit = random.random_range(0..8);
+                commands[record][2][at] ^= 1 << bit;
+                println!("record {record}: bit {bit} of byte {at}");
+                let bytes: Vec<u8> = commands.iter().flat_map(|words| encoded(words)).collect();
+                let up = copy.given(server.directory(), INCREMENT, &bytes);
+                let up =
+                    up.expect("a record that is refused does not keep a server from coming up");
+                let queues = all_queues_work(up);
+                let log = copy.said();
+                assert!(!has_crashed(&log), "{log}");
+                let is_told = log.contains(REFUSED);
+                assert!(is_told || queues == 1, "{log}");
+                tally.add(if is_told { "told of" } else { "taken as another record" }, 1);
+            }
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     },
     support::{
         likeness::{copy_log, rewrite_log, started_on},
-        wait_for, Client, Options, Reply, Server,
+        wait_for, Aof, Client, Options, Reply, Server,
     },
 };
 
@@ -67,6 +67,10 @@ fn this_version_has_files_for_later_ones_to_read() {
         let path = directory.join(form);
         let how = "see tests/fixtures/README.md: UPDATE_FIXTURES=1 cargo test faults::upgrade";
         assert!(path.join("digests").exists(), "there is no {}; {how}", path.display());
+    }
+    let log = Aof::read(&directory.join(COMMANDS).join("appendonlydir")).lines();
+    for step in ["create ", "tick ", "term ", "lease ", "JQ.PUBLISH "] {
+        assert!(log.iter().any(|line| line.starts_with(step)), "no {step}in a record");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use jobq_protocol::steps::{unpack, Step};
+
 /// The commands of an append-only file, in order.
 #[derive(Debug)]
 pub struct Aof {
@@ -24,13 +26,16 @@ impl Aof {
         Self { commands: commands.collect() }
     }
 
-    /// Each command as one line, arguments separated by spaces.
+    /// What each command says was done, one line each, words separated by spaces: the command, or in
+    /// the place of a `JQ.APPLY` its steps in words, such as `tick mail 1763695620000 128`, with the
+    /// command behind them as it is.
+    pub fn records(&self) -> Vec<Vec<String>> {
+        self.commands.iter().map(|command| steps_of(command)).collect()
+    }
+
+    /// The lines of all records.
     pub fn lines(&self) -> Vec<String> {
-        let line = |command: &Vec<Vec<u8>>| {
-            let words = command.iter().map(|word| String::from_utf8_lossy(word));
-            words.collect::<Vec<_>>().join(" ")
-        };
-        self.commands.iter().map(line).collect()
+        self.records().concat()
     }
 
     /// How many commands have this name.
@@ -40,6 +45,34 @@ impl Aof {
         };
         self.commands.iter().filter(named).count()
     }
+}
+
+fn line_of<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let words: Vec<_> = words.into_iter().map(String::from_utf8_lossy).collect();
+    words.join(" ")
+}
+
+fn steps_of(command: &[Vec<u8>]) -> Vec<String> {
+    let words: Vec<_> = command.iter().map(Vec::as_slice).collect();
+    let [b"JQ.APPLY", queue, steps, asked @ ..] = &words[..] else {
+        return vec![line_of(words)];
+    };
+    let queue = String::from_utf8_lossy(queue);
+    let said = |step: &Step<'_>| match step {
+        Step::Create { seed } => format!("create {queue} {seed}"),
+        Step::Tick { now, budget } => format!("tick {queue} {now} {budget}"),
+        Step::Term { seed, tokens } => format!("term {queue} {seed} {tokens}"),
+        Step::Command => line_of(asked.iter().copied()),
+        Step::Lease(lease) => {
+            let holder = lease.holder();
+            let worker = String::from_utf8_lossy(holder.worker);
+            let free = u8::from(!holder.counted);
+            let jobs: Vec<_> = lease.jobs().map(|id| id.to_string()).collect();
+            format!("lease {queue} {worker} {} {free} {}", holder.ttr, jobs.join(" "))
+        }
+    };
+    let steps = unpack(steps).unwrap_or_else(|bad| panic!("{bad}: {}", line_of(words.clone())));
+    steps.iter().map(said).collect()
 }
 
 fn parse(mut bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {

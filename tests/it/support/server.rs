@@ -31,7 +31,7 @@ impl Options {
 
     /// Adds settings as on the command line, separated by spaces.
     pub fn with(mut self, settings: &str) -> Self {
-        self.settings.extend(settings.split(' ').map(String::from));
+        self.settings.extend(settings.split_whitespace().map(String::from));
         self
     }
 

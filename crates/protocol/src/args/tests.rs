@@ -10,7 +10,7 @@ fn integers_are_strict_decimals_within_their_range() {
     assert_eq!(read::<u64>(&range::DELAY, "0"), Ok(0));
     assert_eq!(read::<u64>(&range::DELAY, "3155760000000"), Ok(3_155_760_000_000));
     assert_eq!(read::<i8>(&range::PRIORITY, "-20"), Ok(-20));
-    assert_eq!(read::<u64>(&range::SEED, "18446744073709551615"), Ok(u64::MAX));
+    assert_eq!(read::<u64>(&range::TOKENS, "4611686018427387903"), Ok((1 << 62) - 1));
     let huge = "9".repeat(100);
     for text in ["", "-", "+5", " 5", "5 ", "5.0", "1e3", "0x10", "--5", "5-", "five", "٣", &huge]
     {

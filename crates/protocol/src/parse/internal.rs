@@ -1,26 +1,29 @@
 //! What the log and replicas are told.
 
-use jobq_engine::{Holder, UnixMillis};
+use super::parse;
+use crate::{
+    args::Args,
+    call::Call,
+    error::{shown, BadArguments},
+    steps::{unpack, Step},
+    table::find,
+};
 
-use crate::{args::Args, call::Call, error::BadArguments, range};
-
-/// `JQ.TICK queue now n [seed [tokens]]`
-pub fn tick<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    let now = args.integer(&range::NOW).map(UnixMillis)?;
-    let budget = args.integer(&range::BUDGET)?;
-    let seed = args.optional().map(|text| range::SEED.read(text)).transpose()?;
-    let tokens = args.optional().map(|text| range::TOKENS.read(text)).transpose()?;
-    Ok(Call::Tick { now, budget, seed, tokens })
-}
-
-/// `JQ.LEASE queue worker ttr free id [id ...]`
-pub fn lease<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    // No name is an empty one here.
-    let worker = args.value("worker")?;
-    let ttr = args.span(&range::LEASE_TTR)?;
-    let free: u8 = args.integer(&range::FREE)?;
-    let jobs = args.ids()?;
-    Ok(Call::Lease { holder: Holder { worker, ttr, counted: free == 0 }, jobs })
+/// `JQ.APPLY queue steps [command queue [argument ...]]`
+pub fn apply<'a>(queue: &[u8], args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let steps = unpack(args.value("steps")?)?;
+    let argv = args.rest();
+    let commands = steps.iter().filter(|step| matches!(step, Step::Command)).count();
+    if commands != usize::from(!argv.is_empty()) {
+        return Err(args.syntax("the steps do not go with the command behind them"));
+    }
+    let Some(name) = argv.first() else { return Ok(Call::Apply { steps, asked: None }) };
+    let refused = || args.syntax(&format!("{} cannot stand there", shown(name)));
+    let command = find(name).filter(|command| !command.internal && argv.get(1) == Some(&queue));
+    match parse(command.ok_or_else(refused)?, argv)? {
+        Call::Act(action) => Ok(Call::Apply { steps, asked: Some(action) }),
+        _ => Err(refused()),
+    }
 }
 
 /// `JQ.LOAD queue frame`

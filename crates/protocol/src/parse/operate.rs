@@ -1,6 +1,6 @@
 //! Changing, moving and removing jobs, and the queue's pauses and configuration.
 
-use jobq_engine::{Change, Millis, Revival, Side, Which};
+use jobq_engine::{Action, Change, Millis, Revival, Side, Which};
 
 use super::produce::due;
 use crate::{
@@ -29,12 +29,12 @@ pub fn update<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     if (Change { if_version: None, ..change }) == Change::default() {
         return Err(args.syntax("nothing says what to change"));
     }
-    Ok(Call::Update { job, change })
+    Ok(Call::Act(Action::Update { job, change }))
 }
 
 /// `JQ.KICK queue (COUNT n | ID id [id ...] | ALL)`
 pub fn kick<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    which(args).map(Call::Kick)
+    which(args).map(Action::Kick).map(Call::Act)
 }
 
 /// `JQ.RESPAWN queue (COUNT n | ID id [id ...] | ALL) [option ...]`
@@ -52,12 +52,12 @@ pub fn respawn<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
             _ => return Err(args.misplaced(word)),
         }
     }
-    Ok(Call::Respawn { which, revival })
+    Ok(Call::Act(Action::Respawn { which, revival }))
 }
 
 /// `JQ.DELETE queue id [id ...]`
 pub fn delete<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    args.ids().map(Call::Delete)
+    args.ids().map(Action::Delete).map(Call::Act)
 }
 
 /// `JQ.PURGE queue (delayed|ready|leased|completed|dead) [COUNT n]`
@@ -68,7 +68,7 @@ pub fn purge<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
         Some(word) => return Err(args.misplaced(word)),
         None => u64::MAX,
     };
-    Ok(Call::Purge { state, count })
+    Ok(Call::Act(Action::Purge { state, count }))
 }
 
 /// `JQ.PAUSE queue [IN|OUT|BOTH] [FOR ms]`
@@ -87,7 +87,7 @@ pub fn pause<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
             _ => return Err(args.misplaced(word)),
         }
     }
-    Ok(Call::Pause { side: side.unwrap_or(Side::Both), span })
+    Ok(Call::Act(Action::Pause { side: side.unwrap_or(Side::Both), span }))
 }
 
 /// `JQ.CONFIG queue (GET [name] | SET name value [name value ...])`
@@ -115,7 +115,7 @@ fn set<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
         named.push(spec.name);
         next = args.optional();
     }
-    Ok(Call::ConfigSet(settings))
+    Ok(Call::Act(Action::Configure(settings)))
 }
 
 fn setting(args: &Args<'_, '_>, name: &[u8]) -> Result<&'static SettingSpec, BadArguments> {

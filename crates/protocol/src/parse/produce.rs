@@ -1,6 +1,6 @@
 //! Publishing.
 
-use jobq_engine::{id, Backoff, Bodies, Due, Millis, Publish, Retain, UnixMillis};
+use jobq_engine::{id, Action, Backoff, Bodies, Due, Millis, Publish, Retain, UnixMillis};
 
 use super::repeated;
 use crate::{
@@ -17,7 +17,7 @@ pub const TYPE_BYTES_MAX: usize = 256;
 pub fn publish<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let body = args.value("body")?;
     let publish = options(args, Bodies::One(body))?;
-    Ok(Call::Publish { publish, many: false })
+    Ok(Call::Act(Action::Publish(publish)))
 }
 
 /// `JQ.MPUBLISH queue n body [body ...] [option ...]`
@@ -25,7 +25,7 @@ pub fn publish_many<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArgument
     let n = args.integer(&range::BODIES)?;
     let bodies = args.values(n, format_args!("n is {n}"))?.to_vec();
     let publish = options(args, Bodies::Many(bodies))?;
-    Ok(Call::Publish { publish, many: true })
+    Ok(Call::Act(Action::Publish(publish)))
 }
 
 /// The table has no `ID` and no `REPLACES` for `JQ.MPUBLISH`, so the words do not come up there.

@@ -1,13 +1,13 @@
 //! Ending leases and extending them.
 
-use jobq_engine::{Millis, Verdict};
+use jobq_engine::{Action, Millis, Verdict};
 
 use super::produce::retain;
 use crate::{args::Args, call::Call, error::BadArguments, range};
 
 /// `JQ.ACK queue id [id ...]`
 pub fn ack<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    Ok(Call::Settle { jobs: args.ids()?, verdict: Verdict::Ack })
+    Ok(Call::Act(Action::Settle { jobs: args.ids()?, verdict: Verdict::Ack }))
 }
 
 /// `JQ.FULFILL queue id result [RETAIN ms|FOREVER]`
@@ -18,21 +18,21 @@ pub fn fulfill<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
         Some(word) => Some(retain(word, args.value(word)?)?),
         None => None,
     };
-    Ok(Call::Settle { jobs, verdict: Verdict::Fulfill { result, retain } })
+    Ok(Call::Act(Action::Settle { jobs, verdict: Verdict::Fulfill { result, retain } }))
 }
 
 /// `JQ.NACK queue id [id ...] [DELAY ms] [ERROR text]`
 pub fn nack<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let jobs = args.ids()?;
     let Circumstances { delay, error } = circumstances(args)?;
-    Ok(Call::Settle { jobs, verdict: Verdict::Nack { delay, error } })
+    Ok(Call::Act(Action::Settle { jobs, verdict: Verdict::Nack { delay, error } }))
 }
 
 /// `JQ.RELEASE queue id [id ...] [DELAY ms]`
 pub fn release<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let jobs = args.ids()?;
     let delay = circumstances(args)?.delay.unwrap_or_default();
-    Ok(Call::Settle { jobs, verdict: Verdict::Release { delay } })
+    Ok(Call::Act(Action::Settle { jobs, verdict: Verdict::Release { delay } }))
 }
 
 /// `JQ.BURY queue (id [id ...] [ERROR text] | ALL (delayed|ready) [COUNT n])`
@@ -42,7 +42,7 @@ pub fn bury<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     }
     let jobs = args.ids()?;
     let error = circumstances(args)?.error;
-    Ok(Call::Settle { jobs, verdict: Verdict::Bury { error } })
+    Ok(Call::Act(Action::Settle { jobs, verdict: Verdict::Bury { error } }))
 }
 
 fn bury_all<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
@@ -56,7 +56,7 @@ fn bury_all<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
             _ => return Err(args.misplaced(word)),
         }
     }
-    Ok(Call::BuryAll { state, count })
+    Ok(Call::Act(Action::BuryAll { state, count }))
 }
 
 /// `JQ.TOUCH queue [TTR ms] id [id ...]`
@@ -70,7 +70,7 @@ pub fn touch<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
         // Taken for ids, the word and its value would go unnoticed.
         return Err(args.syntax("TTR comes before the ids"));
     }
-    Ok(Call::Touch { jobs, ttr })
+    Ok(Call::Act(Action::Touch { jobs, ttr }))
 }
 
 /// What may be said about the end of a lease. Which of it a command takes is in the table.

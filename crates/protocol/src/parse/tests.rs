@@ -5,12 +5,16 @@ mod fuzz;
 mod refusals;
 
 use jobq_engine::{
-    Backoff, Bodies, Change, Cursor, Due, JobRef, Listing, Millis, Retain, Setting, Side,
+    Action, Backoff, Bodies, Change, Cursor, Due, JobRef, Listing, Millis, Retain, Setting, Side,
     StateKind, Token, UnixMillis, Verdict, WhenExpired, WhenLapsed, Which,
 };
 
 use super::*;
-use crate::{call::ConsumeCall, table::find};
+use crate::{
+    call::ConsumeCall,
+    steps::{Packed, Step},
+    table::find,
+};
 
 /// Parses a line of words without blanks in them.
 fn call(line: &str) -> Result<Call<'_>, String> {
@@ -40,9 +44,9 @@ fn receipt(id: &str, token: u64) -> JobRef<'_> {
 
 #[test]
 fn a_publish_in_its_shortest_form_wishes_nothing() {
-    let Call::Publish { publish, many } = understood("JQ.PUBLISH q hello") else { panic!() };
+    let Call::Act(Action::Publish(publish)) = understood("JQ.PUBLISH q hello") else { panic!() };
     assert!(matches!(publish.bodies, Bodies::One(b"hello")));
-    assert_eq!((publish.id, publish.due, many), (None, Due::Now, false));
+    assert_eq!((publish.id, publish.due), (None, Due::Now));
     assert_eq!((publish.deadline, publish.replaces), (None, None));
     assert!(publish.headers.is_empty());
     assert_eq!(publish.wishes, Default::default());
@@ -52,7 +56,7 @@ fn a_publish_in_its_shortest_form_wishes_nothing() {
 fn a_publish_takes_every_option_in_any_order_and_either_case() {
     let line =
         "JQ.PUBLISH q hello priority -5 Backoff EXP:100:900 tries 3 TTR 1 ttl 0 delay 0 ID a:1";
-    let Call::Publish { publish, .. } = understood(line) else { panic!() };
+    let Call::Act(Action::Publish(publish)) = understood(line) else { panic!() };
     let wishes = publish.wishes;
     assert_eq!(publish.id, Some("a:1"));
     assert_eq!(publish.due, Due::In(Millis(0)));
@@ -61,7 +65,8 @@ fn a_publish_takes_every_option_in_any_order_and_either_case() {
     assert_eq!(wishes.backoff, Some(backoff));
     assert_eq!((wishes.tries, wishes.ttr, wishes.ttl), (Some(3), Some(Millis(1)), Some(Millis(0))));
 
-    let Call::Publish { publish, .. } = understood("JQ.PUBLISH q hello AT 1763695620000") else {
+    let Call::Act(Action::Publish(publish)) = understood("JQ.PUBLISH q hello AT 1763695620000")
+    else {
         panic!()
     };
     assert_eq!(publish.due, Due::At(UnixMillis(1_763_695_620_000)));
@@ -71,7 +76,7 @@ fn a_publish_takes_every_option_in_any_order_and_either_case() {
 fn a_publish_says_what_the_job_is_when_it_ends_and_what_it_replaces() {
     let line = "JQ.PUBLISH q hello replaces b@7 retain Forever deadline 9 type greeting \
                 headers 2 lang en tone warm TTL 5";
-    let Call::Publish { publish, .. } = understood(line) else { panic!() };
+    let Call::Act(Action::Publish(publish)) = understood(line) else { panic!() };
     assert_eq!(publish.replaces, Some(receipt("b", 7)));
     assert_eq!(publish.deadline, Some(UnixMillis(9)));
     assert_eq!(publish.headers, [(&b"lang"[..], &b"en"[..]), (b"tone", b"warm")]);
@@ -79,17 +84,19 @@ fn a_publish_says_what_the_job_is_when_it_ends_and_what_it_replaces() {
     assert_eq!(publish.wishes.retain, Some(Retain::Forever));
     assert_eq!(publish.wishes.ttl, Some(Millis(5)));
 
-    let Call::Publish { publish, .. } = understood("JQ.MPUBLISH q 1 x RETAIN 0") else { panic!() };
+    let Call::Act(Action::Publish(publish)) = understood("JQ.MPUBLISH q 1 x RETAIN 0") else {
+        panic!()
+    };
     assert_eq!(publish.wishes.retain, Some(Retain::NONE));
     let line = "JQ.PUBLISH q hello ID a REPLACES a";
-    let Call::Publish { publish, .. } = understood(line) else { panic!() };
+    let Call::Act(Action::Publish(publish)) = understood(line) else { panic!() };
     assert_eq!((publish.id, publish.replaces), (Some("a"), Some(job("a"))));
 }
 
 #[test]
 fn neither_a_type_nor_a_header_is_taken_for_a_word() {
     let line = "JQ.PUBLISH q hello TYPE HEADERS HEADERS 2 TTL TTL DELAY AT TTR 5";
-    let Call::Publish { publish, .. } = understood(line) else { panic!() };
+    let Call::Act(Action::Publish(publish)) = understood(line) else { panic!() };
     assert_eq!(publish.wishes.job_type, Some(&b"HEADERS"[..]));
     assert_eq!(publish.headers, [(&b"TTL"[..], &b"TTL"[..]), (b"DELAY", b"AT")]);
     assert_eq!(publish.wishes.ttr, Some(Millis(5)));
@@ -100,10 +107,10 @@ fn headers_are_any_bytes_and_their_names_differ_to_the_byte() {
     let argv: [&[u8]; 9] =
         [b"JQ.PUBLISH", b"q", b"", b"HEADERS", b"2", b"\xFF\0", b"", b"\xff\x01", b"\r\n"];
     let parsed = parse(find(argv[0]).unwrap(), &argv);
-    let Ok(Call::Publish { publish, .. }) = parsed else { panic!("{parsed:?}") };
+    let Ok(Call::Act(Action::Publish(publish))) = parsed else { panic!("{parsed:?}") };
     assert_eq!(publish.headers, [(&b"\xFF\0"[..], &b""[..]), (b"\xFF\x01", b"\r\n")]);
 
-    let Call::Publish { publish, .. } = understood("JQ.PUBLISH q x HEADERS 2 a 1 A 1") else {
+    let Call::Act(Action::Publish(publish)) = understood("JQ.PUBLISH q x HEADERS 2 a 1 A 1") else {
         panic!()
     };
     assert_eq!(publish.headers.len(), 2, "names are no words: case makes a difference");
@@ -111,19 +118,22 @@ fn headers_are_any_bytes_and_their_names_differ_to_the_byte() {
 
 #[test]
 fn a_body_is_never_taken_for_a_word() {
-    let Call::Publish { publish, .. } = understood("JQ.PUBLISH q DELAY DELAY 5") else { panic!() };
+    let Call::Act(Action::Publish(publish)) = understood("JQ.PUBLISH q DELAY DELAY 5") else {
+        panic!()
+    };
     assert_eq!(publish.bodies.as_slice(), [b"DELAY"]);
 
     let line = "JQ.MPUBLISH q 3 TTL TTR TTL TTL 5";
-    let Call::Publish { publish, many } = understood(line) else { panic!() };
+    let Call::Act(Action::Publish(publish)) = understood(line) else { panic!() };
     assert_eq!(publish.bodies.as_slice(), [&b"TTL"[..], b"TTR", b"TTL"]);
-    assert_eq!((publish.wishes.ttl, many), (Some(Millis(5)), true));
+    assert_eq!(publish.wishes.ttl, Some(Millis(5)));
 }
 
 #[test]
 fn publishing_many_says_so_even_for_one_body() {
-    let Call::Publish { publish, many } = understood("JQ.MPUBLISH q 1 x TRIES 2") else { panic!() };
-    assert!(many);
+    let Call::Act(Action::Publish(publish)) = understood("JQ.MPUBLISH q 1 x TRIES 2") else {
+        panic!()
+    };
     assert!(matches!(publish.bodies, Bodies::Many(ref bodies) if bodies.len() == 1));
 }
 
@@ -169,7 +179,7 @@ fn a_peek_shows_one_job_unless_told_otherwise() {
 #[test]
 fn settling_takes_ids_and_receipts_and_what_goes_with_the_verdict() {
     let settled = |line| match understood(line) {
-        Call::Settle { jobs, verdict } => (jobs, verdict),
+        Call::Act(Action::Settle { jobs, verdict }) => (jobs, verdict),
         other => panic!("{line}: {other:?}"),
     };
     assert_eq!(settled("JQ.ACK q a@7"), (vec![receipt("a", 7)], Verdict::Ack));
@@ -220,33 +230,41 @@ fn all_jobs_that_wait_can_be_buried_at_once() {
         ("JQ.BURY q ALL ready", (StateKind::Ready, u64::MAX)),
         ("JQ.BURY q all Delayed count 3", (StateKind::Delayed, 3)),
     ] {
-        let Call::BuryAll { state, count } = understood(line) else { panic!("{line}") };
+        let Call::Act(Action::BuryAll { state, count }) = understood(line) else {
+            panic!("{line}")
+        };
         assert_eq!((state, count), buried, "{line}");
     }
-    let Call::Settle { jobs, .. } = understood("JQ.BURY q ALL@1 ready@2") else { panic!() };
+    let Call::Act(Action::Settle { jobs, .. }) = understood("JQ.BURY q ALL@1 ready@2") else {
+        panic!()
+    };
     assert_eq!(jobs, [receipt("ALL", 1), receipt("ready", 2)], "a receipt is no word");
 }
 
 #[test]
 fn a_word_without_a_meaning_for_a_command_is_an_id_there() {
-    let Call::Settle { jobs, .. } = understood("JQ.ACK q DELAY ERROR") else { panic!() };
+    let Call::Act(Action::Settle { jobs, .. }) = understood("JQ.ACK q DELAY ERROR") else {
+        panic!()
+    };
     assert_eq!(jobs, [job("DELAY"), job("ERROR")]);
-    let Call::Settle { jobs, .. } = understood("JQ.NACK q DELAY@7") else { panic!() };
+    let Call::Act(Action::Settle { jobs, .. }) = understood("JQ.NACK q DELAY@7") else { panic!() };
     assert_eq!(jobs, [receipt("DELAY", 7)], "a receipt is no word");
 }
 
 #[test]
 fn a_touch_extends_by_the_old_ttr_or_a_new_one() {
-    let Call::Touch { jobs, ttr } = understood("JQ.TOUCH q a@1 b@2") else { panic!() };
+    let Call::Act(Action::Touch { jobs, ttr }) = understood("JQ.TOUCH q a@1 b@2") else { panic!() };
     assert_eq!((jobs, ttr), (vec![receipt("a", 1), receipt("b", 2)], None));
-    let Call::Touch { jobs, ttr } = understood("JQ.TOUCH q ttr 5 a@1") else { panic!() };
+    let Call::Act(Action::Touch { jobs, ttr }) = understood("JQ.TOUCH q ttr 5 a@1") else {
+        panic!()
+    };
     assert_eq!((jobs, ttr), (vec![receipt("a", 1)], Some(Millis(5))));
 }
 
 #[test]
 fn an_update_changes_what_is_named_and_nothing_else() {
     let updated = |line| match understood(line) {
-        Call::Update { job, change } => (job, change),
+        Call::Act(Action::Update { job, change }) => (job, change),
         other => panic!("{line}: {other:?}"),
     };
     let alone = Change::default();
@@ -274,7 +292,8 @@ fn an_update_changes_what_is_named_and_nothing_else() {
 
 #[test]
 fn neither_the_job_nor_the_new_body_of_an_update_is_taken_for_a_word() {
-    let Call::Update { job: named, change } = understood("JQ.UPDATE q BODY BODY TTL") else {
+    let Call::Act(Action::Update { job: named, change }) = understood("JQ.UPDATE q BODY BODY TTL")
+    else {
         panic!()
     };
     assert_eq!(named, job("BODY"));
@@ -284,7 +303,7 @@ fn neither_the_job_nor_the_new_body_of_an_update_is_taken_for_a_word() {
 #[test]
 fn a_kick_names_a_number_or_jobs_or_all() {
     let kicked = |line| match understood(line) {
-        Call::Kick(which) => which,
+        Call::Act(Action::Kick(which)) => which,
         other => panic!("{line}: {other:?}"),
     };
     assert_eq!(kicked("JQ.KICK q COUNT 9223372036854775807"), Which::First(i64::MAX as u64));
@@ -295,7 +314,7 @@ fn a_kick_names_a_number_or_jobs_or_all() {
 #[test]
 fn a_respawn_names_a_number_or_jobs_or_all_and_the_terms() {
     let respawned = |line| match understood(line) {
-        Call::Respawn { which, revival } => (which, revival),
+        Call::Act(Action::Respawn { which, revival }) => (which, revival),
         other => panic!("{line}: {other:?}"),
     };
     assert_eq!(respawned("JQ.RESPAWN q ALL"), (Which::First(u64::MAX), Default::default()));
@@ -310,7 +329,7 @@ fn a_respawn_names_a_number_or_jobs_or_all_and_the_terms() {
 
 #[test]
 fn a_delete_takes_ids_and_receipts() {
-    let Call::Delete(jobs) = understood("JQ.DELETE q a b@2") else { panic!() };
+    let Call::Act(Action::Delete(jobs)) = understood("JQ.DELETE q a b@2") else { panic!() };
     assert_eq!(jobs, [job("a"), receipt("b", 2)]);
 }
 
@@ -318,10 +337,14 @@ fn a_delete_takes_ids_and_receipts() {
 fn a_purge_is_of_one_state_and_of_all_its_jobs_unless_counted() {
     for state in StateKind::ALL {
         let line = format!("JQ.PURGE q {}", state.name().to_uppercase());
-        let Call::Purge { state: found, count } = understood(&line) else { panic!("{line}") };
+        let Call::Act(Action::Purge { state: found, count }) = understood(&line) else {
+            panic!("{line}")
+        };
         assert_eq!((found, count), (state, u64::MAX), "{line}");
     }
-    let Call::Purge { state, count } = understood("JQ.PURGE q dead count 3") else { panic!() };
+    let Call::Act(Action::Purge { state, count }) = understood("JQ.PURGE q dead count 3") else {
+        panic!()
+    };
     assert_eq!((state, count), (StateKind::Dead, 3));
 }
 
@@ -335,10 +358,10 @@ fn a_pause_is_of_both_sides_until_it_is_resumed_unless_told_otherwise() {
         ("JQ.PAUSE q FOR 3155760000000", (Side::Both, Millis::MAX)),
         ("JQ.PAUSE q for 5 Out", (Side::Out, Millis(5))),
     ] {
-        let Call::Pause { side, span } = understood(line) else { panic!("{line}") };
+        let Call::Act(Action::Pause { side, span }) = understood(line) else { panic!("{line}") };
         assert_eq!((side, span), paused, "{line}");
     }
-    assert!(matches!(understood("JQ.RESUME q"), Call::Resume));
+    assert!(matches!(understood("JQ.RESUME q"), Call::Act(Action::Resume)));
 }
 
 #[test]
@@ -421,12 +444,12 @@ fn a_configuration_is_read_in_part_or_in_whole() {
 #[test]
 fn several_settings_are_set_at_once_in_their_order() {
     let line = "JQ.CONFIG q SET maxlen 10 Tries 3 backoff none";
-    let Call::ConfigSet(settings) = understood(line) else { panic!() };
+    let Call::Act(Action::Configure(settings)) = understood(line) else { panic!() };
     let expected = [Setting::MaxLen(10), Setting::Tries(3), Setting::Backoff(Backoff::None)];
     assert_eq!(settings, expected);
 
     let line = "JQ.CONFIG q SET lapse Backoff expired dead dead-max 5 Dead-Age 0";
-    let Call::ConfigSet(settings) = understood(line) else { panic!() };
+    let Call::Act(Action::Configure(settings)) = understood(line) else { panic!() };
     let expected = [
         Setting::Lapse(WhenLapsed::Backoff),
         Setting::Expired(WhenExpired::Bury),
@@ -436,7 +459,7 @@ fn several_settings_are_set_at_once_in_their_order() {
     assert_eq!(settings, expected);
 
     let line = "JQ.CONFIG q SET retain FOREVER idle-expire 60000";
-    let Call::ConfigSet(settings) = understood(line) else { panic!() };
+    let Call::Act(Action::Configure(settings)) = understood(line) else { panic!() };
     assert_eq!(settings, [Setting::Retain(Retain::Forever), Setting::IdleExpire(Millis(60_000))]);
 }
 
@@ -447,27 +470,60 @@ fn commands_of_a_queue_alone_take_nothing_else() {
     assert!(matches!(understood("JQ.DEBUG q panic"), Call::Debug(DebugCall::Panic)));
 }
 
-#[test]
-fn a_tick_carries_the_seed_of_a_new_queue_and_the_tokens_of_a_new_term() {
-    let ticked = |line| match understood(line) {
-        Call::Tick { now, budget, seed, tokens } => (now.0, budget, seed, tokens),
-        other => panic!("{line}: {other:?}"),
-    };
-    assert_eq!(ticked("JQ.TICK q 17 128"), (17, 128, None, None));
-    assert_eq!(ticked("JQ.TICK q 17 0 18446744073709551615"), (17, 0, Some(u64::MAX), None));
-    assert_eq!(ticked("JQ.TICK q 17 0 5 4096"), (17, 0, Some(5), Some(4096)));
+/// Parses a record of these steps with this line behind them.
+fn record<'a>(steps: &'a [u8], line: &'a str) -> Result<Call<'a>, String> {
+    let mut argv: Vec<&[u8]> = vec![b"JQ.APPLY", b"q", steps];
+    argv.extend(line.split(' ').filter(|_| !line.is_empty()).map(str::as_bytes));
+    parse(find(argv[0]).unwrap(), &argv).map_err(|refused| refused.to_string())
+}
+
+fn packed(steps: &[Step<'_>]) -> Vec<u8> {
+    let mut packed = Packed::default();
+    steps.iter().for_each(|step| packed.push(step));
+    packed.into_bytes()
 }
 
 #[test]
-fn a_recorded_lease_names_its_holder_and_its_jobs() {
-    let argv: [&[u8]; 7] = [b"JQ.LEASE", b"q", b"", b"0", b"1", b"a", b"b"];
-    let Ok(Call::Lease { holder, jobs }) = parse(find(argv[0]).unwrap(), &argv) else { panic!() };
-    assert_eq!(holder.worker, b"", "a consumer need not have a name");
-    assert_eq!((holder.ttr, holder.counted), (Millis::ZERO, false));
-    assert_eq!(jobs, [job("a"), job("b")]);
+fn a_record_says_what_was_done_and_what_was_asked() {
+    let done = [Step::Create { seed: 9 }, Step::Tick { now: 17, budget: 0 }, Step::Command];
+    let bytes = packed(&done);
+    let Ok(Call::Apply { steps, asked }) = record(&bytes, "jq.Publish q hello ID a") else {
+        panic!()
+    };
+    assert_eq!(steps, done);
+    let Some(Action::Publish(publish)) = asked else { panic!("{asked:?}") };
+    assert_eq!((publish.id, publish.bodies.as_slice()), (Some("a"), [&b"hello"[..]].as_slice()));
 
-    let Call::Lease { holder, .. } = understood("JQ.LEASE q w 500 0 a") else { panic!() };
-    assert_eq!((holder.worker, holder.ttr, holder.counted), (&b"w"[..], Millis(500), true));
+    let tick = packed(&done[1..2]);
+    let Ok(Call::Apply { steps, asked: None }) = record(&tick, "") else { panic!() };
+    assert_eq!(steps, done[1..2]);
+}
+
+#[test]
+fn every_command_by_which_nothing_is_decided_may_stand_in_a_record() {
+    let bytes = packed(&[Step::Command]);
+    for line in [
+        "JQ.PUBLISH q hello",
+        "JQ.MPUBLISH q 2 a b",
+        "JQ.ACK q a",
+        "JQ.FULFILL q a done",
+        "JQ.NACK q a",
+        "JQ.RELEASE q a@1",
+        "JQ.BURY q a",
+        "JQ.BURY q ALL ready",
+        "JQ.TOUCH q a",
+        "JQ.UPDATE q a BODY x",
+        "JQ.KICK q ALL",
+        "JQ.RESPAWN q ALL",
+        "JQ.DELETE q a",
+        "JQ.PURGE q dead",
+        "JQ.PAUSE q",
+        "JQ.RESUME q",
+        "JQ.CONFIG q SET ttr 5",
+    ] {
+        let parsed = record(&bytes, line);
+        assert!(matches!(parsed, Ok(Call::Apply { asked: Some(_), .. })), "{line}: {parsed:?}");
+    }
 }
 
 #[test]

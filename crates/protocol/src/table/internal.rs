@@ -1,20 +1,21 @@
 //! What is not for clients: the log, replicas and tests.
 
-use super::options::{BODY, IDS, QUEUE};
+use super::options::{BODY, QUEUE};
 use crate::{
     command::{Access, Command, CommandId, Keys},
     error::ErrorWord,
-    range,
     syntax::Arg,
 };
 
 const REFUSED: (ErrorWord, &str) = (ErrorWord::NoPerm, "a client sent it");
-const DIVERGED: (ErrorWord, &str) =
-    (ErrorWord::Corrupt, "the step does not fit the queue's state; nothing is changed");
+const DIVERGED: (ErrorWord, &str) = (
+    ErrorWord::Corrupt,
+    "it does not fit what is there; of several steps, those before it are done",
+);
 
 /// What the internal commands have in common.
 const INTERNAL: Command = Command {
-    id: CommandId::Tick,
+    id: CommandId::Apply,
     name: "",
     summary: "",
     complexity: "",
@@ -49,49 +50,33 @@ pub const DEBUG: Command = Command {
     ..INTERNAL
 };
 
-pub const TICK: Command = Command {
-    id: CommandId::Tick,
-    name: "JQ.TICK",
-    summary: "Sets a queue's clock and works through transitions that are due.",
-    complexity: "O(k log n) for k transitions, with n jobs in the queue",
+pub const APPLY: Command = Command {
+    id: CommandId::Apply,
+    name: "JQ.APPLY",
+    summary: "Repeats what was done to a queue, in steps.",
+    complexity: "O(k log n) for k jobs or transitions, with n jobs in the queue",
+    arity: -3,
     args: &[
         QUEUE,
-        Arg::instant("now", range::NOW).about("The queue's clock from now on; never set back."),
-        Arg::integer("n", range::BUDGET).about("At most so many transitions."),
+        Arg::string("steps").about("What was done, packed; not for interpretation."),
         Arg::block(
-            "beginning",
+            "asked",
             &[
-                Arg::integer("seed", range::SEED)
-                    .about("The start of the generator, of a new queue or of a new term."),
-                Arg::integer("tokens", range::TOKENS)
-                    .optional()
-                    .about("What all tokens of the new term are above."),
+                Arg::string("command").about("What a client asked, for the step that says so."),
+                Arg::string("argument").multiple().about("Its arguments, the queue first."),
             ],
         )
         .optional(),
     ],
     notes: &[
-        "A primary decides how time passes for a queue and records it with this command, so that \
-         replicas and the log do not depend on their own clocks. With a seed it makes the queue if \
-         there is none. With tokens it begins a term: another server decides from now on, or one \
-         that has loaded the queue, or made it anew.",
-    ],
-    ..INTERNAL
-};
-
-pub const LEASE: Command = Command {
-    id: CommandId::Lease,
-    name: "JQ.LEASE",
-    summary: "Leases exactly these ready jobs: what came of a `JQ.CONSUME`.",
-    complexity: "O(k log n) for k jobs, with n jobs in the queue",
-    arity: -6,
-    args: &[
-        QUEUE,
-        Arg::string("worker").about("Who takes them; empty for no name."),
-        Arg::integer("ttr", range::LEASE_TTR)
-            .about("How long the leases last, in milliseconds; 0 for each job's own TTR."),
-        Arg::integer("free", range::FREE).about("Whether the deliveries spend no tries."),
-        IDS.about("Which jobs, in the order of delivery."),
+        "A primary decides how time passes for a queue and who is given which jobs, and records it \
+         with this command, so that replicas and the log do not depend on their own clocks. All \
+         that one command of a client or one turn of the timer has done to a queue is in one \
+         record. A command by which nothing had to be decided is recorded as the client sent it.",
+        "A step makes the queue; sets its clock and works through transitions that are due; begins \
+         a term, when another server decides from now on, or one that has loaded the queue, or made \
+         it anew; does what the command behind the steps asks; or leases exactly some jobs to a \
+         worker.",
     ],
     ..INTERNAL
 };

@@ -45,8 +45,7 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.DIGEST queue",
         "JQ.QUEUES [MATCH pattern] [CURSOR c] [COUNT n]",
         "JQ.DEBUG queue PANIC",
-        "JQ.TICK queue now n [seed [tokens]]",
-        "JQ.LEASE queue worker ttr free id [id ...]",
+        "JQ.APPLY queue steps [command argument [argument ...]]",
         "JQ.LOAD queue frame",
     ];
     assert_eq!(lines, wire);

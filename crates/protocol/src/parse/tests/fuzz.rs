@@ -1,9 +1,11 @@
 //! Argument vectors by a simple generator: some at random, some drawn from the table.
 
+use super::packed;
 use crate::{
     error::BadArguments,
     parse,
     settings::SETTINGS,
+    steps::Step,
     syntax::{Arg, Kind},
     table::COMMANDS,
 };
@@ -73,6 +75,7 @@ fn draw_value(arg: &Arg, n: usize, dice: &mut Dice, argv: &mut Vec<Vec<u8>>) {
         (Kind::String, "retain") => {
             argv.push(if dice.one_in(2) { b"5".into() } else { b"forever".into() })
         }
+        (Kind::String, "steps") => argv.push(packed(&[Step::Tick { now: 5, budget: 1 }])),
         (Kind::String, "name") => argv.push(SETTINGS[n].name.into()),
         (Kind::String, _) => argv.push(b"any \x00 bytes".into()),
     }
@@ -88,6 +91,11 @@ fn reconcile(argv: &mut Vec<Vec<u8>>) {
     }
     if argv[0] == b"JQ.UPDATE" && (argv.len() == 3 || argv[3] == b"IFVERSION") {
         argv.extend([b"TTL".into(), b"0".into()]);
+    }
+    if argv[0] == b"JQ.APPLY" && argv.len() > 3 {
+        argv[2] = packed(&[Step::Tick { now: 5, budget: 1 }, Step::Command]);
+        let queue = argv[1].clone();
+        argv.splice(3.., [b"JQ.PUBLISH".into(), queue, b"hello".into()]);
     }
     if let Some(weights) = at(argv, "WEIGHTS") {
         let queues = at(argv, "ALSO").map_or(1, |also| argv.len() - also);

@@ -1,7 +1,7 @@
 //! What is no command, and what the client is told.
 
-use super::call;
-use crate::{parse, table::find};
+use super::{call, packed, record};
+use crate::{parse, steps::Step, table::find, COMMANDS};
 
 /// The error line without the usage, which is that of the command in every syntax error.
 fn refused(line: &str) -> String {
@@ -55,7 +55,6 @@ fn what_the_table_does_not_know_is_refused() {
         ("JQ.CONFIG q GET ttr ttl", "SYNTAX unexpected 'ttl'"),
         ("JQ.CONFIG q READ", "SYNTAX unexpected 'READ'"),
         ("JQ.DEBUG q SLEEP", "SYNTAX unexpected 'SLEEP'"),
-        ("JQ.TICK q 1 2 3 4 5", "SYNTAX unexpected '5'"),
         ("JQ.LOAD q a b", "SYNTAX unexpected 'b'"),
     ]);
 }
@@ -107,8 +106,7 @@ fn too_few_arguments_are_an_error_even_if_the_server_lets_them_pass() {
         ("JQ.JOB q", "SYNTAX no value for id"),
         ("JQ.CONFIG q", "SYNTAX GET or SET is needed"),
         ("JQ.DEBUG q", "SYNTAX nothing to do"),
-        ("JQ.TICK q 1", "SYNTAX no value for n"),
-        ("JQ.LEASE q w 0", "SYNTAX no value for free"),
+        ("JQ.APPLY q", "SYNTAX no value for steps"),
         ("JQ.LOAD q", "SYNTAX no value for frame"),
     ]);
     assert!(parse(find(b"JQ.LEN").unwrap(), &[]).is_err());
@@ -198,7 +196,6 @@ fn a_list_of_ids_has_at_least_one() {
         "JQ.RESPAWN q ID",
         "JQ.RESPAWN q ID TRIES 5",
         "JQ.DELETE q",
-        "JQ.LEASE q w 0 0",
     ] {
         assert_eq!(refused(line), "SYNTAX at least one id is needed", "{line}");
     }
@@ -303,11 +300,7 @@ fn a_value_out_of_its_range_is_refused_with_the_range() {
         ("JQ.CONFIG q SET lapse dead", "RANGE lapse is ready or backoff, not 'dead'"),
         ("JQ.RESPAWN q ALL TRIES 0", "RANGE TRIES is 1 to 4294967295, not '0'"),
         ("JQ.CONFIG q SET ttr 0", "RANGE ttr is 1 to 3155760000000 milliseconds, not '0'"),
-        (
-            "JQ.TICK q -1 5",
-            "RANGE now is 0 to 253402300799999 milliseconds since the epoch, not '-1'",
-        ),
-        ("JQ.LEASE q w 0 2 a", "RANGE free is 0 to 1, not '2'"),
+        ("JQ.APPLY q steps", "RANGE steps are what a primary has packed, not this"),
     ]);
 }
 
@@ -326,6 +319,63 @@ fn an_id_that_cannot_be_one_is_refused() {
         ] {
             assert!(refused(&line).starts_with("RANGE an id is 1 to 64 letters"), "{line}");
         }
+    }
+}
+
+#[test]
+fn a_record_has_a_command_exactly_where_a_step_says_so() {
+    let (tick, command) = (Step::Tick { now: 1, budget: 1 }, Step::Command);
+    for (steps, line) in [
+        (&[command.clone()][..], ""),
+        (&[tick.clone(), command.clone()], ""),
+        (&[tick], "JQ.PUBLISH q hello"),
+        (&[command.clone(), command], "JQ.PUBLISH q hello"),
+    ] {
+        let error = record(&packed(steps), line).unwrap_err();
+        let told = "SYNTAX the steps do not go with the command behind them; usage: JQ.APPLY ";
+        assert!(error.starts_with(told), "{steps:?} {line}: {error}");
+    }
+}
+
+#[test]
+fn nothing_but_a_command_of_the_same_queue_that_decides_nothing_stands_in_a_record() {
+    let bytes = packed(&[Step::Command]);
+    let lines = [
+        "SET q 5",
+        "JQ.PUBLISI q hello",
+        "JQ.PUBLISH",
+        "JQ.PUBLISH mail hello",
+        "JQ.PUBLISH Q hello",
+        "JQ.CONSUME q",
+        "JQ.CONSUME q ALSO r",
+        "JQ.PEEK q",
+        "JQ.JOB q a",
+        "JQ.LIST q dead",
+        "JQ.RESULT q a",
+        "JQ.LEN q",
+        "JQ.STATS q",
+        "JQ.CONFIG q GET",
+        "JQ.DIGEST q",
+        "JQ.QUEUES",
+        "JQ.DEBUG q PANIC",
+        "JQ.APPLY q steps",
+        "JQ.LOAD q frame",
+    ];
+    for line in lines {
+        let error = record(&bytes, line).unwrap_err();
+        let name = line.split(' ').next().unwrap_or_default();
+        let told = format!("SYNTAX '{name}' cannot stand there; usage: JQ.APPLY ");
+        assert!(error.starts_with(&told), "{line}: {error}");
+    }
+    let tried = |name: &str| lines.iter().any(|line| line.split(' ').next() == Some(name));
+    assert!(COMMANDS.iter().filter(|command| command.internal).all(|own| tried(own.name)));
+}
+
+#[test]
+fn a_command_in_a_record_is_refused_as_it_is_without() {
+    let bytes = packed(&[Step::Tick { now: 1, budget: 1 }, Step::Command]);
+    for line in ["JQ.PUBLISH q", "JQ.ACK q", "JQ.PUBLISH q hello TTR 0", "JQ.NACK q a@x"] {
+        assert_eq!(record(&bytes, line).unwrap_err(), call(line).unwrap_err(), "{line}");
     }
 }
 

@@ -1,0 +1,195 @@
+//! What was done to a queue within one command or one turn of the timer, packed for the log: one
+//! argument of one record, so that a replica or a log that ends early has all of it or nothing.
+//!
+//! The form only grows: a new step goes to the end of [`Step`].
+
+use bincode::Options;
+use jobq_engine::{
+    id, Action, Holder, JobId, Lease, Millis, Operation, Queue, Refusal, Ulid, UnixMillis,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{BadArguments, ErrorWord},
+    parse::WORKER_BYTES_MAX,
+    range,
+};
+
+/// One step.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Step<'a> {
+    /// The queue begins to be.
+    Create {
+        /// The start of its generator.
+        seed: u64,
+    },
+    /// The clock is set, and due transitions are worked through.
+    Tick {
+        /// The queue's clock from now on, in milliseconds since the epoch.
+        now: u64,
+        /// At most so many transitions.
+        budget: u32,
+    },
+    /// A server begins to decide for the queue.
+    Term {
+        /// The start of the generator from now on.
+        seed: u64,
+        /// What all tokens of the term are above.
+        tokens: u64,
+    },
+    /// What the command behind the steps asks is done.
+    Command,
+    /// Jobs are leased.
+    #[serde(borrow)]
+    Lease(LeaseStep<'a>),
+}
+
+/// Who leases which jobs.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LeaseStep<'a> {
+    #[serde(borrow, with = "serde_bytes")]
+    worker: &'a [u8],
+    ttr: u64,
+    counted: bool,
+    #[serde(borrow)]
+    jobs: Vec<Job<'a>>,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+enum Job<'a> {
+    Made(u128),
+    Given(&'a str),
+}
+
+impl<'a> LeaseStep<'a> {
+    /// Records that this holder leases these jobs, in this order.
+    pub fn new(holder: &Holder<&'a [u8]>, jobs: impl Iterator<Item = JobId<'a>>) -> Self {
+        let job = |id| match id {
+            JobId::Made(ulid) => Job::Made(ulid.to_bits()),
+            JobId::Given(text) => Job::Given(text),
+        };
+        let Holder { worker, ttr, counted } = *holder;
+        Self { worker, ttr: ttr.0, counted, jobs: jobs.map(job).collect() }
+    }
+
+    /// Who leases them.
+    #[must_use]
+    pub fn holder(&self) -> Holder<&'a [u8]> {
+        Holder { worker: self.worker, ttr: Millis(self.ttr), counted: self.counted }
+    }
+
+    /// The jobs in the order of delivery; at least one.
+    pub fn jobs(&self) -> impl ExactSizeIterator<Item = JobId<'a>> + '_ {
+        self.jobs.iter().map(|job| match *job {
+            Job::Made(bits) => JobId::Made(Ulid::from_bits(bits)),
+            Job::Given(text) => JobId::Given(text),
+        })
+    }
+
+    fn is_valid(&self) -> bool {
+        let is_valid = |job: &Job<'_>| match job {
+            Job::Made(_) => true,
+            Job::Given(text) => id::is_valid(text.as_bytes()),
+        };
+        self.worker.len() <= WORKER_BYTES_MAX
+            && i128::from(self.ttr) <= range::LEASE_TTR.max
+            && !self.jobs.is_empty()
+            && self.jobs.iter().all(is_valid)
+    }
+}
+
+/// Steps as they are packed for the log.
+#[derive(Default)]
+pub struct Packed {
+    // A sequence in bincode is its length and then its items: these.
+    items: Vec<u8>,
+    len: u64,
+}
+
+impl Packed {
+    /// Appends a step. O(jobs).
+    pub fn push(&mut self, step: &Step<'_>) {
+        // A vector takes all that is written, and every step has a form.
+        let packed = form().serialize_into(&mut self.items, step);
+        debug_assert!(packed.is_ok(), "{packed:?}");
+        self.len += 1;
+    }
+
+    /// Whether there is no step.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The steps in one piece.
+    #[must_use]
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        let len = form().serialize(&self.len).unwrap_or_default();
+        self.items.splice(..0, len);
+        self.items
+    }
+}
+
+/// Reads what [`Packed::into_bytes`] gave.
+///
+/// # Errors
+/// [`ErrorWord::Range`] where it is no such thing.
+pub fn unpack(packed: &[u8]) -> Result<Vec<Step<'_>>, BadArguments> {
+    let steps: Option<Vec<Step<'_>>> = form().deserialize(packed).ok();
+    let valid = |steps: &Vec<Step<'_>>| !steps.is_empty() && steps.iter().all(Step::is_valid);
+    steps.filter(valid).ok_or_else(|| BadArguments {
+        word: ErrorWord::Range,
+        message: "steps are what a primary has packed, not this".into(),
+    })
+}
+
+/// Small numbers in few bytes. What is read may not be longer than what was sent.
+fn form() -> impl Options {
+    bincode::DefaultOptions::new().reject_trailing_bytes()
+}
+
+impl<'a> Step<'a> {
+    /// What the step is for the queue as it is; `asked` is what the command behind the steps asks.
+    /// A step that makes a queue is none for one that is there.
+    ///
+    /// # Errors
+    /// [`Refusal::Diverged`] where it does not fit.
+    pub fn operation(
+        &self,
+        queue: &Queue,
+        asked: &mut Option<Action<'a>>,
+    ) -> Result<Operation<'a>, Refusal> {
+        Ok(match self {
+            Self::Create { .. } => return Err(Refusal::Diverged("the queue is there already")),
+            Self::Tick { now, budget } => {
+                Operation::Tick { now: UnixMillis(*now), budget: *budget }
+            }
+            Self::Term { seed, tokens } => Operation::Term { seed: *seed, tokens: *tokens },
+            Self::Command => {
+                Operation::Act(asked.take().ok_or(Refusal::Diverged("nothing was asked"))?)
+            }
+            Self::Lease(lease) => {
+                let jobs: Vec<_> = lease.jobs().filter_map(|id| queue.locate(id)).collect();
+                let mut slots = jobs.clone();
+                slots.sort_unstable();
+                slots.dedup();
+                if slots.len() != lease.jobs().len() {
+                    return Err(Refusal::Diverged("a job to be leased is not there"));
+                }
+                Operation::Lease(Lease { holder: lease.holder(), jobs })
+            }
+        })
+    }
+
+    fn is_valid(&self) -> bool {
+        match self {
+            Self::Tick { now, .. } => *now <= UnixMillis::MAX.0,
+            Self::Term { tokens, .. } => i128::from(*tokens) <= range::TOKENS.max,
+            Self::Lease(lease) => lease.is_valid(),
+            Self::Create { .. } | Self::Command => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
