@@ -9,7 +9,7 @@ mod register;
 
 use std::{ffi::c_int, ptr::null_mut};
 
-use jobq_engine::{Action, Bodies, Publish, Which};
+use jobq_engine::{Action, Bodies, JobRefs, Publish, Which};
 use jobq_protocol::{Call, Command, DebugCall, ErrorWord, Keys, COMMANDS};
 use redis_module::raw::{RedisModuleCtx, RedisModuleString, REDISMODULE_OK};
 use smallvec::SmallVec;
@@ -49,7 +49,9 @@ pub unsafe extern "C" fn entry<const PLACE: usize>(
         // SAFETY: the server lends `count` strings for the length of the command.
         let arguments = unsafe {
             let raw = std::slice::from_raw_parts(arguments, count as usize);
-            Arguments { raw, bytes: raw.iter().map(|&text| bytes_of(text)).collect() }
+            let mut arguments = Arguments { raw, bytes: SmallVec::new() };
+            arguments.bytes.extend(raw.iter().map(|&text| bytes_of(text)));
+            arguments
         };
         let command = &COMMANDS[PLACE];
         if matches!(command.keys, Keys::FirstAndAfter(_)) && context.asks_for_keys() {
@@ -77,7 +79,7 @@ fn run(context: Context, command: &Command, arguments: &Arguments<'_>) {
 fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
     let queue = arguments.queue();
     match call {
-        Call::Act(action) => perform(context, arguments, action),
+        Call::Act(action) => perform(context, arguments, &action),
         Call::Queues { pattern, after, count } => queues::queues(context, pattern, after, count),
         Call::Job(job) => inspect::job(context, queue, &job),
         Call::List(listing) => inspect::list(context, queue, &listing),
@@ -94,10 +96,10 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
     }
 }
 
-fn perform(context: Context, arguments: &Arguments<'_>, action: Action<'_>) {
-    let without_queue = NoQueue::of(&action);
+fn perform(context: Context, arguments: &Arguments<'_>, action: &Action<'_>) {
+    let without_queue = NoQueue::of(action);
     // A list of bodies is answered with a list of ids, however long.
-    let many = matches!(&action, Action::Publish(Publish { bodies: Bodies::Many(_), .. }));
+    let many = matches!(action, Action::Publish(Publish { bodies: Bodies::Many(_), .. }));
     let done = visit::perform(context, arguments.raw, action, |queue, outcome| {
         reply::outcome(context, queue, outcome, many);
     });
@@ -114,8 +116,8 @@ fn debug_panic(context: Context, arguments: &Arguments<'_>) {
         let prose = "JQ.DEBUG answers only where the module was loaded with the argument 'debug'";
         return reply::error(context, ErrorWord::NoPerm, prose);
     }
-    let nothing = Action::Kick(Which::Ids(Vec::new()));
-    let done = visit::perform(context, arguments.raw, nothing, |_, _| panic!("JQ.DEBUG PANIC"));
+    let nothing = Action::Kick(Which::Ids(JobRefs::new()));
+    let done = visit::perform(context, arguments.raw, &nothing, |_, _| panic!("JQ.DEBUG PANIC"));
     match done {
         Ok(_) => reply::no_queue(context, NoQueue::Zero),
         Err(denied) => reply::denied(context, &denied),

@@ -56,7 +56,7 @@ pub fn look_again(context: Context) -> bool {
     context.select_db(place.0);
     let name = Text::new(&place.1);
     for (ulid, id) in jobs {
-        let Some(job) = JobRef::parse(&id).map(|job| JobRef { token: None, ..job }) else {
+        let Some(job) = JobRef::parse(&id).map(JobRef::bare) else {
             continue;
         };
         let is_same = |found: &Job| found.ulid == ulid;

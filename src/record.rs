@@ -3,7 +3,7 @@
 use jobq_protocol::steps::{Packed, Step};
 use redis_module::raw::RedisModuleString;
 
-use crate::server::{Context, Text};
+use crate::server::Context;
 
 /// At whose word a queue is visited.
 #[derive(Clone, Copy)]
@@ -52,8 +52,7 @@ impl Record {
         };
         self.pack_command();
         if !self.steps.is_empty() {
-            let steps = Text::new(&self.steps.into_bytes());
-            context.replicate(c"JQ.APPLY", queue, Some(&steps), command);
+            context.replicate_steps(queue, self.steps.as_bytes(), command);
         }
     }
 

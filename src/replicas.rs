@@ -31,8 +31,8 @@ pub fn ask(context: Context) {
 
 /// Whether the server has neither a replica nor a backlog.
 fn is_alone() -> bool {
-    // SAFETY: the context is live, the strings are C strings, and the information is freed once,
-    // behind its last use. A null context makes it ours alone.
+    // SAFETY: the strings are C strings, and the information, which a null context makes ours alone,
+    // is freed once, behind its last use.
     unsafe {
         let info = call!(RedisModule_GetServerInfo(null_mut(), c"replication".as_ptr()));
         let counts = [c"connected_slaves", c"repl_backlog_active"].map(|field| {

@@ -4,11 +4,12 @@
 use std::{cell::Cell, ptr::NonNull};
 
 use jobq_engine::{
-    Action, Consume, JobRef, Millis, Name, Operation, Outcome, Queue, Refusal, Request, Slot,
-    Token, UnixMillis, Verdict,
+    Action, Consume, JobRef, Leases, Millis, Name, Operation, Outcome, Queue, Refusal, Request,
+    Slot, Token, UnixMillis, Verdict,
 };
 use jobq_protocol::steps::{LeaseStep, Step};
 use redis_module::raw::{self, RedisModuleString};
+use smallvec::smallvec;
 
 use crate::{
     blocking,
@@ -65,7 +66,7 @@ struct Visit<'a> {
 pub fn perform(
     context: Context,
     command: &[*mut RedisModuleString],
-    action: Action<'_>,
+    action: &Action<'_>,
     reply: impl FnOnce(&Queue, &Outcome),
 ) -> Result<Option<()>, Denied> {
     let creates =
@@ -83,10 +84,8 @@ pub fn perform(
         Found::Queue(stored) => site
             .visit(stored, now, |visit| {
                 visit.catch_up();
-                let Some(operation) = visit.stored.queue.choose(action)? else {
-                    return Ok(());
-                };
-                let outcome = visit.stored.queue.apply(operation)?;
+                visit.stored.queue.check(action)?;
+                let outcome = visit.stored.queue.act(action)?;
                 visit.note_command(&outcome);
                 reply(&visit.stored.queue, &outcome);
                 visit.follow_up();
@@ -133,7 +132,7 @@ pub fn consume(
 fn repeat(
     context: Context,
     name: *mut RedisModuleString,
-    action: Action<'_>,
+    action: &Action<'_>,
     reply: impl FnOnce(&Queue, &Outcome),
 ) -> Result<(), Denied> {
     let site = Site::open_decided(context, name);
@@ -141,7 +140,7 @@ fn repeat(
         Found::Other => Err(Denied::WrongType),
         Found::Nothing => Err(Refusal::Diverged("there is no such queue").into()),
         Found::Queue(stored) => site.change(stored, |stored| {
-            let outcome = stored.queue.apply(action)?;
+            let outcome = stored.queue.act(action)?;
             site.record();
             reply(&stored.queue, &outcome);
             Ok(())
@@ -220,7 +219,8 @@ pub fn give_back(context: Context, name: &Text, receipt: &Name) {
     let done = site.visit(stored, clock::now(), |visit| {
         visit.catch_up();
         let verdict = Verdict::Release { delay: Millis::ZERO };
-        let outcome = visit.stored.queue.apply(Action::Settle { jobs: vec![job], verdict })?;
+        let release = Action::Settle { jobs: smallvec![job], verdict };
+        let outcome = visit.stored.queue.act(&release)?;
         visit.note_command(&outcome);
         registry::with(|registry| registry.stats.undelivered += u64::from(outcome.is_change()));
         visit.follow_up();
@@ -291,7 +291,7 @@ impl<'a> Site<'a> {
     fn create(
         self,
         now: UnixMillis,
-        action: Action<'_>,
+        action: &Action<'_>,
         reply: impl FnOnce(&Queue, &Outcome),
     ) -> Result<(), Denied> {
         let seed = rand::random();
@@ -301,8 +301,8 @@ impl<'a> Site<'a> {
         if let Some(tokens) = tokens {
             queue.apply(Operation::Term { seed, tokens })?;
         }
-        let Some(operation) = queue.choose(action)? else { return Ok(()) };
-        let outcome = queue.apply(operation)?;
+        queue.check(action)?;
+        let outcome = queue.act(action)?;
         let mut stored = keyspace::create(&self.key, Stored::new(queue));
         // SAFETY: the key is open, and nothing else refers to its value meanwhile.
         unsafe { stored.as_mut() }.term = registry::with(|registry| registry.term);
@@ -326,7 +326,7 @@ impl<'a> Site<'a> {
     /// Removes a queue as `DEL` does.
     fn remove(self) {
         self.key.delete();
-        self.context.replicate(c"DEL", self.name, None, &[]);
+        self.context.replicate_deletion(self.name);
         self.context.signal_modified(self.name);
         let (context, name) = (self.context, self.name);
         drop(self);
@@ -500,12 +500,12 @@ impl Visit<'_> {
         self.serve_waiters();
     }
 
-    fn take(&mut self, consume: &Consume<'_>) -> Result<Vec<(Slot, Token)>, Denied> {
+    fn take(&mut self, consume: &Consume<'_>) -> Result<Leases, Denied> {
         let queue = &mut self.stored.queue;
         let Some(operation) = queue.choose(Request::Consume(consume.clone()))? else {
-            return Ok(Vec::new());
+            return Ok(Leases::new());
         };
-        let Outcome::Leased(leased) = queue.apply(operation)? else { return Ok(Vec::new()) };
+        let Outcome::Leased(leased) = queue.apply(operation)? else { return Ok(Leases::new()) };
         self.site.is_changed.set(true);
         if self.site.is_heard {
             let queue = &self.stored.queue;

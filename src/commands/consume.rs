@@ -2,11 +2,10 @@
 
 use std::rc::Rc;
 
-use jobq_engine::{Consume, Millis};
+use jobq_engine::{Consume, Millis, Queue, Slot, Token};
 use jobq_protocol::ConsumeCall;
 use rand::Rng;
 use redis_module::raw::RedisModuleString;
-use smallvec::SmallVec;
 
 use super::Arguments;
 use crate::{
@@ -22,30 +21,36 @@ pub fn consume(context: Context, arguments: &Arguments<'_>, call: ConsumeCall<'_
     if flags.is_decided() {
         return reply::denied(context, &Denied::ReadOnly);
     }
-    let mut keys = keys_of(arguments, &call);
+    let keys = Keys { arguments, queues: call.queues.len() };
+    let is_queue = |place| keyspace::read(context, keys.at(place), |_| ()).is_ok();
     // All of them before the first is taken from; a single one is checked as it is opened.
-    if keys.len() > 1 && keys.iter().any(|&key| keyspace::read(context, key, |_| ()).is_err()) {
+    if keys.queues > 1 && !(0..keys.queues).all(is_queue) {
         return reply::denied(context, &Denied::WrongType);
     }
-    match take(context, flags, arguments, &keys, &call) {
+    match take(context, flags, &keys, &call) {
         Err(denied) => reply::denied(context, &denied),
         Ok(0) => match call.block {
-            Some(span) if !flags.denies_blocking() => {
-                wait(context, &mut keys, &call, span);
-            }
+            Some(span) if !flags.denies_blocking() => wait(context, &keys, &call, span),
             _ => context.reply_null_array(),
         },
         Ok(_) => {}
     }
 }
 
-/// The keys in the order of the queues.
-fn keys_of(
-    arguments: &Arguments<'_>,
-    call: &ConsumeCall<'_>,
-) -> SmallVec<[*mut RedisModuleString; 4]> {
-    let further = arguments.raw.len() + 1 - call.queues.len();
-    std::iter::once(arguments.queue()).chain(arguments.raw[further..].iter().copied()).collect()
+/// The keys of a consume: the first argument, and the last ones.
+struct Keys<'k, 'a> {
+    arguments: &'k Arguments<'a>,
+    queues: usize,
+}
+
+impl Keys<'_, '_> {
+    /// The key of the queue at this place.
+    fn at(&self, place: usize) -> *mut RedisModuleString {
+        match place {
+            0 => self.arguments.queue(),
+            _ => self.arguments.raw[self.arguments.raw.len() - self.queues + place],
+        }
+    }
 }
 
 /// Takes what is there, from one queue after the other, and answers with it. Tells how many jobs
@@ -53,77 +58,64 @@ fn keys_of(
 fn take(
     context: Context,
     flags: Flags,
-    arguments: &Arguments<'_>,
-    keys: &[*mut RedisModuleString],
+    keys: &Keys<'_, '_>,
     call: &ConsumeCall<'_>,
 ) -> Result<usize, Denied> {
+    let drawn = (!call.weights.is_empty()).then(|| draw_order(&call.weights));
     let mut taken = 0;
-    for place in order(&call.weights, keys.len()) {
+    for place in 0..keys.queues {
+        let place = drawn.as_ref().map_or(place, |drawn| drawn[place]);
         let left = call.consume.count - taken as u32;
         if left == 0 {
             break;
         }
         let consume = Consume { count: left, holder: call.consume.holder.clone() };
-        let result = visit::consume(
-            context,
-            flags,
-            keys[place],
-            arguments.raw,
-            &consume,
-            |queue, leased| {
-                match (taken, keys.len()) {
-                    // The server keeps a place for a length that is told later, which costs more.
-                    (0, 1) => context.reply_array(leased.len()),
-                    (0, _) => context.begin_array(),
-                    _ => {}
-                }
-                for &(slot, token) in leased {
-                    let job = queue.job(slot);
-                    let details = call.details.then(|| details::besides_body(queue, job));
-                    let receipt = job.id().receipt(token);
-                    reply::job(context, call.queues[place], &receipt, &job.body, details.as_ref());
-                }
-                taken += leased.len();
-            },
-        );
-        match result {
+        let command = keys.arguments.raw;
+        let deliver = |queue: &Queue, leased: &[(Slot, Token)]| {
+            match (taken, keys.queues) {
+                // The server keeps a place for a length that is told later, which costs more.
+                (0, 1) => context.reply_array(leased.len()),
+                (0, _) => context.begin_array(),
+                _ => {}
+            }
+            for &(slot, token) in leased {
+                let job = queue.job(slot);
+                let details = call.details.then(|| details::besides_body(queue, job));
+                let receipt = job.id().receipt(token);
+                reply::job(context, call.queues[place], &receipt, &job.body, details.as_ref());
+            }
+        };
+        match visit::consume(context, flags, keys.at(place), command, &consume, deliver) {
+            Ok(jobs) => taken += jobs,
             // What was taken before is answered; the next call will meet the error again.
             Err(denied) if taken == 0 => return Err(denied),
-            _ => {}
+            Err(_) => {}
         }
     }
-    if taken > 0 && keys.len() > 1 {
+    if taken > 0 && keys.queues > 1 {
         context.end_array(taken);
     }
     Ok(taken)
 }
 
-/// In which order the queues are asked: as they were given, or drawn by weight. O(q log q).
+/// In which order the queues are asked, drawn by weight. O(q log q).
 ///
 /// Drawn by giving each queue the key `ln(random) / weight` and sorting, largest first: the first
 /// place goes to each queue in proportion to its weight, and so does every further one among those
 /// left (Efraimidis and Spirakis 2006).
-fn order(weights: &[u32], queues: usize) -> SmallVec<[usize; 4]> {
-    let mut order: SmallVec<[usize; 4]> = (0..queues).collect();
-    if !weights.is_empty() {
-        let mut generator = rand::rng();
-        let keys: Vec<f64> = weights
-            .iter()
-            .map(|&weight| generator.random::<f64>().ln() / f64::from(weight))
-            .collect();
-        order.sort_by(|&a, &b| keys[b].total_cmp(&keys[a]));
-    }
+fn draw_order(weights: &[u32]) -> Vec<usize> {
+    let mut generator = rand::rng();
+    let keys: Vec<f64> =
+        weights.iter().map(|&weight| generator.random::<f64>().ln() / f64::from(weight)).collect();
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by(|&a, &b| keys[b].total_cmp(&keys[a]));
     order
 }
 
-fn wait(
-    context: Context,
-    keys: &mut [*mut RedisModuleString],
-    call: &ConsumeCall<'_>,
-    span: Millis,
-) {
+fn wait(context: Context, keys: &Keys<'_, '_>, call: &ConsumeCall<'_>, span: Millis) {
     let db = context.db();
-    blocking::block(context, keys, |handle| Waiter {
+    let mut keys: Vec<_> = (0..keys.queues).map(|place| keys.at(place)).collect();
+    blocking::block(context, &mut keys, |handle| Waiter {
         handle,
         db,
         deadline: (!span.is_zero()).then(|| clock::now().after(span)),

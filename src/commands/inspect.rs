@@ -104,8 +104,8 @@ fn wait_for_end(
 ) {
     let db = context.db();
     let named = match job.token {
-        Some(token) => JobId::Given(job.id).receipt(token),
-        None => JobId::Given(job.id).text(),
+        Some(token) => JobId::Given(job.id()).receipt(token),
+        None => JobId::Given(job.id()).text(),
     };
     // SAFETY: the name is an argument of the command, which the server lends for its length.
     let name = unsafe { bytes_of(queue) };

@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_long, CStr};
 
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
 
-use super::{call, Text};
+use super::call;
 
 /// The context that the server hands to a callback. Good until the callback returns.
 #[derive(Clone, Copy)]
@@ -121,33 +121,32 @@ impl Context {
         unsafe { call!(RedisModule_ReplicateVerbatim(self.0)) };
     }
 
-    /// Propagates a command of ours about a key, with one argument or none, and then all that
-    /// `more` holds, by reference.
-    pub fn replicate(
+    /// Propagates that a key was deleted.
+    pub fn replicate_deletion(self, name: *mut RedisModuleString) {
+        // SAFETY: see `flags`; `s` takes a live string, which the server retains; so below.
+        unsafe { call!(RedisModule_Replicate(self.0, c"DEL".as_ptr(), c"s".as_ptr(), name)) };
+    }
+
+    /// Propagates the steps that were taken with a queue, and the command that one of them stands
+    /// for, by reference. Few parts: the server makes a string of each but the last.
+    pub fn replicate_steps(
         self,
-        command: &CStr,
-        name: *mut RedisModuleString,
-        argument: Option<&Text>,
-        more: &[*mut RedisModuleString],
+        queue: *mut RedisModuleString,
+        steps: &[u8],
+        command: &[*mut RedisModuleString],
     ) {
-        let Some(argument) = argument else {
-            // SAFETY: see `flags`; `s` takes a live string. The server retains what it keeps; so
-            // below.
-            unsafe {
-                call!(RedisModule_Replicate(self.0, command.as_ptr(), c"s".as_ptr(), name));
-            }
-            return;
-        };
-        // SAFETY: see above; `v` takes a vector of live strings and its length.
+        // SAFETY: see above; `b` takes bytes and their number and copies them, `v` a vector of live
+        // strings and its length.
         unsafe {
             call!(RedisModule_Replicate(
                 self.0,
+                c"JQ.APPLY".as_ptr(),
+                c"sbv".as_ptr(),
+                queue,
+                steps.as_ptr(),
+                steps.len(),
                 command.as_ptr(),
-                c"ssv".as_ptr(),
-                name,
-                argument.raw(),
-                more.as_ptr(),
-                more.len()
+                command.len()
             ));
         }
     }

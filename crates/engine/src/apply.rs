@@ -8,12 +8,14 @@ use crate::{
     id::{JobRef, Ulid},
     interner::Key,
     job::{Extra, Job},
-    operation::{Action, Change, Lease, Operation, Outcome, Publish, Revival, Verdict, Which},
+    operation::{
+        Action, Change, Lease, Leases, Operation, Outcome, Publish, Revival, Verdict, Which,
+    },
     pause::Pauses,
     queue::{intern_terms, Task, COUNT_MAX},
     refusal::Refusal,
     retain::Retain,
-    slab::Slot,
+    slab::{Slot, Slots},
     state::{Event, State, StateKind},
     terms::Terms,
     time::{Millis, UnixMillis},
@@ -40,41 +42,52 @@ impl Queue {
                 self.tokens_granted = self.tokens_granted.max(tokens);
                 return Ok(Outcome::Configured);
             }
-            Operation::Lease(lease) => self.lease(&lease),
-            Operation::Act(action) => self.act(action),
-        }?;
-        if outcome.is_change() {
-            self.idle_since = self.clock;
-        }
+            Operation::Lease(lease) => self.lease(&lease)?,
+            Operation::Act(action) => return self.act(&action),
+        };
+        self.note_use(&outcome);
         Ok(outcome)
     }
 
-    fn act(&mut self, action: Action<'_>) -> Result<Outcome, Refusal> {
-        match action {
-            Action::Publish(publish) => self.publish(&publish),
-            Action::Settle { jobs, verdict } => Ok(Outcome::Done(self.settle(&jobs, verdict))),
-            Action::Touch { jobs, ttr } => Ok(Outcome::Touched(self.touch(&jobs, ttr))),
-            Action::Kick(which) => Ok(Outcome::Done(self.kick(which))),
-            Action::Respawn { which, revival } => Ok(Outcome::Done(self.respawn(which, revival))),
-            Action::Delete(jobs) => Ok(Outcome::Done(self.delete(&jobs))),
-            Action::BuryAll { state, count } => Ok(Outcome::Done(self.bury_all(state, count))),
-            Action::Purge { state, count } => Ok(Outcome::Done(self.purge(state, count))),
-            Action::Update { job, change } => self.update(&job, &change),
+    /// Applies an action, which is its own operation. By reference: it may be large, and most are
+    /// done at once.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn act(&mut self, action: &Action<'_>) -> Result<Outcome, Refusal> {
+        let outcome = match action {
+            Action::Publish(publish) => self.publish(publish)?,
+            Action::Settle { jobs, verdict } => Outcome::Done(self.settle(jobs, *verdict)),
+            Action::Touch { jobs, ttr } => Outcome::Touched(self.touch(jobs, *ttr)),
+            Action::Kick(which) => Outcome::Done(self.kick(which)),
+            Action::Respawn { which, revival } => Outcome::Done(self.respawn(which, *revival)),
+            Action::Delete(jobs) => Outcome::Done(self.delete(jobs)),
+            Action::BuryAll { state, count } => Outcome::Done(self.bury_all(*state, *count)),
+            Action::Purge { state, count } => Outcome::Done(self.purge(*state, *count)),
+            Action::Update { job, change } => self.update(job, change)?,
             Action::Pause { side, span } => {
-                self.pauses.close(side, self.clock, span);
-                Ok(Outcome::Configured)
+                self.pauses.close(*side, self.clock, *span);
+                Outcome::Configured
             }
             Action::Resume => {
                 self.pauses = Pauses::default();
-                Ok(Outcome::Configured)
+                Outcome::Configured
             }
             Action::Configure(settings) => {
-                settings.into_iter().for_each(|setting| self.config.set(setting));
+                settings.iter().for_each(|setting| self.config.set(*setting));
                 let prunes = self.has_too_many_dead() && !self.prunes();
                 self.begin(prunes.then_some(Task::Prune));
                 self.renew_default_terms();
-                Ok(Outcome::Configured)
+                Outcome::Configured
             }
+        };
+        self.note_use(&outcome);
+        Ok(outcome)
+    }
+
+    fn note_use(&mut self, outcome: &Outcome) {
+        if outcome.is_change() {
+            self.idle_since = self.clock;
         }
     }
 
@@ -209,7 +222,7 @@ impl Queue {
     fn publish(&mut self, publish: &Publish<'_>) -> Result<Outcome, Refusal> {
         let replaced = self.check_names(publish)?;
         if publish.bodies.as_slice().is_empty() {
-            return Ok(Outcome::Published(Vec::new()));
+            return Ok(Outcome::Published(Slots::new()));
         }
         if let Some(slot) = replaced {
             self.counters.replaced += 1;
@@ -279,7 +292,7 @@ impl Queue {
             return Err(Refusal::Diverged("no token is left for a lease"));
         }
         let holder = self.intern_holder(&lease.holder);
-        let mut leased = Vec::with_capacity(lease.jobs.len());
+        let mut leased = Leases::with_capacity(lease.jobs.len());
         for &slot in &lease.jobs {
             let job = &self.jobs[slot];
             let deadline = self.lease_end(job, self.ttr_for(job, holder));
@@ -445,14 +458,14 @@ impl Queue {
         job.deadline().map_or(end, |deadline| end.min(deadline))
     }
 
-    fn kick(&mut self, which: Which<'_>) -> u64 {
+    fn kick(&mut self, which: &Which<'_>) -> u64 {
         match which {
             Which::First(count) => {
-                let left = count.min(self.unpromised(StateKind::Delayed));
+                let left = self.unpromised(StateKind::Delayed).min(*count);
                 self.begin((left > 0).then_some(Task::Kick { left }));
                 left
             }
-            Which::Ids(jobs) => self.each(&jobs, |queue, slot| {
+            Which::Ids(jobs) => self.each(jobs, |queue, slot| {
                 let delayed = matches!(queue.jobs[slot].state, State::Delayed { .. });
                 if delayed {
                     queue.kick_one(slot);
@@ -467,14 +480,14 @@ impl Queue {
         self.shift(slot, Event::Kick);
     }
 
-    fn respawn(&mut self, which: Which<'_>, revival: Revival) -> u64 {
+    fn respawn(&mut self, which: &Which<'_>, revival: Revival) -> u64 {
         match which {
             Which::First(count) => {
-                let left = count.min(self.unpromised(StateKind::Dead));
+                let left = self.unpromised(StateKind::Dead).min(*count);
                 self.begin((left > 0).then_some(Task::Respawn { left, revival }));
                 left
             }
-            Which::Ids(jobs) => self.each(&jobs, |queue, slot| {
+            Which::Ids(jobs) => self.each(jobs, |queue, slot| {
                 let dead = matches!(queue.jobs[slot].state, State::Dead { .. });
                 if dead {
                     queue.respawn_one(slot, revival);
@@ -582,9 +595,9 @@ impl Queue {
         self.tasks.extend(task);
     }
 
-    fn each<'j>(
+    fn each<'j, 'r: 'j>(
         &mut self,
-        jobs: impl IntoIterator<Item = &'j JobRef<'j>>,
+        jobs: impl IntoIterator<Item = &'j JobRef<'r>>,
         mut act: impl FnMut(&mut Self, Slot) -> bool,
     ) -> u64 {
         let act = |job: &&JobRef<'_>| self.find(job).is_some_and(|slot| act(self, slot));
@@ -595,11 +608,13 @@ impl Queue {
 /// What few new jobs have. Made for each one: to make it once and copy it would cost a single job,
 /// which is the usual case, every allocation twice.
 fn extra(publish: &Publish<'_>) -> Option<Box<Extra>> {
-    let extra = Extra {
+    if publish.id.is_none() && publish.deadline.is_none() && publish.headers.is_empty() {
+        return None;
+    }
+    Some(Box::new(Extra {
         given: publish.id.map(Into::into),
         deadline: publish.deadline,
         headers: Headers::new(&publish.headers),
         ..Extra::default()
-    };
-    (extra != Extra::default()).then(|| Box::new(extra))
+    }))
 }

@@ -5,7 +5,7 @@ use crate::{
     operation::{Action, Change, Consume, Lease, Operation, Publish, Request, Revival, Verdict},
     queue::COUNT_MAX,
     refusal::Refusal,
-    slab::Slot,
+    slab::{Slot, Slots},
     state::State,
     Queue,
 };
@@ -28,28 +28,42 @@ impl Queue {
             }
             Request::Act(action) => action,
         };
-        match &action {
-            Action::Publish(publish) => self.check_publish(publish)?,
-            Action::Settle { verdict: Verdict::Fulfill { result, .. }, .. } => {
-                self.check_size(result.len())?;
-            }
-            Action::Respawn { revival, .. } => check_revival(revival)?,
-            Action::Update { job, change } => self.check_change(job, change)?,
-            _ => {}
-        }
+        self.check(&action)?;
         Ok(Some(Operation::Act(action)))
+    }
+
+    /// Decides whether an action is granted: then it is its own operation.
+    ///
+    /// # Errors
+    /// As [`choose`](Self::choose).
+    pub fn check(&self, action: &Action<'_>) -> Result<(), Refusal> {
+        match action {
+            Action::Publish(publish) => self.check_publish(publish),
+            Action::Settle { verdict: Verdict::Fulfill { result, .. }, .. } => {
+                self.check_size(result.len())
+            }
+            Action::Respawn { revival, .. } => check_revival(revival),
+            Action::Update { job, change } => self.check_change(job, change),
+            _ => Ok(()),
+        }
     }
 
     /// The jobs that the next consume of this size would take, in order. O(count).
     #[must_use]
-    pub fn peek(&self, count: usize) -> Vec<Slot> {
-        if !self.hands_out() {
-            return Vec::new();
-        }
+    pub fn peek(&self, count: usize) -> Slots {
         let wanted = count.min(self.ready.len()).min(self.tokens_left());
-        let mut chosen = Vec::with_capacity(wanted);
-        let looked_at = self.ready.iter(&self.jobs).take(wanted + PASSED_OVER_MAX);
-        chosen.extend(looked_at.filter(|&slot| self.is_takeable(slot)).take(wanted));
+        if wanted == 0 || !self.hands_out() {
+            return Slots::new();
+        }
+        let mut chosen = Slots::with_capacity(wanted);
+        let mut left = wanted + PASSED_OVER_MAX;
+        self.ready.visit(&self.jobs, |slot| {
+            if self.is_takeable(slot) {
+                chosen.push(slot);
+            }
+            left -= 1;
+            chosen.len() < wanted && left > 0
+        });
         chosen
     }
 

@@ -24,6 +24,20 @@ const DIGITS: [u8; 256] = {
 
 const NO_DIGIT: u8 = 0xFF;
 
+/// Two digits for each value of ten bits: an id is written in half the steps.
+static DIGIT_PAIRS: [[u8; 2]; 1024] = {
+    let mut pairs = [[0; 2]; 1024];
+    let mut value = 0;
+    while value < pairs.len() {
+        pairs[value] = [ALPHABET[value >> 5], ALPHABET[value & 31]];
+        value += 1;
+    }
+    pairs
+};
+
+/// The length of an id made by a queue.
+const ULID_BYTES: usize = 26;
+
 /// The longest id a client may give, in bytes.
 pub const GIVEN_ID_BYTES_MAX: usize = 64;
 
@@ -91,28 +105,35 @@ impl Ulid {
     /// Reads the 26 characters in either case; `None` if they are no ULID.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        if text.len() != 26 || text[0] > b'7' {
+        let text: &[u8; ULID_BYTES] = text.try_into().ok()?;
+        if text[0] > b'7' {
             return None;
         }
-        let mut bits = 0u128;
         let mut seen = 0;
-        for &c in text {
-            let digit = DIGITS[usize::from(c)];
-            seen |= digit;
-            bits = bits << 5 | u128::from(digit & 31);
-        }
-        (seen != NO_DIGIT).then(|| Self::from_bits(bits))
+        // Digits of five bits each, at most twelve of them: one word.
+        let mut read = |digits: &[u8]| {
+            digits.iter().fold(0u64, |bits, &c| {
+                let digit = DIGITS[usize::from(c)];
+                seen |= digit;
+                bits << 5 | u64::from(digit)
+            })
+        };
+        let (first, middle, last) = (read(&text[..2]), read(&text[2..14]), read(&text[14..]));
+        let id = Self { high: first << 56 | middle >> 4, low: middle << 60 | last };
+        (seen != NO_DIGIT).then_some(id)
     }
 
     /// The 26 characters.
     #[must_use]
-    pub fn text(self) -> [u8; 26] {
-        let mut bits = self.to_bits();
-        let mut text = [0; 26];
-        for c in text.iter_mut().rev() {
-            *c = ALPHABET[(bits & 31) as usize];
-            bits >>= 5;
-        }
+    pub fn text(self) -> [u8; ULID_BYTES] {
+        let mut text = [0; ULID_BYTES];
+        let mut write = |place: usize, bits: u64| {
+            text[place..place + 2].copy_from_slice(&DIGIT_PAIRS[(bits & 0x3FF) as usize]);
+        };
+        write(0, self.high >> 56);
+        let middle = self.high << 4 | self.low >> 60;
+        (0..6).for_each(|pair| write(2 + 2 * pair, middle >> (50 - 10 * pair)));
+        (0..6).for_each(|pair| write(14 + 2 * pair, self.low >> (50 - 10 * pair)));
         text
     }
 }
@@ -239,26 +260,58 @@ pub fn is_valid(text: &[u8]) -> bool {
 /// lease holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct JobRef<'a> {
-    /// The id as it was written.
-    pub id: &'a str,
+    // Of letters, digits and a few other characters.
+    id: &'a [u8],
     /// The token, if this is a receipt.
     pub token: Option<Token>,
+    /// The id as one that a queue makes, if it has that form: read with the text, and once.
+    pub ulid: Option<Ulid>,
 }
 
 impl<'a> JobRef<'a> {
     /// Reads `id` or `id@token`; `None` if it is neither.
     #[must_use]
     pub fn parse(text: &'a [u8]) -> Option<Self> {
-        let text = std::str::from_utf8(text).ok()?;
-        let (id, token) = match text.split_once('@') {
-            None => (text, None),
-            Some((id, token)) => {
-                let canonical = token.bytes().all(|c| c.is_ascii_digit());
-                (id, Some(Token(canonical.then(|| token.parse().ok()).flatten()?)))
-            }
+        let at = match text.get(ULID_BYTES) {
+            // Nearly always.
+            Some(b'@') => ULID_BYTES,
+            _ => text.iter().position(|&c| c == b'@').unwrap_or(text.len()),
         };
-        is_valid(id.as_bytes()).then_some(Self { id, token })
+        let (id, rest) = text.split_at(at);
+        let token = match rest {
+            [] => None,
+            [_, digits @ ..] => Some(parse_token(digits)?),
+        };
+        let ulid = Ulid::parse(id);
+        if ulid.is_none() && !is_valid(id) {
+            return None;
+        }
+        Some(Self { id, token, ulid })
     }
+
+    /// The same job by its bare id.
+    #[must_use]
+    pub fn bare(self) -> Self {
+        Self { token: None, ..self }
+    }
+
+    /// The id as it was written.
+    #[must_use]
+    pub fn id(&self) -> &'a str {
+        // What is valid is ASCII.
+        std::str::from_utf8(self.id).unwrap_or_default()
+    }
+}
+
+fn parse_token(digits: &[u8]) -> Option<Token> {
+    if digits.is_empty() {
+        return None;
+    }
+    let token = digits.iter().try_fold(0u64, |n, c| {
+        let digit = c.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        n.checked_mul(10)?.checked_add(digit.into())
+    });
+    token.map(Token)
 }
 
 #[cfg(test)]

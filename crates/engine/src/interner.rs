@@ -5,6 +5,9 @@ use std::hash::{Hash, Hasher};
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
+/// What a table that holds nothing may keep, in bytes.
+const EMPTY_BYTES_MAX: usize = 384;
+
 /// Names a value of one [`Interner`].
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Key(u32);
@@ -86,8 +89,8 @@ impl<T: Eq + Hash> Interner<T> {
         }
         *entry = None;
         self.vacant.push(key.0);
-        if self.by_value.is_empty() {
-            // A drained queue gives its memory back.
+        // A drained queue gives its memory back, but does not allocate again with each job.
+        if self.by_value.is_empty() && self.bytes() > EMPTY_BYTES_MAX {
             *self = Self::default();
         }
     }
@@ -147,11 +150,18 @@ mod tests {
     }
 
     #[test]
-    fn an_emptied_table_holds_no_memory() {
+    fn an_emptied_table_gives_its_memory_back() {
         let mut names = Interner::default();
         let keys: Vec<_> = (0..1_000).map(|n| intern(&mut names, &n.to_string())).collect();
         assert!(names.bytes() > 1_000);
         keys.into_iter().for_each(|key| names.release(key));
         assert_eq!(names.bytes(), 0);
+
+        // But a few are worth keeping.
+        for _ in 0..2 {
+            let key = intern(&mut names, "a");
+            names.release(key);
+            assert!((1..=EMPTY_BYTES_MAX).contains(&names.bytes()));
+        }
     }
 }

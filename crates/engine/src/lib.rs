@@ -52,14 +52,14 @@ pub use id::{JobId, JobRef, Name, Token, Ulid};
 pub use job::{Extra, Job};
 pub use listing::{Cursor, Listing, Page};
 pub use operation::{
-    Action, Bodies, Change, Consume, Due, Holder, Lease, Operation, Outcome, Publish, Request,
-    Revival, Side, Verdict, Which,
+    Action, Bodies, Change, Consume, Due, Holder, JobRefs, Lease, Leases, Operation, Outcome,
+    Publish, Request, Revival, Side, Verdict, Which,
 };
 pub use pause::Pauses;
 pub use queue::Queue;
 pub use refusal::Refusal;
 pub use retain::Retain;
-pub use slab::Slot;
+pub use slab::{Slot, Slots};
 pub use snapshot::{Corrupt, Digest, Loader};
 pub use state::{Event, State, StateKind};
 pub use terms::{Terms, Wishes, PRIORITIES};

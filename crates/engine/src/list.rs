@@ -15,6 +15,12 @@ pub struct Links {
 impl Links {
     /// In no list.
     pub const NONE: Self = Self { prev: Slot::NONE, next: Slot::NONE };
+
+    /// The job behind this one.
+    #[must_use]
+    pub fn next(self) -> Option<Slot> {
+        some(self.next)
+    }
 }
 
 /// A first-in first-out list. A job is in at most one.
@@ -97,7 +103,7 @@ impl List {
         jobs: &'a Slab<Job>,
         after: Option<Slot>,
     ) -> impl Iterator<Item = Slot> + 'a {
-        let next = |slot: Slot| some(jobs[slot].links.next);
+        let next = |slot: Slot| jobs[slot].links.next();
         std::iter::successors(after.map_or(self.first(), next), move |&slot| next(slot))
     }
 

@@ -5,11 +5,13 @@
 //! and the amount of work of a tick are decisions; every other request is an [`Action`], and that is
 //! its own operation.
 
+use smallvec::SmallVec;
+
 use crate::{
     config::Setting,
     id::{JobRef, Token},
     retain::Retain,
-    slab::Slot,
+    slab::{Slot, Slots},
     state::StateKind,
     terms::Wishes,
     time::{Millis, UnixMillis},
@@ -135,7 +137,7 @@ pub struct Lease<'a> {
     /// Who takes them.
     pub holder: Holder<&'a [u8]>,
     /// Ready jobs, each once, in the order of delivery.
-    pub jobs: Vec<Slot>,
+    pub jobs: Slots,
 }
 
 /// How a lease is ended by its holder.
@@ -170,13 +172,16 @@ pub enum Verdict<'a> {
     },
 }
 
+/// Jobs as a client names them, each once or more often.
+pub type JobRefs<'a> = SmallVec<[JobRef<'a>; 1]>;
+
 /// Which jobs of a state an operator means.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Which<'a> {
     /// The first of them: soonest due, or longest dead.
     First(u64),
     /// These.
-    Ids(Vec<JobRef<'a>>),
+    Ids(JobRefs<'a>),
 }
 
 /// How dead jobs come back.
@@ -225,15 +230,15 @@ pub enum Action<'a> {
     /// Add jobs.
     Publish(Publish<'a>),
     /// End leases.
-    Settle { jobs: Vec<JobRef<'a>>, verdict: Verdict<'a> },
+    Settle { jobs: JobRefs<'a>, verdict: Verdict<'a> },
     /// Extend leases by a fresh TTR, or by the one named.
-    Touch { jobs: Vec<JobRef<'a>>, ttr: Option<Millis> },
+    Touch { jobs: JobRefs<'a>, ttr: Option<Millis> },
     /// Make delayed jobs ready now.
     Kick(Which<'a>),
     /// Bring dead jobs back.
     Respawn { which: Which<'a>, revival: Revival },
     /// Remove jobs in any state.
-    Delete(Vec<JobRef<'a>>),
+    Delete(JobRefs<'a>),
     /// Send the first jobs of one state, delayed or ready, to the dead.
     BuryAll { state: StateKind, count: u64 },
     /// Remove jobs of one state.
@@ -250,6 +255,7 @@ pub enum Action<'a> {
 
 /// What a client asks of a queue.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it is passed on at once, and never kept")]
 pub enum Request<'a> {
     /// Take jobs: which, has to be decided.
     Consume(Consume<'a>),
@@ -289,15 +295,18 @@ impl<'a> From<Action<'a>> for Operation<'a> {
     }
 }
 
+/// Leased jobs, each with the token of its delivery.
+pub type Leases = SmallVec<[(Slot, Token); 1]>;
+
 /// What an operation did.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// So many due transitions were worked through.
     Ticked(u32),
     /// The jobs that were added, in order.
-    Published(Vec<Slot>),
+    Published(Slots),
     /// The jobs that were taken and the tokens of their deliveries, in order.
-    Leased(Vec<(Slot, Token)>),
+    Leased(Leases),
     /// So many jobs were meant and found in a fitting state.
     Done(u64),
     /// The new deadline of each lease that was named, `None` where it is lost.

@@ -1,6 +1,7 @@
 //! A queue: its jobs, their indexes, and the one door through which a job moves.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     hash::{Hash, Hasher},
 };
@@ -143,13 +144,18 @@ impl Queue {
         self.clock
     }
 
-    /// When a tick next has work; not after the clock if it has some now. O(log n).
+    /// When a tick next has work; not after the clock if it has some now. O(1).
     #[must_use]
     pub fn next_due(&self) -> Option<UnixMillis> {
         if !self.tasks.is_empty() {
             return Some(self.clock);
         }
-        sooner(self.first_due().map(|(at, _, _)| at), self.pauses.next_end())
+        let held = self.delayed.first_due().min(self.leased.first_due());
+        let kept = self.expiring.first_due().min(self.retained.first_due());
+        let due = held.min(kept);
+        let due = (due != Timeline::NEVER_DUE).then_some(due);
+        let dead = self.first_too_old().map(|(at, _, _)| at);
+        sooner(due, sooner(dead, self.pauses.next_end()))
     }
 
     /// What is paused, and until when.
@@ -174,7 +180,7 @@ impl Queue {
         (is_idle && !span.is_zero()).then(|| self.idle_since.after(span))
     }
 
-    /// Whether a tick at `now` has work. O(log n).
+    /// Whether a tick at `now` has work. O(1).
     #[must_use]
     pub fn is_due(&self, now: UnixMillis) -> bool {
         self.next_due().is_some_and(|due| due <= now.max(self.clock))
@@ -275,7 +281,10 @@ impl Queue {
     /// The job that a reference means: with a receipt, only while its lease holds. O(1).
     #[must_use]
     pub fn find(&self, job: &JobRef<'_>) -> Option<Slot> {
-        let slot = self.find_id(job.id)?;
+        let slot = match job.ulid {
+            Some(ulid) => self.find_ulid(ulid, || job.id().into()),
+            None => self.find_given(job.id()),
+        }?;
         match (job.token, self.jobs[slot].state) {
             (None, _) => Some(slot),
             (Some(named), State::Leased { token, .. }) if named == token => Some(slot),
@@ -286,9 +295,29 @@ impl Queue {
     /// The job of this id, whoever gave it. O(1).
     #[must_use]
     pub fn find_id(&self, id: &str) -> Option<Slot> {
-        let made = Ulid::parse(id.as_bytes()).and_then(|ulid| self.locate(JobId::Made(ulid)));
+        match Ulid::parse(id.as_bytes()) {
+            Some(ulid) => self.find_ulid(ulid, || id.into()),
+            None => self.find_given(id),
+        }
+    }
+
+    /// The same for an id in the form of those that a queue makes; `text` writes it, which is rarely
+    /// needed.
+    pub(crate) fn find_ulid<'a>(
+        &self,
+        ulid: Ulid,
+        text: impl FnOnce() -> Cow<'a, str>,
+    ) -> Option<Slot> {
+        let made = self.locate(JobId::Made(ulid));
         if made.is_some() || self.given_ids == 0 {
             return made;
+        }
+        self.find_given(&text())
+    }
+
+    fn find_given(&self, id: &str) -> Option<Slot> {
+        if self.given_ids == 0 {
+            return None;
         }
         self.locate(JobId::Given(id))
     }

@@ -81,6 +81,20 @@ impl Ready {
         self.lanes.iter().filter_map(|lane| lane.jobs.first())
     }
 
+    /// Shows the jobs in the order they would be served, for as long as `goes_on` says so. For the
+    /// way of every consume: the loops of [`iter`](Self::iter) would be inside out.
+    pub fn visit(&self, jobs: &Slab<Job>, mut goes_on: impl FnMut(Slot) -> bool) {
+        for lane in &self.lanes {
+            let mut next = lane.jobs.first();
+            while let Some(slot) = next {
+                if !goes_on(slot) {
+                    return;
+                }
+                next = jobs[slot].links.next();
+            }
+        }
+    }
+
     /// All jobs in the order they would be served.
     pub fn iter<'a>(&'a self, jobs: &'a Slab<Job>) -> impl Iterator<Item = Slot> + 'a {
         self.lanes.iter().flat_map(|lane| lane.jobs.iter(jobs))

@@ -3,6 +3,8 @@
 
 use std::ops::{Index, IndexMut};
 
+use smallvec::SmallVec;
+
 /// Names a place in a [`Slab`]. It is no part of the queue's logical state: a replica may keep the
 /// same job elsewhere.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -12,6 +14,9 @@ impl Slot {
     /// No slot: the end of a list.
     pub(crate) const NONE: Self = Self(u32::MAX);
 }
+
+/// A list of jobs, on the stack while it is short.
+pub type Slots = SmallVec<[Slot; 4]>;
 
 const CHUNK_BITS: u32 = 10;
 const CHUNK_SLOTS: usize = 1 << CHUNK_BITS;

@@ -29,13 +29,15 @@ const SLACK: usize = 3 * GROWTH;
 #[derive(Debug)]
 pub struct Timeline {
     root: Node,
+    // The least key, above all keys if there is none: it is asked for several times a command.
+    first: u128,
     len: usize,
     bytes: usize,
 }
 
 impl Default for Timeline {
     fn default() -> Self {
-        Self { root: Node::Leaf(Vec::new()), len: 0, bytes: 0 }
+        Self { root: Node::Leaf(Vec::new()), first: NO_KEY, len: 0, bytes: 0 }
     }
 }
 
@@ -44,14 +46,19 @@ impl Clone for Timeline {
     fn clone(&self) -> Self {
         let root = self.root.clone();
         let bytes = root.bytes();
-        Self { root, len: self.len, bytes }
+        Self { root, first: self.first, len: self.len, bytes }
     }
 }
 
 impl Timeline {
+    /// Later than any entry is due.
+    pub const NEVER_DUE: UnixMillis = UnixMillis(BITS_48);
+
     /// Inserts an entry that is not there yet. `due` and `seq` are below 2^48. O(log n).
     pub fn insert(&mut self, due: UnixMillis, seq: u64, slot: Slot) {
-        let right = self.root.insert(pack(due, seq, slot), &mut self.bytes);
+        let key = pack(due, seq, slot);
+        let right = self.root.insert(key, &mut self.bytes);
+        self.first = self.first.min(key);
         self.len += 1;
         if let Some(right) = right {
             let left = replace(&mut self.root, Node::Leaf(Vec::new()));
@@ -62,24 +69,29 @@ impl Timeline {
 
     /// Removes an entry known exactly; false if it is not there. O(log n).
     pub fn remove(&mut self, due: UnixMillis, seq: u64, slot: Slot) -> bool {
-        let removed = self.root.remove(pack(due, seq, slot), &mut self.bytes);
+        let key = pack(due, seq, slot);
+        let removed = self.root.remove(key, &mut self.bytes);
         if removed {
             self.len -= 1;
             self.lower_root();
+            if key == self.first {
+                self.first = self.root.first();
+            }
         }
         removed
     }
 
-    /// The earliest entry, of equals the first published. O(log n).
+    /// The earliest entry, of equals the first published. O(1).
     #[must_use]
     pub fn first(&self) -> Option<(UnixMillis, u64, Slot)> {
-        let mut node = &self.root;
-        loop {
-            match node {
-                Node::Inner(children) => node = &children.first()?.node,
-                Node::Leaf(keys) => return keys.first().map(|&key| unpack(key)),
-            }
-        }
+        (self.first != NO_KEY).then(|| unpack(self.first))
+    }
+
+    /// The instant of the earliest entry; [`NEVER_DUE`](Self::NEVER_DUE) if there is none. Not an
+    /// option: the least of several is asked for several times a command. O(1).
+    #[must_use]
+    pub fn first_due(&self) -> UnixMillis {
+        unpack(self.first).0
     }
 
     /// Walks in order through what follows (due, seq), or through everything. O(log n) to begin
@@ -158,6 +170,17 @@ impl Node {
                 let split_off = children[at].node.insert(key, bytes)?;
                 let right = insert_or_split(children, at + 1, split_off, FANOUT, bytes)?;
                 Some(Child { low: right[0].low, node: Node::Inner(right) })
+            }
+        }
+    }
+
+    /// The least key.
+    fn first(&self) -> u128 {
+        let mut node = self;
+        loop {
+            match node {
+                Node::Inner(children) => node = &children[0].node,
+                Node::Leaf(keys) => return keys.first().copied().unwrap_or(NO_KEY),
             }
         }
     }
@@ -390,6 +413,9 @@ impl<const BACK: bool> Iterator for Keys<'_, BACK> {
 }
 
 const BITS_48: u64 = (1 << 48) - 1;
+
+/// No slot is the last there could be, so no key is this one.
+const NO_KEY: u128 = u128::MAX;
 
 fn pack(due: UnixMillis, seq: u64, slot: Slot) -> u128 {
     debug_assert!(due.0 <= BITS_48 && seq <= BITS_48, "{due:?} or {seq} does not fit in 48 bits");

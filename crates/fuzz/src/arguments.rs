@@ -130,7 +130,7 @@ fn read(twins: &Twins, call: Call<'_>) {
         Call::Job(job) | Call::Result { job, .. } => {
             if let Some(slot) = queue.find(&job) {
                 let id = queue.job(slot).id().to_string();
-                assert!(id.eq_ignore_ascii_case(job.id), "{id} for {}", job.id);
+                assert!(id.eq_ignore_ascii_case(job.id()), "{id} for {}", job.id());
             }
         }
         Call::List(listing) => {
@@ -164,9 +164,9 @@ fn check_record(twins: &Twins, request: Request<'_>) {
     let ids = lease.jobs.iter().map(|&slot| queue.job(slot).id());
     let mut packed = Packed::default();
     packed.push(&Step::Lease(LeaseStep::new(&lease.holder, ids)));
-    let packed = packed.into_bytes();
-    let steps = unpack(&packed).unwrap_or_else(|bad| panic!("{bad}"));
-    match steps[0].operation(queue, &mut None) {
+    let steps = unpack(packed.as_bytes()).unwrap_or_else(|bad| panic!("{bad}"));
+    let recorded = steps[0].operation(queue, &mut None);
+    match recorded {
         Ok(Operation::Lease(recorded)) => {
             assert_eq!(recorded.holder, lease.holder);
             assert_eq!(recorded.jobs, lease.jobs);
@@ -321,7 +321,7 @@ impl Drawing<'_, '_, '_> {
             };
             packed.push(&step);
         }
-        packed.into_bytes()
+        packed.as_bytes().to_vec()
     }
 
     /// A record with a command in it.
@@ -336,7 +336,7 @@ impl Drawing<'_, '_, '_> {
         }
         packed.push(&Step::Command);
         argv.truncate(2);
-        argv.push(packed.into_bytes());
+        argv.push(packed.as_bytes().to_vec());
         let mut asked = vec![command.name.into()];
         self.draw(command.args, &mut asked);
         self.reconcile(command, &mut asked);

@@ -2,9 +2,9 @@
 //! the log is in the same state, also where one of the two was stored and loaded in between.
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Consume, Due, Holder, JobRef, Listing, Millis, Operation,
-    Publish, Queue, Retain, Revival, Setting, Side, Slot, StateKind, UnixMillis, Verdict,
-    WhenExpired, WhenLapsed, Which, Wishes,
+    Action, Backoff, Bodies, Change, Consume, Due, Holder, JobRef, JobRefs, Listing, Millis,
+    Operation, Publish, Queue, Retain, Revival, Setting, Side, Slot, StateKind, UnixMillis,
+    Verdict, WhenExpired, WhenLapsed, Which, Wishes,
 };
 
 use crate::{source::Source, twins::Twins};
@@ -223,7 +223,7 @@ fn look(queue: &Queue, source: &mut Source<'_>) {
     }
 }
 
-fn refs<'a>(source: &mut Source<'_>, names: &'a [String]) -> Vec<JobRef<'a>> {
+fn refs<'a>(source: &mut Source<'_>, names: &'a [String]) -> JobRefs<'a> {
     (0..=source.below(3)).map(|_| named(source, names)).collect()
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use jobq_engine::{JobRef, Millis, StateKind};
+use jobq_engine::{JobRef, JobRefs, Millis, StateKind};
 
 use crate::{
     command::Command,
@@ -81,7 +81,7 @@ impl<'a, 'v> Args<'a, 'v> {
     }
 
     /// Takes job references up to the next word of this command; at least one.
-    pub fn ids(&mut self) -> Result<Vec<JobRef<'a>>, BadArguments> {
+    pub fn ids(&mut self) -> Result<JobRefs<'a>, BadArguments> {
         let is_word = |text: &&[u8]| self.command.word(text).is_some();
         let end = self.rest.iter().position(is_word).unwrap_or(self.rest.len());
         let (ids, rest) = self.rest.split_at(end);

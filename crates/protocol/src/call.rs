@@ -3,6 +3,8 @@
 
 use jobq_engine::{Action, Consume, JobRef, Listing, Millis, StateKind};
 
+use smallvec::SmallVec;
+
 use crate::{settings::SettingSpec, steps::Step};
 
 /// A command that was understood.
@@ -75,7 +77,7 @@ pub struct ConsumeCall<'a> {
     /// A share for each queue, in their order; empty if the order itself decides.
     pub weights: Vec<u32>,
     /// The keys, each once, at least one.
-    pub queues: Vec<&'a [u8]>,
+    pub queues: SmallVec<[&'a [u8]; 1]>,
 }
 
 /// What `JQ.DEBUG` can do.

@@ -2,7 +2,7 @@
 
 use crate::{
     error::ErrorWord,
-    syntax::{find_word, Arg},
+    syntax::{find_word, Arg, WORD_BYTES_MAX},
 };
 
 /// Which command it is.
@@ -173,6 +173,9 @@ impl Command {
 
     /// Finds `text` among the words of this command, in either case, and tells its place.
     pub(crate) fn word(&self, text: &[u8]) -> Option<(u32, &'static str)> {
+        if text.len() > WORD_BYTES_MAX {
+            return None;
+        }
         let mut index = 0;
         find_word(self.args, text, &mut index).map(|word| (index, word))
     }

@@ -5,9 +5,10 @@
 
 use bincode::Options;
 use jobq_engine::{
-    id, Action, Holder, JobId, Lease, Millis, Operation, Queue, Refusal, Ulid, UnixMillis,
+    id, Action, Holder, JobId, Lease, Millis, Operation, Queue, Refusal, Slots, Ulid, UnixMillis,
 };
 use serde::{Deserialize, Serialize};
+use smallvec::{smallvec, SmallVec};
 
 use crate::{
     error::{BadArguments, ErrorWord},
@@ -98,19 +99,28 @@ impl<'a> LeaseStep<'a> {
     }
 }
 
-/// Steps as they are packed for the log.
-#[derive(Default)]
+/// Steps as they are packed for the log. In bincode, a sequence is its length and then its items.
 pub struct Packed {
-    // A sequence in bincode is its length and then its items: these.
-    items: Vec<u8>,
+    // The items, behind room for their number, which is known last.
+    bytes: SmallVec<[u8; 128]>,
     len: u64,
+}
+
+/// What the number of steps takes at most: a byte that says in which form it follows, and the
+/// number.
+const LEN_BYTES_MAX: usize = 9;
+
+impl Default for Packed {
+    fn default() -> Self {
+        Self { bytes: smallvec![0; LEN_BYTES_MAX], len: 0 }
+    }
 }
 
 impl Packed {
     /// Appends a step. O(jobs).
     pub fn push(&mut self, step: &Step<'_>) {
-        // A vector takes all that is written, and every step has a form.
-        let packed = form().serialize_into(&mut self.items, step);
+        // Memory takes all that is written, and every step has a form.
+        let packed = form().serialize_into(&mut self.bytes, step);
         debug_assert!(packed.is_ok(), "{packed:?}");
         self.len += 1;
     }
@@ -122,15 +132,16 @@ impl Packed {
     }
 
     /// The steps in one piece.
-    #[must_use]
-    pub fn into_bytes(mut self) -> Vec<u8> {
-        let len = form().serialize(&self.len).unwrap_or_default();
-        self.items.splice(..0, len);
-        self.items
+    pub fn as_bytes(&mut self) -> &[u8] {
+        let len_bytes = form().serialized_size(&self.len).map_or(0, |size| size as usize);
+        let from = LEN_BYTES_MAX - len_bytes;
+        let packed = form().serialize_into(&mut self.bytes[from..LEN_BYTES_MAX], &self.len);
+        debug_assert!(packed.is_ok(), "{packed:?}");
+        &self.bytes[from..]
     }
 }
 
-/// Reads what [`Packed::into_bytes`] gave.
+/// Reads what [`Packed::as_bytes`] gave.
 ///
 /// # Errors
 /// [`ErrorWord::Range`] where it is no such thing.
@@ -169,7 +180,7 @@ impl<'a> Step<'a> {
                 Operation::Act(asked.take().ok_or(Refusal::Diverged("nothing was asked"))?)
             }
             Self::Lease(lease) => {
-                let jobs: Vec<_> = lease.jobs().filter_map(|id| queue.locate(id)).collect();
+                let jobs: Slots = lease.jobs().filter_map(|id| queue.locate(id)).collect();
                 let mut slots = jobs.clone();
                 slots.sort_unstable();
                 slots.dedup();

@@ -176,6 +176,9 @@ impl Arg {
     }
 }
 
+/// The longest word of any command, in bytes. Ids and bodies are longer and need no search.
+pub(crate) const WORD_BYTES_MAX: usize = 9;
+
 /// Finds the word `text` among `args`, in either case, and counts the words before it in `index`.
 pub(crate) fn find_word(args: &[Arg], text: &[u8], index: &mut u32) -> Option<&'static str> {
     for arg in args {

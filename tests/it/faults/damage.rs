@@ -412,7 +412,7 @@ fn a_word_that_was_changed_in_the_log_is_told_of_or_leaves_queues_that_work() {
 fn packed(steps: &[Step<'_>]) -> Vec<u8> {
     let mut packed = Packed::default();
     steps.iter().for_each(|step| packed.push(step));
-    packed.into_bytes()
+    packed.as_bytes().to_vec()
 }
 
 fn lease<'a>(worker: &'a [u8], ttr: u64, counted: bool, jobs: &[&'a str]) -> Step<'a> {

@@ -24,6 +24,13 @@ fn a_ulid_survives_being_written_and_read() {
     let id = Ulid::next(Ulid::ZERO, UnixMillis(1_763_700_000_000), &mut Generator::new(1));
     assert_eq!(Ulid::parse(&id.text()), Some(id));
     assert_eq!(Ulid::parse(id.to_string().to_lowercase().as_bytes()), Some(id));
+    let all = Ulid::from_bits(u128::MAX);
+    assert_eq!(&all.text(), b"7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
+    assert_eq!(Ulid::parse(&all.text()), Some(all));
+    for bit in 0..128 {
+        let id = Ulid::from_bits(1 << bit);
+        assert_eq!(Ulid::parse(&id.text()), Some(id), "bit {bit}");
+    }
     assert_eq!(Ulid::parse(b"8ZZZZZZZZZZZZZZZZZZZZZZZZZ"), None, "129 bits");
     assert_eq!(Ulid::parse(b"0000000000000000000000000U"), None, "no such digit");
 }
@@ -31,8 +38,17 @@ fn a_ulid_survives_being_written_and_read() {
 #[test]
 fn a_receipt_is_an_id_and_a_decimal_token() {
     let parse = |text: &'static str| JobRef::parse(text.as_bytes());
-    assert_eq!(parse("a-1"), Some(JobRef { id: "a-1", token: None }));
-    assert_eq!(parse("a-1@17"), Some(JobRef { id: "a-1", token: Some(Token(17)) }));
+    let read = |text| parse(text).map(|job| (job.id(), job.token, job.ulid.is_some()));
+    assert_eq!(read("a-1"), Some(("a-1", None, false)));
+    assert_eq!(read("a-1@17"), Some(("a-1", Some(Token(17)), false)));
+    let made = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    assert_eq!(read(made), Some((made, None, true)));
+    assert_eq!(read("01ARZ3NDEKTSV4RRFFQ69G5FAV@7"), Some((made, Some(Token(7)), true)));
+    // Longer than a made id, and of its length but no such number.
+    let longer = "01ARZ3NDEKTSV4RRFFQ69G5FAV0";
+    assert_eq!(read(longer), Some((longer, None, false)));
+    let other = "81ARZ3NDEKTSV4RRFFQ69G5FAV";
+    assert_eq!(read(other), Some((other, None, false)));
     for bad in ["", "@1", "a@", "a@x", "a@+1", "a@1@2", "a b", "a@99999999999999999999"] {
         assert_eq!(parse(bad), None, "{bad:?}");
     }
@@ -47,8 +63,8 @@ fn the_text_of_an_id_or_receipt_is_what_is_read_again() {
         assert_eq!(id.text().as_bytes(), id.to_string().as_bytes());
         for token in [0, 7, 10, u64::MAX].map(Token) {
             let receipt = id.receipt(token);
-            let expected = JobRef { id: &id.to_string(), token: Some(token) };
-            assert_eq!(JobRef::parse(receipt.as_bytes()), Some(expected));
+            let read = JobRef::parse(receipt.as_bytes()).expect("a receipt");
+            assert_eq!((read.id(), read.token), (id.to_string().as_str(), Some(token)));
         }
     }
 }

@@ -311,7 +311,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     let known = match record.given {
         Some(given) if !id::is_valid(given.as_bytes()) => return Err(Corrupt::Value("id")),
         Some(given) => queue.find_id(given),
-        None => queue.find_id(&ulid.to_string()),
+        None => queue.find_ulid(ulid, || ulid.to_string().into()),
     };
     if known.is_some() {
         return Err(Corrupt::Value("id, which is there twice"));

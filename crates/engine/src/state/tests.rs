@@ -243,7 +243,7 @@ fn leaves(state: StateKind, exit: Exit) -> bool {
     let due = if state == StateKind::Delayed { Due::In(Millis(100)) } else { Due::Now };
     let wishes = Wishes { ttl: Some(Millis(100)), ..Wishes::default() };
     let publish = Publish { id: Some("job"), due, wishes, ..Publish::new(Bodies::One(b"")) };
-    let job = || vec![JobRef { id: "job", token: None }];
+    let job = || JobRef::parse(b"job").into_iter().collect();
     let settle = |verdict| Action::Settle { jobs: job(), verdict };
     queue.apply(tick(NOW.0)).expect("nothing to refuse");
     queue.apply(Action::Publish(publish)).expect("nothing to refuse");
@@ -271,7 +271,7 @@ fn leaves(state: StateKind, exit: Exit) -> bool {
         Exit::Retire => tick(NOW.0),
         Exit::Replace => {
             let mut other = Publish::new(Bodies::One(b""));
-            other.replaces = Some(JobRef { id: "job", token: None });
+            other.replaces = JobRef::parse(b"job");
             Action::Publish(other).into()
         }
         Exit::Delete => Action::Delete(job()).into(),

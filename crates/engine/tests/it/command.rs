@@ -1,7 +1,7 @@
 //! Commands as clients send them and as the log has them, by text alone.
 
 use jobq_engine::{
-    Action, Bodies, Change, Consume, Due, Holder, JobRef, Lease, Millis, Operation, Outcome,
+    Action, Bodies, Change, Consume, Due, Holder, JobRefs, Lease, Millis, Operation, Outcome,
     Publish, Queue, Refusal, Request, Revival, Setting, Side, StateKind, Token, UnixMillis,
     Verdict, Which, Wishes,
 };
@@ -55,7 +55,7 @@ impl Chosen {
     }
 }
 
-fn refs(names: &[String]) -> Vec<JobRef<'_>> {
+fn refs(names: &[String]) -> JobRefs<'_> {
     names.iter().map(|name| named(name)).collect()
 }
 

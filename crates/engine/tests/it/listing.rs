@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jobq_engine::{
-    Action, Bodies, Change, Consume, Cursor, Due, Holder, JobRef, Listing, Millis, Operation,
-    Outcome, Page, Publish, Queue, Request, Retain, Revival, Slot, State, StateKind, UnixMillis,
-    Verdict, Which, Wishes,
+    Action, Bodies, Change, Consume, Cursor, Due, Holder, JobRef, JobRefs, Listing, Millis,
+    Operation, Outcome, Page, Publish, Queue, Request, Retain, Revival, Slot, State, StateKind,
+    UnixMillis, Verdict, Which, Wishes,
 };
 
 /// Jobs that a page looks at at most.
@@ -420,7 +420,7 @@ impl Story {
             Some(Outcome::Published(slots)) => {
                 self.published
                     .extend(slots.iter().map(|&slot| self.queue.job(slot).id().to_string()));
-                slots
+                slots.to_vec()
             }
             other => panic!("{other:?} is no publish"),
         }
@@ -436,7 +436,7 @@ impl Story {
     }
 
     fn delete(&mut self, id: &str) {
-        assert_eq!(self.ask(Action::Delete(vec![name(id)])), Some(Outcome::Done(1)));
+        assert_eq!(self.ask(Action::Delete(vec![name(id)].into())), Some(Outcome::Done(1)));
     }
 
     /// Puts so many new jobs into a state, in one instant.
@@ -599,7 +599,7 @@ fn name(id: &str) -> JobRef<'_> {
     JobRef::parse(id.as_bytes()).unwrap_or_else(|| panic!("{id:?} names no job"))
 }
 
-fn named(ids: &[String]) -> Vec<JobRef<'_>> {
+fn named(ids: &[String]) -> JobRefs<'_> {
     ids.iter().map(|id| name(id)).collect()
 }
 

@@ -1,9 +1,9 @@
 //! Drives a queue as clients do: with requests, ids and receipts.
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Consume, Corrupt, Due, Holder, Job, JobRef, Loader, Millis,
-    Operation, Outcome, Publish, Queue, Refusal, Request, Retain, Revival, Setting, Side, Slot,
-    StateKind, Token, UnixMillis, Verdict, Which, Wishes,
+    Action, Backoff, Bodies, Change, Consume, Corrupt, Due, Holder, Job, JobRef, JobRefs, Leases,
+    Loader, Millis, Operation, Outcome, Publish, Queue, Refusal, Request, Retain, Revival, Setting,
+    Side, Slot, StateKind, Token, UnixMillis, Verdict, Which, Wishes,
 };
 
 /// When every story begins.
@@ -130,7 +130,7 @@ pub fn named(text: &str) -> JobRef<'_> {
     JobRef::parse(text.as_bytes()).unwrap_or_else(|| panic!("{text:?} names no job"))
 }
 
-pub fn all_named<'a>(texts: &[&'a str]) -> Vec<JobRef<'a>> {
+pub fn all_named<'a>(texts: &[&'a str]) -> JobRefs<'a> {
     texts.iter().map(|text| named(text)).collect()
 }
 
@@ -214,7 +214,7 @@ impl Driver {
 
     pub fn consume_as(&mut self, holder: Holder<&[u8]>, count: u32) -> Vec<Delivery> {
         let leased = match self.ask(Request::Consume(Consume { count, holder })) {
-            Ok(None) => Vec::new(),
+            Ok(None) => Leases::new(),
             Ok(Some(Outcome::Leased(leased))) => leased,
             other => panic!("{other:?} is no lease"),
         };
@@ -258,7 +258,7 @@ impl Driver {
     /// The new deadline, if the lease still holds.
     pub fn touch(&mut self, name: &str, ttr: Option<u64>) -> Option<u64> {
         let jobs = vec![named(name)];
-        match self.ask(Action::Touch { jobs, ttr: ttr.map(Millis) }) {
+        match self.ask(Action::Touch { jobs: jobs.into(), ttr: ttr.map(Millis) }) {
             Ok(Some(Outcome::Touched(deadlines))) => deadlines[0].map(|at| at.0),
             other => panic!("{other:?} is no touch"),
         }

@@ -61,7 +61,7 @@ fn ids_run_until_the_first_word_of_the_command() {
     let argv: [&[u8]; 5] = [b"JQ.NACK", b"a", b"b@7", b"delay", b"5"];
     let mut args = Args::new(nack, &argv);
     let ids = args.ids().unwrap();
-    assert_eq!(ids.iter().map(|job| job.id).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(ids.iter().map(|job| job.id()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(ids[1].token.map(|token| token.0), Some(7));
     assert_eq!(args.word().unwrap(), Some("DELAY"));
 }
@@ -71,7 +71,7 @@ fn a_single_id_may_be_a_word_of_the_command() {
     let update = find(b"JQ.UPDATE").unwrap();
     let argv: [&[u8]; 4] = [b"JQ.UPDATE", b"ttl", b"TTL", b"5"];
     let mut args = Args::new(update, &argv);
-    assert_eq!(args.id("id").unwrap().id, "ttl");
+    assert_eq!(args.id("id").unwrap().id(), "ttl");
     assert_eq!(args.word().unwrap(), Some("TTL"));
     assert!(args.id("id").is_ok());
     let refused = args.id("id").unwrap_err().to_string();

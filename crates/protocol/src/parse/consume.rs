@@ -2,6 +2,8 @@
 
 use jobq_engine::{Consume, Holder, Millis};
 
+use smallvec::{smallvec, SmallVec};
+
 use super::repeated;
 use crate::{
     args::Args,
@@ -20,7 +22,7 @@ pub fn consume<'a>(queue: &'a [u8], args: &mut Args<'a, '_>) -> Result<Call<'a>,
     let mut block = None;
     let mut details = false;
     let mut weights = Vec::new();
-    let mut queues = vec![queue];
+    let mut queues: SmallVec<[_; 1]> = smallvec![queue];
     while let Some(word) = args.word()? {
         match word {
             "COUNT" => count = args.integer(&range::COUNT)?,

@@ -2,6 +2,8 @@
 
 use jobq_engine::{Action, Millis, Verdict};
 
+use smallvec::smallvec;
+
 use super::produce::retain;
 use crate::{args::Args, call::Call, error::BadArguments, range};
 
@@ -12,7 +14,7 @@ pub fn ack<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
 
 /// `JQ.FULFILL queue id result [RETAIN ms|FOREVER]`
 pub fn fulfill<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    let jobs = vec![args.id("id")?];
+    let jobs = smallvec![args.id("id")?];
     let result = args.value("result")?;
     let retain = match args.word()? {
         Some(word) => Some(retain(word, args.value(word)?)?),

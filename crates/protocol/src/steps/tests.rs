@@ -8,7 +8,7 @@ const NOW: u64 = 1_763_695_620_000;
 fn packed(steps: &[Step<'_>]) -> Vec<u8> {
     let mut packed = Packed::default();
     steps.iter().for_each(|step| packed.push(step));
-    packed.into_bytes()
+    packed.as_bytes().to_vec()
 }
 
 fn lease<'a>(worker: &'a [u8], ttr: u64, counted: bool, jobs: &[JobId<'a>]) -> Step<'a> {
@@ -79,7 +79,7 @@ fn nothing_was_done_until_something_is_packed() {
     assert!(steps.is_empty());
     steps.push(&Step::Command);
     assert!(!steps.is_empty());
-    assert_eq!(steps.into_bytes(), [1, 3]);
+    assert_eq!(steps.as_bytes(), [1, 3]);
 }
 
 /// Logs that were written hold these bytes. They may be added to, never changed.

@@ -120,8 +120,10 @@ fn a_result_may_be_as_long_as_a_body() {
     driver.configure(&[Setting::MaxBody(3)]);
     driver.publish(job("").id("a"));
     let long = jobq_engine::Verdict::Fulfill { result: b"1234", retain: None };
-    let request =
-        jobq_engine::Action::Settle { jobs: vec![crate::support::named("a")], verdict: long };
+    let request = jobq_engine::Action::Settle {
+        jobs: vec![crate::support::named("a")].into(),
+        verdict: long,
+    };
     assert!(driver.ask(request).is_err());
     assert_eq!(driver.fulfill("a", "123", Some(A_WHILE)), 1);
 }

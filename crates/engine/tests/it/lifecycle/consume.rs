@@ -54,7 +54,7 @@ fn peek_tells_what_the_next_consume_takes_and_takes_nothing() {
     for count in 0..6 {
         let peeked = driver.queue.peek(count);
         assert_eq!(peeked.len(), count.min(4));
-        assert_eq!(peeked, driver.queue.peek(4)[..peeked.len()]);
+        assert_eq!(peeked[..], driver.queue.peek(4)[..peeked.len()]);
     }
     assert_eq!(driver.queue.digest(), before);
     let line = driver.line();

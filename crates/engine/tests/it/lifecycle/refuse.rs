@@ -70,7 +70,7 @@ fn an_operation_that_does_not_fit_the_state_is_refused_and_changes_nothing() {
     let mut driver = one_in_each_state();
     let slot = |id| driver.queue.find_id(id).expect("known");
     for second in ["delayed", "leased", "dead"] {
-        let lease = Lease { holder: ANYONE, jobs: vec![slot("ready"), slot(second)] };
+        let lease = Lease { holder: ANYONE, jobs: vec![slot("ready"), slot(second)].into() };
         let mut queue = driver.queue.clone();
         let refused = queue.apply(Operation::Lease(lease));
         assert!(matches!(refused, Err(Refusal::Diverged(_))), "{second}: {refused:?}");
@@ -79,7 +79,7 @@ fn an_operation_that_does_not_fit_the_state_is_refused_and_changes_nothing() {
     let gone = slot("ready");
     driver.delete(&["ready"]);
     let before = driver.queue.digest();
-    let lease = Operation::Lease(Lease { holder: ANYONE, jobs: vec![gone] });
+    let lease = Operation::Lease(Lease { holder: ANYONE, jobs: vec![gone].into() });
     assert!(matches!(driver.queue.apply(lease), Err(Refusal::Diverged(_))));
     let publish = Publish { id: Some("leased"), ..Publish::new(Bodies::One(b"a")) };
     let refused = driver.queue.apply(Action::Publish(publish));
@@ -92,7 +92,7 @@ fn an_operation_that_does_not_fit_the_state_is_refused_and_changes_nothing() {
 fn a_log_that_leases_a_job_twice_at_once_leases_it_once() {
     let mut driver = one_in_each_state();
     let slot = driver.queue.find_id("ready").expect("known");
-    let lease = Operation::Lease(Lease { holder: ANYONE, jobs: vec![slot, slot] });
+    let lease = Operation::Lease(Lease { holder: ANYONE, jobs: vec![slot, slot].into() });
     let leased = driver.queue.apply(lease);
     assert!(matches!(leased, Ok(Outcome::Leased(leased)) if leased.len() == 1));
     assert_eq!(driver.job("ready").deliveries, 1);

@@ -266,7 +266,7 @@ impl Model {
 
     /// The job that is meant: with a receipt, only while that very lease holds.
     fn find(&self, name: &JobRef<'_>) -> Option<&Job> {
-        let job = self.find_id(name.id)?;
+        let job = self.find_id(name.id())?;
         match name.token {
             None => Some(job),
             Some(named) => match job.place {
