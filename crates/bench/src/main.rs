@@ -12,6 +12,7 @@ mod contenders;
 mod crowd;
 mod cycles;
 mod figures;
+mod fill;
 mod instructions;
 mod lateness;
 mod memory;
@@ -46,7 +47,7 @@ const PARTS: &[(&str, Measure)] = &[
     ("instructions", instructions::measure),
     ("pickup", pickup::measure),
     ("lateness", lateness::measure),
-    ("memory", |bench| memory::measure(&bench.paths).map(|()| Report::default())),
+    ("memory", memory::measure),
 ];
 
 fn main() -> ExitCode {
