@@ -20,6 +20,7 @@ mod pickup;
 mod plot;
 mod report;
 mod server;
+mod stalls;
 mod thousands;
 mod wire;
 
@@ -47,6 +48,7 @@ const PARTS: &[(&str, Measure)] = &[
     ("instructions", instructions::measure),
     ("pickup", pickup::measure),
     ("lateness", lateness::measure),
+    ("stalls", stalls::measure),
     ("memory", memory::measure),
 ];
 
