@@ -16,6 +16,7 @@ mod fill;
 mod instructions;
 mod lateness;
 mod memory;
+mod persistence;
 mod pickup;
 mod plot;
 mod report;
@@ -50,6 +51,7 @@ const PARTS: &[(&str, Measure)] = &[
     ("lateness", lateness::measure),
     ("stalls", stalls::measure),
     ("memory", memory::measure),
+    ("persistence", persistence::measure),
 ];
 
 fn main() -> ExitCode {
