@@ -13,6 +13,7 @@ mod crowd;
 mod cycles;
 mod figures;
 mod fill;
+mod growth;
 mod instructions;
 mod lateness;
 mod memory;
@@ -52,6 +53,7 @@ const PARTS: &[(&str, Measure)] = &[
     ("stalls", stalls::measure),
     ("memory", memory::measure),
     ("persistence", persistence::measure),
+    ("growth", growth::measure),
 ];
 
 fn main() -> ExitCode {
