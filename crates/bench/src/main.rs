@@ -5,8 +5,9 @@
 //! jobq-bench <server> <module> [--quick] [--write] [part ...]
 //! ```
 
-#![allow(dead_code, reason = "the parts that draw and compare follow")]
-
+mod beanstalkd;
+mod bullmq;
+mod comparison;
 mod contenders;
 mod cycles;
 mod figures;
@@ -39,7 +40,7 @@ pub struct Bench {
 type Measure = fn(&Bench) -> Result<Report>;
 
 const PARTS: &[(&str, Measure)] = &[
-    ("cycles", |bench| cycles::measure(&bench.paths).map(|()| Report::default())),
+    ("cycles", cycles::measure),
     ("instructions", instructions::measure),
     ("pickup", |bench| pickup::measure(&bench.paths).map(|()| Report::default())),
     ("lateness", |bench| lateness::measure(&bench.paths).map(|()| Report::default())),
