@@ -7,6 +7,7 @@ use crate::{
     bullmq::BullMq,
     comparison::{compare, Measured, Side},
     contenders::{Contender, Load, BATCH, JOBQ, LIST, STREAMS},
+    figures::grouped,
     report::Report,
     server::Server,
     wire::Wire,
@@ -165,7 +166,7 @@ impl Found {
             };
             vec![
                 shape.told(with_body),
-                format!("{:.0}", measured.rate()),
+                grouped(measured.rate()),
                 format!("{:.2}", measured.cost()),
                 part(Shape { name: LIST.name, batch: 1, ..*shape }),
                 part(Shape { name: STREAMS.name, ..*shape }),
