@@ -29,7 +29,8 @@ impl BullMq {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn()?;
+            .spawn()
+            .map_err(|error| Error::other(format!("node does not start: {error}")))?;
         let pipes = (process.stdin.take(), process.stdout.take());
         let (Some(asked), Some(told)) = pipes else { return Err(Error::other("no pipes")) };
         let mut this = Self { process, asked, told: BufReader::new(told), server };

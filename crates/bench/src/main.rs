@@ -21,7 +21,7 @@ mod server;
 mod wire;
 
 use std::{
-    io::{Error, Result},
+    io::{self, Error, Result, Write},
     path::Path,
     process::ExitCode,
 };
@@ -73,7 +73,7 @@ fn run() -> Result<()> {
         if wanted.is_empty() || wanted.iter().any(|word| word == name) {
             let failed = |error| Error::other(format!("{name}: {error}"));
             let report = measure(&bench).map_err(failed)?;
-            println!("## {name}\n\n{}\n", report.text());
+            writeln!(io::stdout(), "## {name}\n\n{}\n", report.text())?;
             if asked("--write") {
                 report.write(name, Path::new("docs")).map_err(failed)?;
             }

@@ -1,6 +1,6 @@
 //! One table: list, Streams and JobQ with the same settings, alternating.
 
-use std::io::Result;
+use std::io::{Error, Result};
 
 use crate::{
     beanstalkd::{Beanstalkd, Log},
@@ -104,6 +104,12 @@ impl Case {
         }
         let (shapes, mut sides): (Vec<_>, Vec<_>) = sides.into_iter().unzip();
         let measured = compare(bench, &mut sides)?;
+        // A cycle that leaves something behind was none.
+        for length in ["LLEN list", "LLEN taken", "XLEN stream", "JQ.LEN queue"] {
+            if server.connect()?.call(length)?.at(&[])? != b"0" {
+                return Err(Error::other(format!("{length} is not 0 at the end")));
+            }
+        }
         Ok(Found { rows: shapes.into_iter().zip(measured).collect(), skipped })
     }
 
