@@ -5,9 +5,10 @@
 //! jobq-bench <server> <module> [--quick] [--write] [part ...]
 //! ```
 
-#![allow(dead_code, reason = "the parts that draw and compare follow")]
-
+mod beanstalkd;
+mod bullmq;
 mod clock;
+mod comparison;
 mod contenders;
 mod crowd;
 mod cycles;
@@ -27,7 +28,7 @@ mod thousands;
 mod wire;
 
 use std::{
-    io::{Error, Result},
+    io::{self, Error, Result, Write},
     path::Path,
     process::ExitCode,
 };
@@ -46,7 +47,7 @@ pub struct Bench {
 type Measure = fn(&Bench) -> Result<Report>;
 
 const PARTS: &[(&str, Measure)] = &[
-    ("cycles", |bench| cycles::measure(&bench.paths).map(|()| Report::default())),
+    ("cycles", cycles::measure),
     ("instructions", instructions::measure),
     ("pickup", pickup::measure),
     ("lateness", lateness::measure),
@@ -82,7 +83,7 @@ fn run() -> Result<()> {
         if wanted.is_empty() || wanted.iter().any(|word| word == name) {
             let failed = |error| Error::other(format!("{name}: {error}"));
             let report = measure(&bench).map_err(failed)?;
-            println!("{}\n", report.text());
+            writeln!(io::stdout(), "## {name}\n\n{}\n", report.text())?;
             if asked("--write") {
                 report.write(name, Path::new("docs")).map_err(failed)?;
             }
