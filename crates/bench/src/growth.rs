@@ -8,12 +8,11 @@ use crate::{
     clock,
     contenders::{Contender, Load, JOBQ, LIST},
     crowd,
-    figures::median,
+    figures::{grouped, median},
     fill::{self, Bodies},
     plot::{Axis, Plot, Scale, Series},
     report::Report,
     server::Server,
-    thousands::thousands,
     wire::Wire,
     Bench,
 };
@@ -42,7 +41,7 @@ pub fn measure(bench: &Bench) -> Result<Report> {
          bytes; medians of {} alternating rounds of {} cycles.",
         BODY.len(),
         effort.rounds,
-        thousands(effort.cycles)
+        grouped(effort.cycles as f64)
     ));
     by_jobs(bench, &effort, most, &mut report)?;
     by_queues(bench, &effort, most / 100, &mut report)?;
@@ -194,7 +193,7 @@ fn tell(
         .map(|name| Series { name: name.replace('`', ""), points: Vec::new() })
         .collect();
     for (size, costs) in figures {
-        let mut row = vec![thousands(*size)];
+        let mut row = vec![grouped(*size as f64)];
         for (line, costs) in lines.iter_mut().zip(costs) {
             let cost = median(&mut costs.clone());
             line.points.push((*size as f64, cost));

@@ -11,10 +11,9 @@ use std::{
 use crate::{
     clock,
     contenders::{Load, JOBQ},
-    figures::{median, percentile},
+    figures::{grouped, median, percentile},
     report::Report,
     server::Server,
-    thousands::thousands,
     Bench,
 };
 
@@ -50,8 +49,8 @@ pub fn measure(bench: &Bench) -> Result<Report> {
          on the consumer's core that publishes, consumes and acknowledges, {BURST} deep, at \
          half of the {} cycles a second that it reaches unthrottled; the server's core is then \
          {:.0}% busy. Medians of the rounds; earliest and latest are of all of them.",
-        thousands(jobs),
-        thousands(full as usize),
+        grouped(jobs as f64),
+        grouped(full),
         median(&mut busyness) * 100.0
     ));
     let row = |name: &str, seen: &mut Seen| {

@@ -24,7 +24,6 @@ mod plot;
 mod report;
 mod server;
 mod stalls;
-mod thousands;
 mod wire;
 
 use std::{

@@ -7,11 +7,10 @@ use std::{
 
 use crate::{
     crowd,
-    figures::{median, percentile},
+    figures::{grouped, median, percentile},
     plot::{Axis, Plot, Scale, Series},
     report::Report,
     server::Server,
-    thousands::thousands,
     wire::Wire,
     Bench,
 };
@@ -46,7 +45,7 @@ pub fn measure(bench: &Bench) -> Result<Report> {
         for (line, time) in lines.iter_mut().zip(times) {
             line.points.push((consumers as f64, time));
         }
-        let mut row = vec![thousands(consumers)];
+        let mut row = vec![grouped(consumers as f64)];
         row.extend(times.map(|time| format!("{time:.0}")));
         row.extend([half, most].map(|ratio| format!("{ratio:.2}")));
         rows.push(row);
@@ -56,7 +55,7 @@ pub fn measure(bench: &Bench) -> Result<Report> {
         "Microseconds from the publish to the job in the hands of a blocked consumer, beside \
          `BLPOP`, with so many blocked on the same key; medians of {rounds} alternating rounds of \
          {}, or of {} seconds if that is sooner, and of the ratios within a round.",
-        thousands(pickups),
+        grouped(pickups as f64),
         PATIENCE.as_secs()
     ));
     let columns = [

@@ -9,11 +9,10 @@ use std::{
 
 use crate::{
     clock,
-    figures::{median, percentile},
+    figures::{grouped, median, percentile},
     fill::{self, Bodies},
     report::Report,
     server::Server,
-    thousands::thousands,
     wire::Wire,
     Bench,
 };
@@ -127,7 +126,7 @@ pub fn measure(bench: &Bench) -> Result<Report> {
          jobs, or list elements, of {BODY_BYTES} bytes. Medians of {rounds} rounds, and the longest \
          `PING` of all of them. The CPU is that of the server's main thread, the answers to the \
          `PING`s included; what `UNLINK` leaves to another thread is in no column.",
-        thousands(jobs)
+        grouped(jobs as f64)
     ));
     let rows: Vec<_> = EVENTS
         .iter()

@@ -3,7 +3,7 @@
 use std::io::Result;
 
 use super::{put, used, Act, State, BODY_BYTES, PLAIN};
-use crate::{fill, report::Report, server::Server, thousands::thousands, Bench};
+use crate::{figures::grouped, fill, report::Report, server::Server, Bench};
 
 /// The memory of a full queue, and of the same one drained.
 pub fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
@@ -43,7 +43,7 @@ pub fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
     report.remark(&format!(
         "`used_memory` over that of the server without the queue, with {} jobs of {BODY_BYTES} bytes, \
          and after they are gone.",
-        thousands(jobs)
+        grouped(jobs as f64)
     ));
     report.table(&["", "full, MB", "drained, kB"], &rows);
     Ok(())

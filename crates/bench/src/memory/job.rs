@@ -5,10 +5,10 @@ use std::io::Result;
 use super::{put, Act, State, Taken, With, BODY_BYTES, PLAIN};
 use crate::{
     clock,
+    figures::grouped,
     fill::{self, Bodies},
     plot::{Axis, Plot, Scale, Series},
     report::Report,
-    thousands::thousands,
     wire::Wire,
     Bench,
 };
@@ -59,7 +59,7 @@ pub fn by_state(bench: &Bench, report: &mut Report) -> Result<()> {
         "Bytes a job over its body of {BODY_BYTES}, by `used_memory` unless it says otherwise, with \
          {} jobs; and those of an element of a list and of an entry of a stream. What an option \
          carries is among them.",
-        thousands(jobs)
+        grouped(jobs as f64)
     ));
     let columns: Vec<_> = [""].into_iter().chain(STATES.map(|(name, _)| name)).collect();
     report.table(&columns, &rows);

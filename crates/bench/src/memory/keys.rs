@@ -3,7 +3,7 @@
 use std::{io::Result, thread, time::Duration};
 
 use super::{Taken, BODY_BYTES};
-use crate::{report::Report, server::Server, thousands::thousands, wire::Wire, Bench};
+use crate::{figures::grouped, report::Report, server::Server, wire::Wire, Bench};
 
 /// What a key takes, with one job or none.
 pub fn one_of_many(bench: &Bench, report: &mut Report) -> Result<()> {
@@ -35,7 +35,7 @@ pub fn one_of_many(bench: &Bench, report: &mut Report) -> Result<()> {
     report.remark(&format!(
         "Bytes of `used_memory` a key, with {} keys and bodies of {BODY_BYTES} bytes, bodies and \
          keys included.",
-        thousands(keys)
+        grouped(keys as f64)
     ));
     report.table(&["", "bytes"], &rows.map(|(name, bytes)| vec![name.to_string(), bytes]));
     Ok(())
@@ -72,7 +72,7 @@ pub fn waiting(bench: &Bench, report: &mut Report) -> Result<()> {
     report.remark(&format!(
         "Bytes of `used_memory` a client, with {} that are connected, and what each takes besides \
          when it waits.",
-        thousands(clients)
+        grouped(clients as f64)
     ));
     report.table(&["", "connected", "waiting, over that"], &rows);
     Ok(())

@@ -5,10 +5,9 @@ use std::{io::Result, slice};
 use super::{timed, BODY_BYTES};
 use crate::{
     contenders::{Contender, Load, BATCH, JOBQ, LIST, STREAMS},
-    figures::median,
+    figures::{grouped, median},
     report::Report,
     server::Server,
-    thousands::thousands,
     Bench,
 };
 
@@ -43,7 +42,7 @@ pub fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
             vec![
                 format!("{}, {width}", contender.name),
                 format!("{:.0}", median(&mut seen.bytes)),
-                thousands(median(&mut seen.rate) as usize),
+                grouped(median(&mut seen.rate)),
             ]
         })
         .collect();
@@ -51,7 +50,7 @@ pub fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
     report.remark(&format!(
         "{} cycles of bodies of {BODY_BYTES} bytes; medians of {rounds} alternating rounds. \
          `DEBUG LOADAOF` is timed, of a server without data.",
-        thousands(cycles)
+        grouped(cycles as f64)
     ));
     report.table(&["", "bytes a cycle", "cycles replayed/s"], &rows);
     Ok(())

@@ -10,11 +10,10 @@ use std::{
 use super::{timed, BODY_BYTES};
 use crate::{
     clock,
-    figures::median,
+    figures::{grouped, median},
     fill::{self, Bodies},
     report::Report,
     server::Server,
-    thousands::thousands,
     wire::Wire,
     Bench,
 };
@@ -80,7 +79,7 @@ pub fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
             snapshot(bench, content, jobs, seen)?;
         }
     }
-    let rate = |times: &mut [f64]| thousands((jobs as f64 / median(times)) as usize);
+    let rate = |times: &mut [f64]| grouped(jobs as f64 / median(times));
     let milliseconds = |times: &mut [f64]| format!("{:.1}", median(times) * 1e3);
     let rows: Vec<_> = CONTENTS
         .iter()
@@ -102,7 +101,7 @@ pub fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
         "{} jobs, elements or entries, with random bodies of {BODY_BYTES} bytes, in one key; \
          medians of {rounds} alternating rounds. `SAVE` is timed, `DEBUG RELOAD NOSAVE` of a server \
          that was emptied, the fork for a `BGSAVE`, and the commands that remove the key.",
-        thousands(jobs)
+        grouped(jobs as f64)
     ));
     let columns =
         ["", "saved/s", "loaded/s", "bytes each", "fork, ms", "`UNLINK`, ms", "`DEL`, ms"];
