@@ -1,163 +1,140 @@
 //! Publish, consume, acknowledge: cycles a second, and what one costs the server.
 
-use std::{io::Result, time::Instant};
+mod beside;
+mod case;
+
+use std::io::Result;
 
 use crate::{
-    figures::median,
-    server::{Paths, Server},
-    wire::Wire,
+    beanstalkd::Log,
+    contenders::{Contender, BATCH, JOBQ, LIST, STREAMS},
+    plot::{Axis, Plot, Scale, Series},
+    report::Report,
+    Bench,
 };
+use case::{Case, Found, Shape};
 
-const BODY: [u8; 128] = [b'x'; 128];
-const ROUNDS: usize = 7;
-const CYCLES: usize = 128_000;
-
-/// One way to pass jobs on, and how many are under way at once.
-struct Contender {
-    name: &'static str,
-    run: fn(&mut Wire, usize) -> Result<()>,
-    width: usize,
-}
-
-const CONTENDERS: [Contender; 7] = [
-    Contender { name: "list, 64 deep", run: list, width: 64 },
-    Contender { name: "streams, 64 deep", run: streams, width: 64 },
-    Contender { name: "JobQ, 64 deep", run: jobq, width: 64 },
-    Contender { name: "streams, 64 a command", run: streams_batched, width: 64 },
-    Contender { name: "JobQ, 64 a command", run: jobq_batched, width: 64 },
-    Contender { name: "list, one at a time", run: list, width: 1 },
-    Contender { name: "JobQ, one at a time", run: jobq, width: 1 },
+const NO_AOF: &[&str] = &["--appendonly", "no"];
+const EVERYSEC: &[&str] = &[
+    "--appendonly",
+    "yes",
+    "--appendfsync",
+    "everysec",
+    // A rewrite would be in somebody's round.
+    "--auto-aof-rewrite-percentage",
+    "0",
 ];
+const ALWAYS: &[&str] =
+    &["--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0"];
 
-/// Prints a table of all contenders, without and with an append-only file.
-pub fn measure(paths: &Paths) -> Result<()> {
-    for (title, settings) in [
-        ("no AOF", &["--appendonly", "no"][..]),
-        ("AOF everysec", &["--appendonly", "yes", "--auto-aof-rewrite-percentage", "0"]),
+/// Measures all cases: one that is the base, and others that differ from it in one thing.
+pub fn measure(bench: &Bench) -> Result<Report> {
+    let base = Case {
+        settings: NO_AOF,
+        connections: 1,
+        depths: &[64, 16, 1],
+        bodies: &[128],
+        others: Some(Log::Off),
+    };
+    let one = base.measure(bench)?;
+    let everysec =
+        Case { settings: EVERYSEC, depths: &[64, 1], others: Some(Log::SyncedEach(1000)), ..base };
+    let everysec = everysec.measure(bench)?;
+    let always =
+        Case { settings: ALWAYS, depths: &[64, 1], others: Some(Log::SyncedEach(0)), ..base };
+    let always = always.measure(bench)?;
+    let many = Case { connections: 50, depths: &[64, 1], others: None, ..base }.measure(bench)?;
+    let bodies = Case { depths: &[64], bodies: &[16, 128, 4096], others: None, ..base };
+    let bodies = bodies.measure(bench)?;
+    let beside = beside::measure(bench)?;
+
+    let mut report = Report::default();
+    report.heading("Against the targets");
+    let mut targets = targets("", &one);
+    targets.extend(self::targets(", AOF everysec", &everysec));
+    targets.extend(beside.targets());
+    report.table(&["", "target", "reached"], &targets);
+    report.remark(
+        "A cycle is publish, consume and acknowledge: `LPUSH`, `LMOVE` and `LREM` for the list; `XADD`, \
+         `XREADGROUP`, `XACK` and `XDEL` for Streams, which can add only one by one. *64 deep* is 64 \
+         commands under way at once, *64 a command* is 64 jobs in one. *Of the list's* and *of \
+         Streams'* compare the server's processor time, with the same depth, body and log; a list has no \
+         form for many jobs and is taken 64 deep instead. They are medians of the ratios within a round. \
+         beanstalkd and BullMQ are beside them in the same rounds; BullMQ publishes 64 at once, and 64 \
+         are worked on.",
+    );
+    for (title, found) in [
+        ("One connection, no AOF, bodies of 128 bytes", &one),
+        ("The same with AOF everysec", &everysec),
+        ("The same with AOF always", &always),
+        ("50 connections, no AOF", &many),
+        ("Bodies of several sizes", &bodies),
     ] {
-        let server = Server::start(paths, settings)?;
-        let mut wire = server.connect()?;
-        wire.call("XGROUP CREATE stream group $ MKSTREAM")?;
-        let mut rates = CONTENDERS.map(|_| Vec::new());
-        let mut costs = CONTENDERS.map(|_| Vec::new());
-        for round in 0..=ROUNDS {
-            for (at, contender) in CONTENDERS.iter().enumerate() {
-                let cycles = if contender.width == 1 { CYCLES / 16 } else { CYCLES };
-                let (cpu, begun) = (server.cpu()?, Instant::now());
-                for _ in 0..cycles / contender.width {
-                    (contender.run)(&mut wire, contender.width)?;
-                }
-                let seconds = begun.elapsed().as_secs_f64();
-                // The first round warms up.
-                if round > 0 {
-                    rates[at].push(cycles as f64 / seconds);
-                    costs[at].push((server.cpu()? - cpu) * 1e6 / cycles as f64);
-                }
-            }
-        }
-        println!("\n### Cycles, {title} (128-byte bodies, one connection, median of {ROUNDS})\n");
-        println!("| | cycles/s | server µs a cycle |\n|---|---|---|");
-        for (at, contender) in CONTENDERS.iter().enumerate() {
-            let (rate, cost) = (median(&mut rates[at]), median(&mut costs[at]));
-            println!("| {} | {rate:.0} | {cost:.2} |", contender.name);
-        }
+        report.heading(title);
+        found.tell(&mut report);
     }
-    Ok(())
+    report.heading("A million other jobs in the queue");
+    beside.tell(&mut report);
+    report.plot(depths(&one));
+    report.plot(sizes(&bodies));
+    Ok(report)
 }
 
-fn list(wire: &mut Wire, width: usize) -> Result<()> {
-    let commands: [&[&[u8]]; 3] = [
-        &[b"LPUSH", b"list", &BODY],
-        &[b"LMOVE", b"list", b"taken", b"RIGHT", b"LEFT"],
-        &[b"LREM", b"taken", b"-1", &BODY],
-    ];
-    for command in commands {
-        (0..width).for_each(|_| wire.add(command));
-        wire.flush()?;
-        wire.skip(width)?;
-    }
-    Ok(())
+/// What there are targets for, with this log.
+fn targets(log: &str, found: &Found) -> Vec<Vec<String>> {
+    let find = |contender: &Contender, jobs, batch| {
+        found.find(Shape { name: contender.name, jobs, batch, body: 128 })
+    };
+    let cost = |jobs, batch, other, other_batch| {
+        Some(find(&JOBQ, jobs, batch)?.cost_of(find(other, jobs, other_batch)?))
+    };
+    let rate = |jobs, other| Some(find(&JOBQ, jobs, 1)?.rate_of(find(other, jobs, 1)?));
+    [
+        ("64 deep: server's time of the list's", "at most 1.00", cost(64, 1, &LIST, 1)),
+        ("64 deep: cycles/s of Streams'", "at least 2.00", rate(64, &STREAMS)),
+        ("64 a command: server's time of Streams'", "at most 0.40", cost(64, 64, &STREAMS, 64)),
+        ("one at a time: cycles/s of the list's", "at least 0.95", rate(1, &LIST)),
+    ]
+    .into_iter()
+    .map(|(what, target, reached)| {
+        let reached = reached.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+        vec![format!("{what}{log}"), target.to_string(), reached]
+    })
+    .collect()
 }
 
-fn add_to_stream(wire: &mut Wire, width: usize) -> Result<()> {
-    (0..width).for_each(|_| wire.add(&[b"XADD", b"stream", b"*", b"b", &BODY]));
-    wire.flush()?;
-    wire.skip(width)
+/// The cost by depth.
+fn depths(found: &Found) -> Plot {
+    Plot {
+        name: "cycles-by-depth",
+        title: "Server's processor time a cycle, by commands under way at once".to_string(),
+        x: Axis { label: "commands under way at once", scale: Scale::Log },
+        y: Axis { label: "µs a cycle", scale: Scale::Log },
+        series: [&LIST, &STREAMS, &JOBQ]
+            .map(|contender| Series {
+                name: contender.name.to_string(),
+                points: found.costs(contender.name, 1, |shape| shape.jobs),
+            })
+            .into(),
+    }
 }
 
-fn streams(wire: &mut Wire, width: usize) -> Result<()> {
-    add_to_stream(wire, width)?;
-    let read: &[&[u8]] =
-        &[b"XREADGROUP", b"GROUP", b"group", b"me", b"COUNT", b"1", b"STREAMS", b"stream", b">"];
-    (0..width).for_each(|_| wire.add(read));
-    wire.flush()?;
-    let mut ids = Vec::with_capacity(width);
-    for _ in 0..width {
-        ids.push(wire.read()?.at(&[0, 1, 0, 0])?.to_vec());
+/// The cost by size of the bodies.
+fn sizes(found: &Found) -> Plot {
+    let forms = [(&LIST, 1), (&STREAMS, 1), (&JOBQ, 1), (&STREAMS, BATCH), (&JOBQ, BATCH)];
+    Plot {
+        name: "cycles-by-body",
+        title: "Server's processor time a cycle, by size of the body".to_string(),
+        x: Axis { label: "bytes of a body", scale: Scale::Log },
+        y: Axis { label: "µs a cycle", scale: Scale::Linear },
+        series: forms
+            .map(|(contender, batch)| Series {
+                name: match batch {
+                    1 => format!("{}, 64 deep", contender.name),
+                    _ => format!("{}, 64 a command", contender.name),
+                },
+                points: found.costs(contender.name, batch, |shape| shape.body),
+            })
+            .into(),
     }
-    for id in &ids {
-        wire.add(&[b"XACK", b"stream", b"group", id]);
-        wire.add(&[b"XDEL", b"stream", id]);
-    }
-    wire.flush()?;
-    wire.skip(2 * width)
-}
-
-fn streams_batched(wire: &mut Wire, width: usize) -> Result<()> {
-    add_to_stream(wire, width)?;
-    let count = width.to_string();
-    wire.add(&[
-        b"XREADGROUP",
-        b"GROUP",
-        b"group",
-        b"me",
-        b"COUNT",
-        count.as_bytes(),
-        b"STREAMS",
-        b"stream",
-        b">",
-    ]);
-    wire.flush()?;
-    let reply = wire.read()?;
-    let ids = (0..width).map(|at| reply.at(&[0, 1, at, 0])).collect::<Result<Vec<_>>>()?;
-    let ack: Vec<&[u8]> =
-        [&b"XACK"[..], b"stream", b"group"].into_iter().chain(ids.iter().copied()).collect();
-    let delete: Vec<&[u8]> = [&b"XDEL"[..], b"stream"].into_iter().chain(ids).collect();
-    wire.add(&ack);
-    wire.add(&delete);
-    wire.flush()?;
-    wire.skip(2)
-}
-
-fn jobq(wire: &mut Wire, width: usize) -> Result<()> {
-    (0..width).for_each(|_| wire.add(&[b"JQ.PUBLISH", b"queue", &BODY]));
-    wire.flush()?;
-    wire.skip(width)?;
-    (0..width).for_each(|_| wire.add(&[b"JQ.CONSUME", b"queue"]));
-    wire.flush()?;
-    let mut receipts = Vec::with_capacity(width);
-    for _ in 0..width {
-        receipts.push(wire.read()?.at(&[0, 1])?.to_vec());
-    }
-    receipts.iter().for_each(|receipt| wire.add(&[b"JQ.ACK", b"queue", receipt]));
-    wire.flush()?;
-    wire.skip(width)
-}
-
-fn jobq_batched(wire: &mut Wire, width: usize) -> Result<()> {
-    let count = width.to_string();
-    let mut publish: Vec<&[u8]> = vec![b"JQ.MPUBLISH", b"queue", count.as_bytes()];
-    publish.resize(width + 3, &BODY);
-    wire.add(&publish);
-    wire.add(&[b"JQ.CONSUME", b"queue", b"COUNT", count.as_bytes()]);
-    wire.flush()?;
-    wire.skip(1)?;
-    let reply = wire.read()?;
-    let mut ack: Vec<&[u8]> = vec![b"JQ.ACK", b"queue"];
-    for at in 0..reply.len() {
-        ack.push(reply.at(&[at, 1])?);
-    }
-    wire.add(&ack);
-    wire.flush()?;
-    wire.skip(1)
 }

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     contenders::{Contender, Load, Receipts, Step, BATCH, JOBQ, LIST, STREAMS},
-    figures::median,
+    figures::{grouped, median},
     report::Report,
     server::Server,
     wire::Wire,
@@ -41,7 +41,6 @@ const PING: Contender = Contender {
 /// Counts the commands of a cycle, and the whole.
 pub fn measure(bench: &Bench) -> Result<Report> {
     let mut report = Report::default();
-    report.heading("Instructions");
     if !is_installed() {
         report.remark("Not counted: valgrind is not installed.");
         return Ok(report);
@@ -82,7 +81,7 @@ pub fn measure(bench: &Bench) -> Result<Report> {
 }
 
 fn row(name: &str, instructions: f64) -> Vec<String> {
-    vec![name.to_string(), format!("{instructions:.0}")]
+    vec![name.to_string(), grouped(instructions)]
 }
 
 /// Instructions a job of each step: medians, since the server's clockwork is in some rounds.

@@ -5,22 +5,29 @@
 //! jobq-bench <server> <module> [--quick] [--write] [part ...]
 //! ```
 
-#![allow(dead_code, reason = "the parts that draw and compare follow")]
-
+mod beanstalkd;
+mod bullmq;
+mod clock;
+mod comparison;
 mod contenders;
+mod crowd;
 mod cycles;
 mod figures;
+mod fill;
+mod growth;
 mod instructions;
 mod lateness;
 mod memory;
+mod persistence;
 mod pickup;
 mod plot;
 mod report;
 mod server;
+mod stalls;
 mod wire;
 
 use std::{
-    io::{Error, Result},
+    io::{self, Error, Result, Write},
     path::Path,
     process::ExitCode,
 };
@@ -39,11 +46,14 @@ pub struct Bench {
 type Measure = fn(&Bench) -> Result<Report>;
 
 const PARTS: &[(&str, Measure)] = &[
-    ("cycles", |bench| cycles::measure(&bench.paths).map(|()| Report::default())),
+    ("cycles", cycles::measure),
     ("instructions", instructions::measure),
-    ("pickup", |bench| pickup::measure(&bench.paths).map(|()| Report::default())),
-    ("lateness", |bench| lateness::measure(&bench.paths).map(|()| Report::default())),
-    ("memory", |bench| memory::measure(&bench.paths).map(|()| Report::default())),
+    ("pickup", pickup::measure),
+    ("lateness", lateness::measure),
+    ("stalls", stalls::measure),
+    ("memory", memory::measure),
+    ("persistence", persistence::measure),
+    ("growth", growth::measure),
 ];
 
 fn main() -> ExitCode {
@@ -72,7 +82,7 @@ fn run() -> Result<()> {
         if wanted.is_empty() || wanted.iter().any(|word| word == name) {
             let failed = |error| Error::other(format!("{name}: {error}"));
             let report = measure(&bench).map_err(failed)?;
-            println!("{}\n", report.text());
+            writeln!(io::stdout(), "## {name}\n\n{}\n", report.text())?;
             if asked("--write") {
                 report.write(name, Path::new("docs")).map_err(failed)?;
             }

@@ -193,14 +193,19 @@ fn rounded(value: f64, direction: fn(f64) -> f64) -> f64 {
     direction((value / power * 1e6).round() / 1e6) * power
 }
 
-/// A number as it stands at a tick: 250, 1k, 2.5M.
+/// A number as it stands at a tick: 250, 1k, 2.5M, and 4096.
 fn short(value: f64) -> String {
-    let units = [(1e9, "G"), (1e6, "M"), (1e3, "k")];
-    let (unit, letter) =
-        units.into_iter().find(|&(unit, _)| value.abs() >= unit).unwrap_or((1.0, ""));
     // Rounded, since ticks are sums; then without zeros at the end.
-    let digits = format!("{:.3}", value / unit);
-    format!("{}{letter}", digits.trim_end_matches('0').trim_end_matches('.'))
+    let digits =
+        |value: f64| format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_string();
+    let units = [(1e9, "G"), (1e6, "M"), (1e3, "k")];
+    let is_whole = |value: f64| (value - value.round()).abs() < 1e-6;
+    match units.into_iter().find(|&(unit, _)| value.abs() >= unit) {
+        Some((unit, letter)) if is_whole(value / unit * 10.0) => {
+            format!("{}{letter}", digits(value / unit))
+        }
+        _ => digits(value),
+    }
 }
 
 /// What was drawn so far.

@@ -84,11 +84,6 @@ impl Server {
         self.port
     }
 
-    /// The id of its process.
-    pub fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
     /// Where its files are.
     pub fn directory(&self) -> &Path {
         self.directory.path()

@@ -143,7 +143,7 @@ impl Wire {
     }
 
     /// Reads so many bytes and the end of a line after them.
-    pub fn read_bytes(&mut self, len: usize) -> Result<Vec<u8>> {
+    fn read_bytes(&mut self, len: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; len];
         self.reader.read_exact(&mut bytes)?;
         self.forget(2)?;

@@ -13,7 +13,7 @@ fn plot(scale: Scale, points: &[(f64, f64)]) -> Plot {
 #[test]
 fn ticks_are_told_in_thousands_and_millions() {
     let told = [0.0, 0.1 + 0.2, 250.0, 1e3, 4096.0, 2.5e6].map(short);
-    assert_eq!(told, ["0", "0.3", "250", "1k", "4.096k", "2.5M"]);
+    assert_eq!(told, ["0", "0.3", "250", "1k", "4096", "2.5M"]);
 }
 
 #[test]
