@@ -113,6 +113,53 @@ fn a_queue_that_is_evicted_harms_neither_schedule_nor_waiters() {
     assert_eq!(consumer.read().items()[0].items()[2].text(), "anew");
 }
 
+/// What the allocator may add to each job, at most: libc's has 136 bytes for the 128 of a body.
+const ALLOCATOR_BYTES_MAX: i64 = 12;
+
+/// Bytes a job over its body, by the server's own figures. From both sides, so that what was gained
+/// is not lost unnoticed.
+#[test]
+fn what_a_job_costs_over_its_body_is_known() {
+    const JOBS: usize = 100_000;
+    let body = "x".repeat(128);
+    for (state, options, known) in [
+        ("ready", "", 101..=104),
+        ("delayed", "DELAY 3600000", 118..=121),
+        ("leased", "", 118..=121),
+        ("dead", "", 101..=104),
+    ] {
+        let server = Server::plain();
+        server.run("JQ.CONFIG mail SET ttr 3600000");
+        let used_before = used_memory(&mut server.client());
+        let mut client = server.client();
+        let mut words = vec!["JQ.MPUBLISH", "mail", "1000"];
+        words.extend([body.as_str(); 1000]);
+        words.extend(options.split_whitespace());
+        for _ in 0..JOBS / 1000 {
+            assert_eq!(client.call(&words).items().len(), 1000);
+            if state == "leased" {
+                assert_eq!(client.run("JQ.CONSUME mail COUNT 1000").items().len(), 1000);
+            }
+        }
+        if state == "dead" {
+            assert_eq!(client.run("JQ.BURY mail ALL ready").int(), JOBS as i64);
+            wait_for("the dead", || {
+                (client.run("JQ.LEN mail dead") == Reply::Int(JOBS as i64)).then_some(())
+            });
+        }
+        // Its buffers have held many jobs at once, and would count.
+        drop(client);
+        server.wait_until_it_tells("clients", "connected_clients", "1");
+        let mut client = server.client();
+        let each = |bytes: i64| bytes / JOBS as i64 - body.len() as i64;
+        let used = each(used_memory(&mut client) - used_before);
+        let told = each(client.run("MEMORY USAGE mail").int());
+        assert!(known.contains(&told), "{told} bytes for each {state} job, not {known:?}");
+        let fits = (told..=told + ALLOCATOR_BYTES_MAX).contains(&used);
+        assert!(fits, "{used} bytes in use for each {state} job, of which {told} are told");
+    }
+}
+
 #[test]
 fn drained_jobs_give_their_memory_back() {
     let server = Server::plain();

@@ -12,9 +12,7 @@
 //! | `form.rs` | the first stored form, written by hand |
 //! | `twins.rs` | a queue that decides, and one that follows its log |
 //! | `source.rs` | choices that are made by bytes |
-//! | `allocation.rs` | how much memory something takes |
 
-mod allocation;
 mod arguments;
 mod form;
 mod histories;

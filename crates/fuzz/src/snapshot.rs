@@ -1,8 +1,9 @@
 //! Stored forms, which may come from anyone. What is refused has cost no more than it weighs; what
 //! is taken is sound, is stored and read again as the same, and can be worked on.
 
+use jobq_allocation::peak_of;
+
 use crate::{
-    allocation::peak_of,
     form,
     histories::{go_on, run_out},
     source::Source,

@@ -1,0 +1,70 @@
+//! A queue, what clients ask of it, and how many allocations each request takes.
+
+use jobq_allocation::allocations_of;
+use jobq_engine::{
+    Action, Bodies, Consume, Due, Holder, JobRef, Millis, Operation, Outcome, Publish, Queue,
+    Request, Slot, Token, UnixMillis, Verdict,
+};
+
+pub const BODY: &[u8] = &[b'x'; 128];
+pub const AN_HOUR: Millis = Millis(3_600_000);
+
+/// A queue, and the leases that were granted last.
+pub struct Client {
+    pub queue: Queue,
+    taken: Vec<(Slot, Token)>,
+}
+
+impl Client {
+    pub fn new() -> Self {
+        let mut queue = Queue::new(42);
+        let tick = Operation::Tick { now: UnixMillis(1_700_000_000_000), budget: 0 };
+        queue.apply(tick).expect("a tick is never refused");
+        Self { queue, taken: Vec::new() }
+    }
+
+    /// Publishes `jobs` in one request. Tells how many allocations it took, as do all of these.
+    pub fn publish(&mut self, jobs: usize, due: Due) -> usize {
+        let bodies = if jobs == 1 { Bodies::One(BODY) } else { Bodies::Many(vec![BODY; jobs]) };
+        let publish = Publish { due, ..Publish::new(bodies) };
+        let (_, allocations) = self.ask(Action::Publish(publish));
+        allocations
+    }
+
+    /// Takes `jobs`, which have to be there.
+    pub fn consume(&mut self, jobs: usize, ttr: Millis) -> usize {
+        let holder = Holder { worker: &b"worker"[..], ttr, counted: true };
+        let consume = Consume { count: jobs as u32, holder };
+        let (outcome, allocations) = self.ask(Request::Consume(consume));
+        let Outcome::Leased(leased) = outcome else { panic!("{outcome:?} is no lease") };
+        assert_eq!(leased.len(), jobs);
+        self.taken = leased.to_vec();
+        allocations
+    }
+
+    /// Ends the leases that were granted last.
+    pub fn settle(&mut self, verdict: Verdict<'_>) -> usize {
+        let receipt_of = |&(slot, token): &(Slot, Token)| self.queue.job(slot).id().receipt(token);
+        let receipts: Vec<_> = self.taken.iter().map(receipt_of).collect();
+        let named = |receipt| JobRef::parse(receipt).expect("a receipt of the queue's own");
+        let jobs = receipts.iter().map(|receipt| named(receipt.as_bytes())).collect();
+        let (_, allocations) = self.ask(Action::Settle { jobs, verdict });
+        allocations
+    }
+
+    /// Lets time pass, and `due` transitions happen.
+    pub fn pass(&mut self, span: Millis, due: u32) -> usize {
+        let tick = Operation::Tick { now: self.queue.clock().after(span), budget: u32::MAX };
+        let (outcome, allocations) = allocations_of(|| self.queue.apply(tick));
+        assert_eq!(outcome, Ok(Outcome::Ticked(due)));
+        allocations
+    }
+
+    fn ask<'a>(&mut self, request: impl Into<Request<'a>>) -> (Outcome, usize) {
+        allocations_of(|| {
+            let chosen = self.queue.choose(request).expect("nothing is refused");
+            let operation = chosen.expect("there is something to do");
+            self.queue.apply(operation).expect("what was chosen can be applied")
+        })
+    }
+}
