@@ -27,7 +27,7 @@ pub type Details<'a> = Vec<(&'static str, Value<'a>)>;
 /// Everything known of a job, at the queue's own time.
 pub fn of<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
     let terms = queue.terms_of(job);
-    let state = job.state;
+    let state = job.state();
     let unfinished = !state.kind().is_final();
     let is_ready = matches!(state, State::Ready { .. });
     let since = |wanted: bool| instant(state.since().filter(|_| wanted));
@@ -50,7 +50,7 @@ pub fn of<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
         ("tries", number(terms.tries)),
         ("tries-left", number(terms.tries.saturating_sub(job.deliveries))),
         ("deliveries", number(job.deliveries)),
-        ("failures", number(job.failures)),
+        ("failures", number(job.failures())),
         ("ttr", number(terms.ttr.0)),
         ("backoff", text(terms.backoff.to_string())),
         ("retain", text(terms.retain.to_string())),

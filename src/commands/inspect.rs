@@ -89,7 +89,7 @@ pub fn result_now(context: Context, queue: &[u8], named: &[u8]) {
 
 fn show_result(context: Context, queue: *mut RedisModuleString, job: &JobRef<'_>) {
     let show = |queue: &Queue| match queue.find(job).map(|slot| queue.job(slot)) {
-        Some(job) => reply::result(context, job.state.kind(), job.result()),
+        Some(job) => reply::result(context, job.state().kind(), job.result()),
         None => context.reply_null_array(),
     };
     look(context, queue, show, || context.reply_null_array());

@@ -117,7 +117,7 @@ impl Queue {
         // By its own instant and not by the clock: what became of a job does not depend on how
         // late the tick is.
         let is_over = |at: Option<UnixMillis>| at.is_some_and(|at| at <= due);
-        let is_unfinished = !job.state.kind().is_final();
+        let is_unfinished = !job.state().kind().is_final();
         if is_unfinished && is_over(self.expires_at(job)) {
             self.counters.expired += 1;
             match self.config.expired {
@@ -129,14 +129,14 @@ impl Queue {
             return;
         }
         if is_unfinished && is_over(job.deadline()) {
-            if matches!(job.state, State::Leased { .. }) {
+            if matches!(job.state(), State::Leased { .. }) {
                 self.count_failure(slot);
             }
             self.counters.overdue += 1;
             self.die(slot);
             return;
         }
-        match job.state {
+        match job.state() {
             State::Delayed { .. } => {
                 self.shift(slot, Event::Wake);
             }
@@ -262,11 +262,10 @@ impl Queue {
             seq: U48::new(self.jobs_published),
             due: U48::new(state.until().unwrap_or(self.clock).0),
             body: body.into(),
-            state,
+            state: state.into(),
             links: crate::list::Links::NONE,
             terms,
             deliveries: 0,
-            failures: 0,
             extra,
         })
     }
@@ -283,7 +282,7 @@ impl Queue {
 
     fn lease(&mut self, lease: &Lease<'_>) -> Result<Outcome, Refusal> {
         let ready = |slot: &Slot| {
-            self.jobs.get(*slot).is_some_and(|job| matches!(job.state, State::Ready { .. }))
+            self.jobs.get(*slot).is_some_and(|job| matches!(job.state(), State::Ready { .. }))
         };
         if !lease.jobs.iter().all(ready) {
             return Err(Refusal::Diverged("a job to be leased is not ready"));
@@ -319,7 +318,7 @@ impl Queue {
 
     fn settle_one(&mut self, slot: Slot, verdict: Verdict<'_>) -> bool {
         let job = &self.jobs[slot];
-        let State::Leased { holder, .. } = job.state else {
+        let State::Leased { holder, .. } = job.state() else {
             // A job that nobody holds can be buried or fulfilled by whoever knows its id.
             return match verdict {
                 Verdict::Bury { error } => self.bury(slot, error),
@@ -363,7 +362,7 @@ impl Queue {
     /// Finishes a job with a result, unless it has one.
     fn fulfill(&mut self, slot: Slot, result: &[u8], retain: Option<Retain>) -> bool {
         let job = &self.jobs[slot];
-        if matches!(job.state, State::Completed { .. }) {
+        if matches!(job.state(), State::Completed { .. }) {
             return false;
         }
         self.counters.fulfilled += 1;
@@ -379,7 +378,7 @@ impl Queue {
     }
 
     fn bury(&mut self, slot: Slot, error: Option<&[u8]>) -> bool {
-        if self.jobs[slot].state.kind().is_final() {
+        if self.jobs[slot].state().kind().is_final() {
             return false;
         }
         self.counters.buried += 1;
@@ -412,15 +411,16 @@ impl Queue {
 
     fn count_failure(&mut self, slot: Slot) {
         let now = self.clock;
-        let job = &mut self.jobs[slot];
-        job.failures = job.failures.saturating_add(1);
-        self.change_extra(slot, |extra| extra.failed_at = Some(now));
+        self.change_extra(slot, |extra| {
+            extra.failures = extra.failures.saturating_add(1);
+            extra.failed_at = Some(now);
+        });
     }
 
     /// How a failed job goes on by its own backoff.
     fn backed_off(&mut self, slot: Slot) -> Event {
         let job = &self.jobs[slot];
-        let (backoff, failures) = (self.terms.get(job.terms).backoff, job.failures);
+        let (backoff, failures) = (self.terms.get(job.terms).backoff, job.failures());
         let wait = backoff.wait(failures, &mut self.generator);
         self.postponed(wait, Event::Retry)
     }
@@ -446,7 +446,7 @@ impl Queue {
 
     fn touch_one(&mut self, slot: Slot, ttr: Option<Millis>) -> Option<UnixMillis> {
         let job = &self.jobs[slot];
-        let State::Leased { holder, .. } = job.state else { return None };
+        let State::Leased { holder, .. } = job.state() else { return None };
         let deadline = self.lease_end(job, ttr.unwrap_or_else(|| self.ttr_for(job, holder)));
         self.counters.touched += 1;
         self.shift(slot, Event::Touch { deadline }).then_some(deadline)
@@ -466,7 +466,7 @@ impl Queue {
                 left
             }
             Which::Ids(jobs) => self.each(jobs, |queue, slot| {
-                let delayed = matches!(queue.jobs[slot].state, State::Delayed { .. });
+                let delayed = matches!(queue.jobs[slot].state(), State::Delayed { .. });
                 if delayed {
                     queue.kick_one(slot);
                 }
@@ -488,7 +488,7 @@ impl Queue {
                 left
             }
             Which::Ids(jobs) => self.each(jobs, |queue, slot| {
-                let dead = matches!(queue.jobs[slot].state, State::Dead { .. });
+                let dead = matches!(queue.jobs[slot].state(), State::Dead { .. });
                 if dead {
                     queue.respawn_one(slot, revival);
                 }
@@ -506,10 +506,10 @@ impl Queue {
         let job = &mut self.jobs[slot];
         self.terms.release(std::mem::replace(&mut job.terms, terms));
         job.deliveries = 0;
-        job.failures = 0;
         let lives_until = revival.ttl.filter(|ttl| !ttl.is_zero()).map(|ttl| self.clock.after(ttl));
         if job.extra.is_some() || lives_until.is_some() {
             self.change_extra(slot, |extra| {
+                extra.failures = 0;
                 extra.expires_at = lives_until;
                 extra.deadline = None;
             });

@@ -121,10 +121,10 @@ impl Queue {
         }
         let headers = bytes_of(job.headers());
         change.body.map_or(Ok(()), |body| self.check_size(headers + body.len()))?;
-        let waits = matches!(job.state, State::Delayed { .. } | State::Ready { .. });
-        let is_completed = matches!(job.state, State::Completed { .. });
+        let waits = matches!(job.state(), State::Delayed { .. } | State::Ready { .. });
+        let is_completed = matches!(job.state(), State::Completed { .. });
         if is_completed || change.due.is_some() && !waits {
-            return Err(Refusal::WrongState(job.state.kind()));
+            return Err(Refusal::WrongState(job.state().kind()));
         }
         if change.tries.is_some_and(|tries| !self.fits(job, tries)) {
             return Err(Refusal::TooFewTries { deliveries: job.deliveries });
@@ -135,7 +135,7 @@ impl Queue {
         };
         let until = match change.due {
             Some(due) => Some(due.after(self.clock)),
-            None => job.state.until(),
+            None => job.state().until(),
         };
         if change.due.is_some()
             && job.deadline().is_some_and(|end| until.is_some_and(|at| end < at))

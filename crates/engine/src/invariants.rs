@@ -26,7 +26,7 @@ impl Queue {
     /// Whether a job was not delivered more often than so many tries allow: who can be taken has
     /// one left, and who was taken has spent one, unless it was for free. The dead start anew.
     pub(crate) fn fits(&self, job: &Job, tries: u32) -> bool {
-        match job.state {
+        match job.state() {
             State::Delayed { .. } | State::Ready { .. } => job.deliveries < tries,
             State::Leased { holder, .. } if self.holders.get(holder).counted => {
                 (1..=tries).contains(&job.deliveries)
@@ -39,7 +39,7 @@ impl Queue {
     fn check_membership(&self) -> Result<(), String> {
         let mut counts = HashMap::new();
         for (slot, job) in self.jobs.iter() {
-            *counts.entry(job.state.kind()).or_insert(0) += 1;
+            *counts.entry(job.state().kind()).or_insert(0) += 1;
             let found = self.ids.find(hash_of(job.id(), self.hash_key), |at| at == slot);
             ensure(found == Some(slot), || format!("{} is not in the id index", job.id()))?;
         }
@@ -57,8 +57,8 @@ impl Queue {
         let mut walked = 0;
         for slot in self.ready.iter(&self.jobs) {
             let job = &self.jobs[slot];
-            let place = (self.terms_of(job).priority, job.state.since());
-            ensure(matches!(job.state, State::Ready { .. }), || format!("{job:?} in ready"))?;
+            let place = (self.terms_of(job).priority, job.state().since());
+            ensure(matches!(job.state(), State::Ready { .. }), || format!("{job:?} in ready"))?;
             ensure(place >= last_place, || format!("{job:?} after {last_place:?}"))?;
             last_place = place;
             walked += 1;
@@ -74,26 +74,26 @@ impl Queue {
         for (timeline, kind) in timelines {
             for (at, seq, slot) in timeline.iter_after(None) {
                 let job = &self.jobs[slot];
-                let end = self.ends_at(job).filter(|_| !job.state.kind().is_final());
-                let due = match job.state {
+                let end = self.ends_at(job).filter(|_| !job.state().kind().is_final());
+                let due = match job.state() {
                     State::Delayed { until } | State::Completed { until, .. } => Some(until),
                     State::Leased { deadline, .. } => Some(deadline),
                     State::Ready { .. } | State::Dead { .. } => None,
                 };
                 let expected = due.into_iter().chain(end).min();
                 ensure(
-                    job.state.kind() == kind && job.seq() == seq && expected == Some(at),
+                    job.state().kind() == kind && job.seq() == seq && expected == Some(at),
                     || format!("{job:?} in the {} timeline at {at}", kind.name()),
                 )?;
             }
         }
         let mortal = |(_, job): &(_, &Job)| {
-            matches!(job.state, State::Ready { .. }) && self.ends_at(job).is_some()
+            matches!(job.state(), State::Ready { .. }) && self.ends_at(job).is_some()
         };
         ensure(self.expiring.len() == self.jobs.iter().filter(mortal).count(), || {
             "a ready job whose life ends is not in its timeline".into()
         })?;
-        let kept_for_a_time = |(_, job): &(_, &Job)| match job.state {
+        let kept_for_a_time = |(_, job): &(_, &Job)| match job.state() {
             State::Completed { until, .. } => until != UnixMillis::NEVER,
             _ => false,
         };
@@ -103,7 +103,7 @@ impl Queue {
 
         for (list, kind) in [(&self.completed, StateKind::Completed), (&self.dead, StateKind::Dead)]
         {
-            let states: Vec<_> = list.iter(&self.jobs).map(|at| self.jobs[at].state).collect();
+            let states: Vec<_> = list.iter(&self.jobs).map(|at| self.jobs[at].state()).collect();
             let name = kind.name();
             ensure(states.len() == list.len(), || format!("the {name} list is broken"))?;
             let fits = states.iter().all(|state| state.kind() == kind);
@@ -124,7 +124,7 @@ impl Queue {
             ensure(places.insert(job.seq()), || format!("not alone in its place: {job:?}"))?;
             ensure(job.ulid <= self.last_ulid, || format!("from the future: {job:?}"))?;
             ensure(job.seq() <= self.jobs_published, || format!("from the future: {job:?}"))?;
-            if let State::Leased { token, .. } = job.state {
+            if let State::Leased { token, .. } = job.state() {
                 ensure(tokens.insert(token), || format!("a token twice: {job:?}"))?;
                 ensure(token.0 <= self.tokens_granted, || format!("never granted: {job:?}"))?;
             }
@@ -142,7 +142,7 @@ impl Queue {
         let mut holders = HashMap::new();
         for (_, job) in self.jobs.iter() {
             *terms.entry(job.terms).or_insert(0) += 1;
-            if let State::Leased { holder, .. } = job.state {
+            if let State::Leased { holder, .. } = job.state() {
                 *holders.entry(holder).or_insert(0) += 1;
             }
         }

@@ -5,7 +5,7 @@ use crate::{
     id::{JobId, Ulid},
     interner::Key,
     list::Links,
-    state::State,
+    state::{Packed, State},
     time::UnixMillis,
     u48::U48,
 };
@@ -25,15 +25,13 @@ pub struct Job {
     /// What the client published; never looked into.
     pub body: Box<[u8]>,
     /// Where the job is.
-    pub state: State,
+    pub(crate) state: Packed,
     /// Its neighbors while it is ready, completed or dead.
     pub links: Links,
     /// Its terms, in the queue's interner.
     pub terms: Key,
     /// Leases that counted.
     pub deliveries: u32,
-    /// Attempts that failed: nacks and lapses.
-    pub failures: u32,
     /// What few jobs have.
     pub extra: Option<Box<Extra>>,
 }
@@ -51,6 +49,8 @@ pub struct Extra {
     pub headers: Option<Headers>,
     /// What went wrong last.
     pub error: Option<Box<[u8]>>,
+    /// Attempts that failed: nacks and lapses.
+    pub failures: u32,
     /// When an attempt last failed.
     pub failed_at: Option<UnixMillis>,
     /// What came of the work.
@@ -88,6 +88,13 @@ impl Job {
         UnixMillis(self.due.get())
     }
 
+    /// Where the job is.
+    #[must_use]
+    #[inline]
+    pub fn state(&self) -> State {
+        self.state.into()
+    }
+
     /// When the job is dead if it is not finished by then.
     #[must_use]
     pub fn deadline(&self) -> Option<UnixMillis> {
@@ -110,6 +117,12 @@ impl Job {
     #[must_use]
     pub fn error(&self) -> Option<&[u8]> {
         self.extra.as_ref()?.error.as_deref()
+    }
+
+    /// Attempts that failed: nacks and lapses.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.extra.as_ref().map_or(0, |extra| extra.failures)
     }
 
     /// When an attempt last failed: was nacked, lapsed, or met the deadline.

@@ -158,15 +158,15 @@ impl Queue {
         let after = listing.after?;
         let place = self.place_in_list(after.slot)?;
         let stays = place == Cursor { sought: after.at, ..after };
-        let fits = self.jobs[after.slot].state.kind() == listing.state;
+        let fits = self.jobs[after.slot].state().kind() == listing.state;
         (stays && fits).then_some(after.slot)
     }
 
     /// The place of a job that is ready, completed or dead.
     fn place_in_list(&self, slot: Slot) -> Option<Cursor> {
         let job = self.jobs.get(slot)?;
-        let at = job.state.since()?;
-        let lane = match job.state {
+        let at = job.state().since()?;
+        let lane = match job.state() {
             State::Ready { .. } => self.terms_of(job).priority,
             _ => 0,
         };

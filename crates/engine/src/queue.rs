@@ -213,7 +213,7 @@ impl Queue {
     /// Since when the job that has been ready longest is so. O(1).
     #[must_use]
     pub fn oldest_ready(&self) -> Option<UnixMillis> {
-        self.ready.firsts().filter_map(|slot| self.jobs[slot].state.since()).min()
+        self.ready.firsts().filter_map(|slot| self.jobs[slot].state().since()).min()
     }
 
     /// How many jobs are still to be worked through by what operators asked of many at once.
@@ -285,7 +285,7 @@ impl Queue {
             Some(ulid) => self.find_ulid(ulid, || job.id().into()),
             None => self.find_given(job.id()),
         }?;
-        match (job.token, self.jobs[slot].state) {
+        match (job.token, self.jobs[slot].state()) {
             (None, _) => Some(slot),
             (Some(named), State::Leased { token, .. }) if named == token => Some(slot),
             _ => None,
@@ -353,7 +353,7 @@ impl Queue {
     /// Who holds a leased job.
     #[must_use]
     pub fn holder_of(&self, job: &Job) -> Option<&Holder> {
-        match job.state {
+        match job.state() {
             State::Leased { holder, .. } => Some(self.holders.get(holder)),
             _ => None,
         }
@@ -373,7 +373,7 @@ impl Queue {
         }
         let slot = self.dead.first()?;
         let job = &self.jobs[slot];
-        match job.state {
+        match job.state() {
             State::Dead { since } => Some((since.after(self.config.dead_age), job.seq(), slot)),
             _ => None,
         }
@@ -394,7 +394,7 @@ impl Queue {
     pub(crate) fn admit(&mut self, job: Job) -> Slot {
         self.heap_bytes += job.heap_bytes();
         self.given_ids += usize::from(job.given().is_some());
-        if let State::Leased { holder, .. } = job.state {
+        if let State::Leased { holder, .. } = job.state() {
             self.holders.retain(holder);
         }
         self.terms.retain(job.terms);
@@ -410,14 +410,14 @@ impl Queue {
     /// The one door: moves a job as an event asks. False, and nothing is changed, if its state
     /// does not allow it.
     pub(crate) fn shift(&mut self, slot: Slot, event: Event) -> bool {
-        let Some(state) = self.jobs[slot].state.after(event, self.clock) else { return false };
+        let Some(state) = self.jobs[slot].state().after(event, self.clock) else { return false };
         // Retained before it is released: a touch keeps the holder.
         if let State::Leased { holder, .. } = state {
             self.holders.retain(holder);
         }
         self.leave(slot);
         let job = &mut self.jobs[slot];
-        job.state = state;
+        job.state = state.into();
         match state {
             State::Delayed { until } => job.due = U48::new(until.0),
             State::Ready { since } if event != Event::Wake => job.due = U48::new(since.0),
@@ -526,7 +526,7 @@ impl Queue {
     pub(crate) fn rewrite(&mut self, slot: Slot, terms: &Terms, expires_at: Option<UnixMillis>) {
         let terms = self.intern_terms(terms.as_ref());
         let job = &self.jobs[slot];
-        let keeps_place = match job.state {
+        let keeps_place = match job.state() {
             State::Ready { .. } => {
                 self.terms.get(job.terms).priority == self.terms.get(terms).priority
             }
@@ -535,12 +535,12 @@ impl Queue {
         };
         let mortal = |queue: &Self| {
             let job = &queue.jobs[slot];
-            let is_ready = matches!(job.state, State::Ready { .. });
+            let is_ready = matches!(job.state(), State::Ready { .. });
             queue.ends_at(job).filter(|_| is_ready).map(|at| (at, job.seq()))
         };
         if !keeps_place {
             // Leaving releases the holder, and entering does not retain it.
-            if let State::Leased { holder, .. } = job.state {
+            if let State::Leased { holder, .. } = job.state() {
                 self.holders.retain(holder);
             }
             self.leave(slot);
@@ -552,8 +552,9 @@ impl Queue {
         self.change_extra(slot, |extra| extra.expires_at = expires_at);
         if !keeps_place {
             // It joins another line, and counts from then on, as any that joins one.
-            if let State::Ready { since } = &mut self.jobs[slot].state {
-                *since = self.clock;
+            let job = &mut self.jobs[slot];
+            if matches!(job.state(), State::Ready { .. }) {
+                job.state = State::Ready { since: self.clock }.into();
             }
             self.enter(slot, End::Tail);
         } else if let Some((at, seq)) = mortal(self) {
@@ -566,7 +567,7 @@ impl Queue {
         let seq = job.seq();
         let ends_at = self.ends_at(job);
         let by = |at: UnixMillis| ends_at.map_or(at, |ends_at| at.min(ends_at));
-        match job.state {
+        match job.state() {
             State::Delayed { until } => {
                 self.delayed.remove(by(until), seq, slot);
             }
@@ -596,7 +597,7 @@ impl Queue {
         let seq = job.seq();
         let ends_at = self.ends_at(job);
         let by = |at: UnixMillis| ends_at.map_or(at, |ends_at| at.min(ends_at));
-        match job.state {
+        match job.state() {
             State::Delayed { until } => self.delayed.insert(by(until), seq, slot),
             State::Ready { .. } => {
                 let priority = self.terms.get(job.terms).priority;

@@ -45,12 +45,14 @@ impl Ready {
             End::Head => lane.first(),
             End::Tail => lane.last(),
         };
-        let beside = neighbor.and_then(|neighbor| jobs[neighbor].state.since());
-        if let (State::Ready { since }, Some(beside)) = (&mut jobs[slot].state, beside) {
-            *since = match end {
-                End::Head => beside.min(*since),
-                End::Tail => beside.max(*since),
+        let beside = neighbor.and_then(|neighbor| jobs[neighbor].state().since());
+        let job = &mut jobs[slot];
+        if let (State::Ready { since }, Some(beside)) = (job.state(), beside) {
+            let since = match end {
+                End::Head => beside.min(since),
+                End::Tail => beside.max(since),
             };
+            job.state = State::Ready { since }.into();
         }
         match end {
             End::Head => lane.push_front(jobs, slot),

@@ -200,7 +200,7 @@ impl Loader {
         if has_equals(jobs().map(|job| job.seq()).collect()) {
             return Err(Corrupt::Value("place in publish order, which is taken twice"));
         }
-        let token = |job: &Job| match job.state {
+        let token = |job: &Job| match job.state() {
             State::Leased { token, .. } => Some(token.0),
             _ => None,
         };

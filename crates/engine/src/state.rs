@@ -12,7 +12,11 @@
 //! Whether a failed attempt is retried or the job is dead is decided before this point, from its
 //! counters alone: decisions up, movement down.
 
+mod packed;
+
 use crate::{id::Token, interner::Key, time::UnixMillis};
+
+pub(crate) use packed::Packed;
 
 /// Where a job is, and the facts that hold only there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

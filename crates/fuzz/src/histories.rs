@@ -218,7 +218,7 @@ fn look(queue: &Queue, source: &mut Source<'_>) {
     assert_eq!(met.len(), queue.len_of(state), "each job is met");
     for slot in met {
         let job = queue.job(slot);
-        assert_eq!(job.state.kind(), state);
+        assert_eq!(job.state().kind(), state);
         assert_eq!(queue.find_id(&job.id().to_string()), Some(slot));
     }
 }

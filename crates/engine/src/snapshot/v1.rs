@@ -239,7 +239,7 @@ impl JobWriter {
     pub fn write(&mut self, frame: &mut Vec<u8>, queue: &Queue, job: &Job) {
         let terms = (self.terms != Some(job.terms)).then(|| queue.terms_of(job).into());
         self.terms = Some(job.terms);
-        let state = match job.state {
+        let state = match job.state() {
             State::Delayed { until } => StateV1::Delayed { until: until.0 },
             State::Ready { since } => StateV1::Ready { since: since.0 },
             State::Leased { token, deadline, holder } => {
@@ -264,7 +264,7 @@ impl JobWriter {
             state,
             terms,
             deliveries: job.deliveries,
-            failures: job.failures,
+            failures: job.failures(),
             due: job.due().0,
             given: job.given(),
             expires_at: job.extra.as_ref().and_then(|extra| extra.expires_at).map(|at| at.0),
@@ -347,6 +347,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         deadline: record.deadline.map(instant).transpose()?,
         headers: headers.transpose()?,
         error: record.error.map(Into::into),
+        failures: record.failures,
         failed_at: record.failed_at.map(|at| past(at, queue.clock)).transpose()?,
         result: record.result.map(Into::into),
         updates: small(record.updates)?,
@@ -357,18 +358,17 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         seq: U48::new(record.seq),
         due: U48::new(instant(record.due)?.0),
         body: record.body.into(),
-        state,
+        state: state.into(),
         links: Links::NONE,
         terms,
         deliveries: record.deliveries,
-        failures: record.failures,
         extra: (extra != Extra::default()).then(|| Box::new(extra)),
     };
     if !queue.fits(&job, queue.terms_of(&job).tries) {
         return Err(Corrupt::Value("number of deliveries"));
     }
     let slot = queue.admit(job);
-    if queue.jobs[slot].state != state {
+    if queue.jobs[slot].state() != state {
         return Err(Corrupt::Value("order of the ready"));
     }
     queue.terms.release(terms);
@@ -518,7 +518,7 @@ fn kind(number: u8) -> Result<StateKind, Corrupt> {
 
 /// An instant that has come, and not before that of the last job in a list.
 fn after_last(ms: u64, list: &List, queue: &Queue) -> Result<UnixMillis, Corrupt> {
-    let last = list.last().and_then(|slot| queue.jobs[slot].state.since());
+    let last = list.last().and_then(|slot| queue.jobs[slot].state().since());
     match past(ms, queue.clock)? {
         since if last.is_some_and(|last| since < last) => {
             Err(Corrupt::Value("order of the finished"))

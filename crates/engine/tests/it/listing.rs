@@ -538,7 +538,7 @@ impl Story {
 
     fn place(&self, id: &str) -> Option<Place> {
         let job = self.queue.job(self.queue.find_id(id)?);
-        Some((job.state, self.queue.terms_of(job).priority))
+        Some((job.state(), self.queue.terms_of(job).priority))
     }
 
     /// What orders a job: its priority if it is ready, an instant, its place in publish order.

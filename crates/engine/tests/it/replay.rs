@@ -162,7 +162,7 @@ impl History {
             assert_eq!(counters.published - ended, queue.len() as u64, "none is lost");
             if let Some(job) = queue.peek(1).pop() {
                 assert_eq!(queue.pauses().consuming, None, "nothing is handed out");
-                assert_eq!(queue.job(job).state.kind(), StateKind::Ready);
+                assert_eq!(queue.job(job).state().kind(), StateKind::Ready);
             }
         }
         self.digest = self.primary.digest();

@@ -644,7 +644,7 @@ impl Sight {
             };
             for slot in queue.list(&listing).jobs {
                 let job = queue.job(slot);
-                let (receipt, kept_until) = match job.state {
+                let (receipt, kept_until) = match job.state() {
                     jobq_engine::State::Leased { token, .. } => {
                         (Some(format!("{}@{}", job.id(), token.0)), None)
                     }

@@ -336,7 +336,7 @@ impl Driver {
 
     /// The job's state, `None` if it is gone.
     pub fn state(&self, id: &str) -> Option<StateKind> {
-        self.find(id).map(|job| job.state.kind())
+        self.find(id).map(|job| job.state().kind())
     }
 
     /// The bodies of the ready jobs in the order of service.

@@ -119,7 +119,7 @@ fn a_free_delivery_that_fails_is_a_failure_and_spends_no_try() {
         driver.consume_as(FREE, 1);
         driver.pass(100);
         assert_eq!(driver.state(&id), Some(StateKind::Ready));
-        assert_eq!((driver.job(&id).deliveries, driver.job(&id).failures), (0, n));
+        assert_eq!((driver.job(&id).deliveries, driver.job(&id).failures()), (0, n));
     }
     driver.consume();
     driver.pass(100);
@@ -141,7 +141,7 @@ fn an_expired_job_is_passed_over_even_before_a_tick_came_to_it() {
 }
 
 fn deadline(driver: &Driver, id: &str) -> u64 {
-    match driver.job(id).state {
+    match driver.job(id).state() {
         State::Leased { deadline, .. } => deadline.0,
         other => panic!("{other:?} has no deadline"),
     }

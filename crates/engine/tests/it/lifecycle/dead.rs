@@ -269,11 +269,11 @@ fn an_expired_job_can_be_buried_and_is_counted_as_expired_and_dead() {
         }
         driver.pass(99);
         assert_eq!(driver.state("a"), Some(state));
-        let before = (driver.job("a").deliveries, driver.job("a").failures);
+        let before = (driver.job("a").deliveries, driver.job("a").failures());
         driver.pass(1);
         let dead = driver.job("a");
-        assert_eq!(dead.state, State::Dead { since: UnixMillis(START + 100) }, "{state:?}");
-        assert_eq!((dead.deliveries, dead.failures), before, "nobody failed");
+        assert_eq!(dead.state(), State::Dead { since: UnixMillis(START + 100) }, "{state:?}");
+        assert_eq!((dead.deliveries, dead.failures()), before, "nobody failed");
         assert_eq!(dead.error().is_some(), state == StateKind::Delayed);
         let counters = *driver.queue.counters();
         assert_eq!((counters.expired, counters.died, counters.buried), (1, 1, 0));
@@ -340,8 +340,8 @@ fn a_lapsed_job_can_wait_like_a_nacked_one_and_counts_a_failure() {
                 0 => State::Ready { since: driver.queue.clock() },
                 wait => State::Delayed { until: UnixMillis(driver.now() + wait) },
             };
-            assert_eq!(driver.job(&id).state, expected, "{backoff}");
-            assert_eq!(driver.job(&id).failures as usize, n + 1);
+            assert_eq!(driver.job(&id).state(), expected, "{backoff}");
+            assert_eq!(driver.job(&id).failures() as usize, n + 1);
             driver.pass(wait);
             assert_eq!(driver.state(&id), Some(StateKind::Ready));
         }
@@ -362,7 +362,7 @@ fn lapses_and_nacks_grow_the_same_backoff() {
         } else {
             driver.nack(&id);
         }
-        assert_eq!(driver.job(&id).state.until(), Some(UnixMillis(driver.now() + wait)));
+        assert_eq!(driver.job(&id).state().until(), Some(UnixMillis(driver.now() + wait)));
         driver.pass(wait);
     }
 }
@@ -374,7 +374,7 @@ fn a_backoff_does_not_save_a_job_whose_last_try_lapses() {
     driver.consume();
     driver.pass(10);
     assert_eq!(driver.state(&id), Some(StateKind::Dead));
-    assert_eq!(driver.job(&id).failures, 1);
+    assert_eq!(driver.job(&id).failures(), 1);
 }
 
 #[test]
@@ -384,7 +384,7 @@ fn a_free_lease_that_lapses_backs_off_too() {
     driver.consume_as(FREE, 1);
     driver.pass(10);
     assert_eq!(driver.state(&id), Some(StateKind::Delayed));
-    assert_eq!((driver.job(&id).deliveries, driver.job(&id).failures), (0, 1));
+    assert_eq!((driver.job(&id).deliveries, driver.job(&id).failures()), (0, 1));
 }
 
 #[test]

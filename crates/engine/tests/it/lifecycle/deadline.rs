@@ -23,7 +23,7 @@ fn an_unfinished_job_is_dead_at_its_deadline_in_whatever_state_it_waits() {
         let counters = driver.queue.counters();
         assert_eq!((counters.overdue, counters.died, counters.lapsed), (1, 1, 0));
         let failed = u32::from(state == StateKind::Leased);
-        assert_eq!(driver.job("a").failures, failed, "only of a worker is it a failure");
+        assert_eq!(driver.job("a").failures(), failed, "only of a worker is it a failure");
         driver.pass(1_000);
         assert_eq!(driver.queue.counters().overdue, 1, "once");
     }

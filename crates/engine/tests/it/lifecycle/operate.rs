@@ -55,8 +55,8 @@ fn a_respawned_job_starts_anew_on_its_own_terms() {
     assert_eq!(driver.state(&id), Some(StateKind::Dead));
     assert_eq!(driver.respawn(&[&id], AS_IT_WAS), 1);
     let job = driver.job(&id);
-    assert_eq!(job.state, State::Ready { since: UnixMillis(START + 100) });
-    assert_eq!((job.deliveries, job.failures), (0, 0));
+    assert_eq!(job.state(), State::Ready { since: UnixMillis(START + 100) });
+    assert_eq!((job.deliveries, job.failures()), (0, 0));
     let terms = driver.queue.terms_of(job);
     assert_eq!((terms.tries, terms.ttr, terms.priority), (1, Millis(100), 3));
     assert_eq!(driver.queue.expires_at(job), None, "the old time to live is over");
@@ -71,7 +71,7 @@ fn a_respawn_may_name_tries_ttl_and_delay() {
     driver.pass(50);
     let revival = Revival { tries: Some(2), ttl: Some(Millis(1_000)), delay: Millis(300) };
     assert_eq!(driver.respawn(&[&id], revival), 1);
-    assert_eq!(driver.job(&id).state, State::Delayed { until: UnixMillis(START + 350) });
+    assert_eq!(driver.job(&id).state(), State::Delayed { until: UnixMillis(START + 350) });
     driver.pass(300);
     for _ in 0..2 {
         assert_eq!(driver.state(&id), Some(StateKind::Ready));

@@ -52,8 +52,8 @@ fn a_job_released_for_later_waits_and_then_joins_the_tail() {
     let taken = driver.consume();
     let later = Verdict::Release { delay: Millis(100) };
     assert_eq!(driver.settle(&[&taken.receipt], later), 1);
-    assert_eq!(driver.job(&taken.id).state, State::Delayed { until: at(100) });
-    assert_eq!((driver.job(&taken.id).deliveries, driver.job(&taken.id).failures), (0, 0));
+    assert_eq!(driver.job(&taken.id).state(), State::Delayed { until: at(100) });
+    assert_eq!((driver.job(&taken.id).deliveries, driver.job(&taken.id).failures()), (0, 0));
     driver.pass(100);
     assert_eq!(driver.line(), ["b", "a"]);
 }
@@ -72,7 +72,7 @@ fn a_retried_job_joins_the_tail() {
 fn deliveries_and_failures_are_two_counters() {
     let mut driver = Driver::new();
     let id = driver.publish(job("a").backoff(Backoff::None).ttr(100));
-    let counts = |driver: &Driver| (driver.job(&id).deliveries, driver.job(&id).failures);
+    let counts = |driver: &Driver| (driver.job(&id).deliveries, driver.job(&id).failures());
     assert_eq!(counts(&driver), (0, 0));
     driver.consume();
     assert_eq!(counts(&driver), (1, 0));
@@ -98,7 +98,7 @@ fn a_job_is_dead_when_its_last_try_is_nacked() {
     driver.consume();
     assert_eq!(driver.nack(&id), 1);
     assert_eq!(driver.state(&id), Some(StateKind::Dead));
-    assert_eq!((driver.job(&id).deliveries, driver.job(&id).failures), (3, 3));
+    assert_eq!((driver.job(&id).deliveries, driver.job(&id).failures()), (3, 3));
     assert_eq!(driver.queue.counters().died, 1);
 }
 
@@ -184,8 +184,8 @@ fn a_buried_job_is_dead_whatever_tries_it_had() {
     driver.publish(job("a"));
     let taken = driver.consume();
     assert_eq!(driver.bury(&taken.receipt), 1);
-    assert_eq!(driver.job(&taken.id).state, State::Dead { since: at(0) });
-    assert_eq!(driver.job(&taken.id).failures, 0, "a verdict is no failed attempt");
+    assert_eq!(driver.job(&taken.id).state(), State::Dead { since: at(0) });
+    assert_eq!(driver.job(&taken.id).failures(), 0, "a verdict is no failed attempt");
     let counters = driver.queue.counters();
     assert_eq!((counters.buried, counters.died), (1, 1));
 }
@@ -339,7 +339,7 @@ fn at(ms: u64) -> jobq_engine::UnixMillis {
 
 /// How long a job that was just nacked will wait.
 fn waited(driver: &Driver, id: &str) -> u64 {
-    match driver.job(id).state {
+    match driver.job(id).state() {
         State::Ready { .. } => 0,
         State::Delayed { until } => until.0 - driver.now(),
         other => panic!("{other:?} after a nack"),

@@ -28,7 +28,7 @@ fn a_job_is_dead_when_its_last_try_lapses() {
     driver.consume();
     driver.pass(100);
     assert_eq!(driver.state(&id), Some(StateKind::Dead));
-    assert_eq!((driver.job(&id).deliveries, driver.job(&id).failures), (2, 2));
+    assert_eq!((driver.job(&id).deliveries, driver.job(&id).failures()), (2, 2));
 }
 
 #[test]

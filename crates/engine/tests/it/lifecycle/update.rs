@@ -54,7 +54,7 @@ fn a_body_is_changed_in_every_state_and_the_books_are_kept() {
     for state in CHANGEABLE {
         let mut driver = Driver::new();
         driver.publish_into(state, "a");
-        let (before, bytes) = (driver.job("a").state, driver.queue.bytes());
+        let (before, bytes) = (driver.job("a").state(), driver.queue.bytes());
         let long = "x".repeat(10_000);
         change(&mut driver, "a", body(&long));
         assert_eq!(&*driver.job("a").body, long.as_bytes(), "{state:?}");
@@ -62,7 +62,7 @@ fn a_body_is_changed_in_every_state_and_the_books_are_kept() {
         change(&mut driver, "a", body(""));
         assert_eq!(&*driver.job("a").body, b"");
         assert_eq!(driver.queue.bytes(), bytes - "a".len());
-        assert_eq!(driver.job("a").state, before, "it stays where it is");
+        assert_eq!(driver.job("a").state(), before, "it stays where it is");
         assert_eq!(driver.queue.counters().updated, 2);
     }
 }
@@ -86,10 +86,10 @@ fn a_priority_is_changed_in_every_state() {
     for state in CHANGEABLE {
         let mut driver = Driver::new();
         driver.publish_into(state, "a");
-        let before = driver.job("a").state;
+        let before = driver.job("a").state();
         change(&mut driver, "a", priority(7));
         assert_eq!(driver.queue.terms_of(driver.job("a")).priority, 7, "{state:?}");
-        assert_eq!(driver.job("a").state, before);
+        assert_eq!(driver.job("a").state(), before);
     }
 }
 
@@ -147,7 +147,7 @@ fn every_other_change_keeps_the_place_in_line() {
             driver.pass(5);
             change(&mut driver, "b", wanted.clone());
             assert_eq!(driver.line(), ["a", "b", "c"], "{wanted:?}");
-            assert_eq!(driver.job("b").state, State::Ready { since: at(0) });
+            assert_eq!(driver.job("b").state(), State::Ready { since: at(0) });
         }
     }
 }
@@ -175,7 +175,7 @@ fn a_ready_job_is_delayed_by_an_instant_to_come() {
         driver.publish(job("b"));
         driver.pass(5);
         change(&mut driver, "a", due(due_at));
-        assert_eq!(driver.job("a").state, State::Delayed { until: at(105) });
+        assert_eq!(driver.job("a").state(), State::Delayed { until: at(105) });
         assert_eq!(driver.line(), ["b"]);
         driver.pass(99);
         assert_eq!(driver.state("a"), Some(StateKind::Delayed));
@@ -190,11 +190,11 @@ fn a_delayed_job_is_given_another_instant() {
     driver.publish(job("a").id("a").delay(100));
     change(&mut driver, "a", later(300));
     driver.pass(100);
-    assert_eq!(driver.job("a").state, State::Delayed { until: at(300) });
+    assert_eq!(driver.job("a").state(), State::Delayed { until: at(300) });
     change(&mut driver, "a", later(50));
     assert_eq!(driver.queue.next_due(), Some(at(150)));
     driver.pass(50);
-    assert_eq!(driver.job("a").state, State::Ready { since: at(150) });
+    assert_eq!(driver.job("a").state(), State::Ready { since: at(150) });
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_delayed_job_whose_new_instant_has_come_is_ready_at_once_at_the_tail() {
         driver.publish(job("b"));
         driver.pass(5);
         change(&mut driver, "a", due(due_at));
-        assert_eq!(driver.job("a").state, State::Ready { since: at(5) });
+        assert_eq!(driver.job("a").state(), State::Ready { since: at(5) });
         assert_eq!(driver.line(), ["b", "a"]);
         assert_eq!((driver.queue.next_due(), driver.queue.counters().kicked), (None, 0));
     }
@@ -484,7 +484,7 @@ fn an_update_of_another_version_changes_nothing_and_says_so() {
     let changed = driver.job("a");
     let terms = driver.queue.terms_of(changed);
     assert_eq!((&*changed.body, terms.priority, terms.tries), (b"b".as_slice(), 5, 9));
-    assert_eq!(changed.state, State::Delayed { until: at(50) });
+    assert_eq!(changed.state(), State::Delayed { until: at(50) });
     assert_eq!(driver.queue.expires_at(changed), Some(at(500)));
 }
 
@@ -513,9 +513,9 @@ fn the_lease_of_an_updated_job_goes_on() {
     let mut driver = Driver::new();
     driver.publish(job("a").id("a").ttr(100));
     let taken = driver.consume_as(ANYONE, 1).remove(0);
-    let before = driver.job("a").state;
+    let before = driver.job("a").state();
     change(&mut driver, "a", Change { priority: Some(3), ttl: Some(Millis(70)), ..body("b") });
-    assert_eq!(driver.job("a").state, before, "the same token and deadline");
+    assert_eq!(driver.job("a").state(), before, "the same token and deadline");
     assert_eq!(driver.queue.next_due(), Some(at(70)), "but now it expires first");
     change(&mut driver, "a", ttl(0));
     assert_eq!(driver.queue.next_due(), Some(at(100)));

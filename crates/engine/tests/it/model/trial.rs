@@ -158,7 +158,7 @@ impl Trial {
 
     fn adopt_wait(&mut self, id: &str, queue: &Queue) -> Verdict {
         let slot = queue.find_id(id).ok_or_else(|| format!("{id} is gone and should wait"))?;
-        match queue.job(slot).state {
+        match queue.job(slot).state() {
             State::Delayed { until } => self.model.adopt_wait(id, until.0),
             other => Err(format!("{id} is {other:?} and should wait")),
         }
@@ -322,7 +322,7 @@ impl Trial {
         same!("the priority", *priority, model.priority);
         same!("the type", &**job_type, &*model.job_type);
         same!("the deliveries", engine.deliveries, model.deliveries);
-        same!("the failures", engine.failures, model.failures);
+        same!("the failures", engine.failures(), model.failures);
         same!("the last failure", engine.failed_at().map(|at| at.0), model.failed_at);
         same!("the error", engine.error(), model.error.as_deref());
         same!("the result", engine.result(), model.result.as_deref());
@@ -331,7 +331,7 @@ impl Trial {
         if !model.place.kind().is_final() {
             same!("when it expires", instant(queue.expires_at(engine)), model.expires);
         }
-        let place = match (&engine.state, &model.place) {
+        let place = match (engine.state(), &model.place) {
             (State::Delayed { until }, _) => Place::Delayed { until: until.0 },
             (State::Ready { since }, Place::Ready { turn, .. }) => {
                 Place::Ready { since: since.0, turn: *turn }
