@@ -123,10 +123,10 @@ fn what_a_job_costs_over_its_body_is_known() {
     const JOBS: usize = 100_000;
     let body = "x".repeat(128);
     for (state, options, known) in [
-        ("ready", "", 101..=104),
-        ("delayed", "DELAY 3600000", 118..=121),
-        ("leased", "", 118..=121),
-        ("dead", "", 101..=104),
+        ("ready", "", 93..=96),
+        ("delayed", "DELAY 3600000", 110..=114),
+        ("leased", "", 110..=114),
+        ("dead", "", 93..=96),
     ] {
         let server = Server::plain();
         server.run("JQ.CONFIG mail SET ttr 3600000");
