@@ -27,6 +27,10 @@ impl Load {
 /// Jobs in a command where there are many.
 pub const BATCH: usize = 64;
 
+/// Such commands under way at once on a connection. With one, most of what is measured is how the
+/// server is woken, three times for 64 jobs.
+pub const BATCHES: usize = 8;
+
 /// By what the jobs that were taken are acknowledged.
 pub type Receipts = Vec<Vec<u8>>;
 

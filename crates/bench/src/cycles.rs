@@ -57,7 +57,8 @@ pub fn measure(bench: &Bench) -> Result<Report> {
     report.remark(
         "A cycle is publish, consume and acknowledge: `LPUSH`, `LMOVE` and `LREM` for the list; `XADD`, \
          `XREADGROUP`, `XACK` and `XDEL` for Streams, which can add only one by one. *64 deep* is 64 \
-         commands under way at once, *64 a command* is 64 jobs in one. *Of the list's* and *of \
+         commands under way at once, *64 a command* is 64 jobs in one, and eight such \
+         commands under way. *Of the list's* and *of \
          Streams'* compare the server's processor time, with the same depth, body and log; a list has no \
          form for many jobs and is taken 64 deep instead. They are medians of the ratios within a round. \
          beanstalkd and BullMQ are beside them in the same rounds; BullMQ publishes 64 at once, and 64 \

@@ -5,7 +5,7 @@ use std::io::Result;
 use super::case::Connected;
 use crate::{
     comparison::{compare, Measured, Side},
-    contenders::{Load, BATCH, JOBQ},
+    contenders::{Load, BATCH, BATCHES, JOBQ},
     report::Report,
     server::Server,
     Bench,
@@ -38,12 +38,12 @@ pub fn measure(bench: &Bench) -> Result<Beside> {
     let queues = || ["empty"].into_iter().chain(FILLINGS.iter().map(|(queue, _)| *queue));
     let mut sides: Vec<Box<dyn Side + '_>> = Vec::new();
     for queue in queues() {
-        for batch in [1, BATCH] {
+        for (depth, batch) in [(64, 1), (BATCHES, BATCH)] {
             sides.push(Box::new(Connected {
                 server: &server,
                 contender: &JOBQ,
                 wires: vec![server.connect()?],
-                load: Load { key: queue, body: BODY.to_vec(), depth: 64 / batch, batch },
+                load: Load { key: queue, body: BODY.to_vec(), depth, batch },
             }));
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     beanstalkd::{Beanstalkd, Log},
     bullmq::BullMq,
     comparison::{compare, Measured, Side},
-    contenders::{Contender, Load, BATCH, JOBQ, LIST, STREAMS},
+    contenders::{Contender, Load, BATCH, BATCHES, JOBQ, LIST, STREAMS},
     figures::grouped,
     report::Report,
     server::Server,
@@ -34,9 +34,9 @@ pub struct Case {
 pub struct Shape {
     /// Who.
     pub name: &'static str,
-    /// Jobs under way at once on a connection.
+    /// Jobs under way at once on a connection; with many in a command, those of one command.
     pub jobs: usize,
-    /// Of them in one command.
+    /// Jobs in one command.
     pub batch: usize,
     /// Bytes of a body.
     pub body: usize,
@@ -92,7 +92,8 @@ impl Case {
                 }
                 if depth == BATCH {
                     for (contender, key) in [(&STREAMS, "stream"), (&JOBQ, "queue")] {
-                        let load = Load { key, body: vec![b'x'; body], depth: 1, batch: BATCH };
+                        let load =
+                            Load { key, body: vec![b'x'; body], depth: BATCHES, batch: BATCH };
                         sides.push(self.side(&server, contender, load)?);
                     }
                 }
@@ -120,7 +121,8 @@ impl Case {
         load: Load,
     ) -> Result<(Shape, Box<dyn Side + 'a>)> {
         let wires = (0..self.connections).map(|_| server.connect()).collect::<Result<_>>()?;
-        let (jobs, batch, body) = (load.jobs(), load.batch, load.body.len());
+        let jobs = if load.batch > 1 { load.batch } else { load.depth };
+        let (batch, body) = (load.batch, load.body.len());
         let shape = Shape { name: contender.name, jobs, batch, body };
         Ok((shape, Box::new(Connected { server, contender, wires, load })))
     }
