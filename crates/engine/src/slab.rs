@@ -19,7 +19,10 @@ impl Slot {
 pub type Slots = SmallVec<[Slot; 4]>;
 
 const CHUNK_BITS: u32 = 10;
-const CHUNK_SLOTS: usize = 1 << CHUNK_BITS;
+/// What of 88 bytes each fills 80 KiB: allocators would round 1024 of them up to 96.
+const CHUNK_SLOTS: usize = 930;
+/// A chunk grows by so many slots at most.
+const GROWTH_MAX: usize = CHUNK_SLOTS.div_ceil(4);
 
 /// An emptied chunk keeps this many slots, so that a small queue does not allocate at each job.
 const KEPT_SLOTS: usize = 16;
@@ -75,11 +78,12 @@ impl<T> Slab<T> {
             u32::from(offset)
         } else {
             let grows = chunk.slots.len() == chunk.slots.capacity();
-            let before = if grows { chunk.bytes() } else { 0 };
-            chunk.slots.push(Some(value));
             if grows {
+                let before = chunk.bytes();
+                chunk.slots.reserve_exact(growth(chunk.slots.len()));
                 self.chunk_bytes += chunk.bytes() - before;
             }
+            chunk.slots.push(Some(value));
             chunk.slots.len() as u32 - 1
         };
         if chunk.is_full() {
@@ -146,8 +150,13 @@ impl<T> Slab<T> {
     }
 }
 
+/// How much room a full chunk of so many slots gets.
+fn growth(slots: usize) -> usize {
+    slots.clamp(4, GROWTH_MAX).min(CHUNK_SLOTS - slots)
+}
+
 fn split(slot: Slot) -> (usize, usize) {
-    ((slot.0 >> CHUNK_BITS) as usize, slot.0 as usize & (CHUNK_SLOTS - 1))
+    ((slot.0 >> CHUNK_BITS) as usize, slot.0 as usize & ((1 << CHUNK_BITS) - 1))
 }
 
 impl<T> Index<Slot> for Slab<T> {

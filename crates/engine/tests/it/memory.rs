@@ -21,7 +21,7 @@ fn a_job_itself_takes_88_bytes_and_nothing_more_in_its_slot() {
 
 #[test]
 fn what_a_ready_job_costs_over_its_body_is_known() {
-    assert_cost(94..=101, |driver| {
+    assert_cost(92..=100, |driver| {
         driver.publish(job(BODY));
     });
 }
@@ -29,14 +29,14 @@ fn what_a_ready_job_costs_over_its_body_is_known() {
 #[test]
 fn what_a_delayed_job_costs_over_its_body_is_known() {
     let mut delays = (0..).map(|n: u64| 1_000 + n * 7_919 % 1_000_003);
-    assert_cost(112..=120, |driver| {
+    assert_cost(110..=118, |driver| {
         driver.publish(job(BODY).delay(delays.next().expect("endless")));
     });
 }
 
 #[test]
 fn what_a_leased_job_costs_over_its_body_is_known() {
-    assert_cost(111..=118, |driver| {
+    assert_cost(109..=116, |driver| {
         driver.publish(job(BODY));
         driver.consume();
     });
@@ -44,7 +44,7 @@ fn what_a_leased_job_costs_over_its_body_is_known() {
 
 #[test]
 fn what_a_dead_job_costs_over_its_body_is_known() {
-    assert_cost(94..=101, |driver| {
+    assert_cost(92..=100, |driver| {
         driver.publish(job(BODY));
         let taken = driver.consume();
         driver.bury(&taken.receipt);
