@@ -7,7 +7,7 @@ mod internal;
 mod queues;
 mod register;
 
-use std::{ffi::c_int, ptr::null_mut};
+use std::{cell::Cell, ffi::c_int, ptr::null_mut};
 
 use jobq_engine::{Action, Bodies, JobRefs, Publish, Which};
 use jobq_protocol::{Call, Command, DebugCall, ErrorWord, Keys, COMMANDS};
@@ -90,7 +90,9 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::Stats => inspect::stats(context, queue),
         Call::ConfigGet(setting) => inspect::config(context, queue, setting),
         Call::Digest => inspect::digest(context, queue),
-        Call::Debug(DebugCall::Panic) => debug_panic(context, arguments),
+        Call::Debug(DebugCall::Panic { is_answered }) => {
+            debug_panic(context, arguments, is_answered);
+        }
         Call::Apply { steps, asked } => internal::apply(context, queue, &steps, asked),
         Call::Load { frame } => internal::load(context, arguments, frame),
     }
@@ -100,26 +102,38 @@ fn perform(context: Context, arguments: &Arguments<'_>, action: &Action<'_>) {
     let without_queue = NoQueue::of(action);
     // A list of bodies is answered with a list of ids, however long.
     let many = matches!(action, Action::Publish(Publish { bodies: Bodies::Many(_), .. }));
+    let is_answered = Cell::new(false);
     let done = visit::perform(context, arguments.raw, action, |queue, outcome| {
+        is_answered.set(true);
         reply::outcome(context, queue, outcome, many);
     });
     match done {
         Ok(Some(())) => {}
         Ok(None) => reply::no_queue(context, without_queue),
+        // An internal error came behind the answer: a second one would be taken for that of the
+        // client's next command.
+        Err(_) if is_answered.get() => {}
         Err(denied) => reply::denied(context, &denied),
     }
 }
 
-/// Panics while a queue is open, so that anyone can see what comes of an internal error.
-fn debug_panic(context: Context, arguments: &Arguments<'_>) {
+/// Panics while a queue is open, before or behind the answer, so that anyone can see what comes of
+/// an internal error.
+fn debug_panic(context: Context, arguments: &Arguments<'_>, is_answered: bool) {
     if !registry::with(|registry| registry.debug) {
         let prose = "JQ.DEBUG answers only where the module was loaded with the argument 'debug'";
         return reply::error(context, ErrorWord::NoPerm, prose);
     }
     let nothing = Action::Kick(Which::Ids(JobRefs::new()));
-    let done = visit::perform(context, arguments.raw, &nothing, |_, _| panic!("JQ.DEBUG PANIC"));
+    let done = visit::perform(context, arguments.raw, &nothing, |queue, outcome| {
+        if is_answered {
+            reply::outcome(context, queue, outcome, false);
+        }
+        panic!("JQ.DEBUG PANIC")
+    });
     match done {
         Ok(_) => reply::no_queue(context, NoQueue::Zero),
+        Err(_) if is_answered => {}
         Err(denied) => reply::denied(context, &denied),
     }
 }

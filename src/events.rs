@@ -1,5 +1,5 @@
-//! What happens in the server outside our commands, as far as it concerns the names, the schedule
-//! and those who wait. Nothing here changes a queue: what a callback of this kind replicates would
+//! What happens in the server outside our commands, as far as it concerns the names, the schedule,
+//! those who wait, and whether anybody listens. Nothing here changes a queue: what a callback of this kind replicates would
 //! land in the log before the command that caused it.
 
 use std::ffi::{c_char, c_int, c_void, CStr};

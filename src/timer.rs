@@ -123,9 +123,9 @@ fn return_one(context: Context) -> bool {
         return false;
     };
     context.select_db(deliveries.db);
-    for delivery in deliveries.jobs.iter().rev() {
-        let name = Text::new(&delivery.queue);
-        visit::give_back(context, &name, &delivery.receipt);
+    if let [first, ..] = &deliveries.jobs[..] {
+        // A waiting consumer is served from one queue.
+        visit::give_back(context, &Text::new(&first.queue), &deliveries.jobs);
     }
     true
 }

@@ -4,12 +4,11 @@
 use std::{cell::Cell, ptr::NonNull};
 
 use jobq_engine::{
-    Action, Consume, JobRef, Leases, Millis, Name, Operation, Outcome, Queue, Refusal, Request,
-    Slot, Token, UnixMillis, Verdict,
+    Action, Consume, JobRef, Leases, Millis, Operation, Outcome, Queue, Refusal, Request, Slot,
+    Token, UnixMillis, Verdict,
 };
 use jobq_protocol::steps::{LeaseStep, Step};
 use redis_module::raw::{self, RedisModuleString};
-use smallvec::smallvec;
 
 use crate::{
     blocking,
@@ -96,7 +95,7 @@ pub fn perform(
 }
 
 /// Takes jobs of a queue for the consumer that sends a command, and lets `deliver` answer with them
-/// if there are any. Tells how many there are.
+/// if there are any.
 pub fn consume(
     context: Context,
     flags: Flags,
@@ -104,11 +103,11 @@ pub fn consume(
     command: &[*mut RedisModuleString],
     consume: &Consume<'_>,
     deliver: impl FnOnce(&Queue, &[(Slot, Token)]),
-) -> Result<usize, Denied> {
+) -> Result<(), Denied> {
     let site = Site::open(context, name, Asked::Client(command), flags)?;
     let stored = match site.found() {
         Found::Queue(stored) => stored,
-        Found::Nothing => return Ok(0),
+        Found::Nothing => return Ok(()),
         Found::Other => return Err(Denied::WrongType),
     };
     let now = clock::now();
@@ -116,7 +115,7 @@ pub fn consume(
         // A consumer that polls an empty queue leaves no trace in the log.
         let queue = &visit.stored.queue;
         if !queue.hands_out() && !queue.is_due(now) {
-            return Ok(0);
+            return Ok(());
         }
         visit.catch_up();
         let leased = visit.take(consume)?;
@@ -124,7 +123,7 @@ pub fn consume(
             deliver(&visit.stored.queue, &leased);
         }
         visit.follow_up();
-        Ok(leased.len())
+        Ok(())
     })
 }
 
@@ -141,7 +140,7 @@ fn repeat(
         Found::Nothing => Err(Refusal::Diverged("there is no such queue").into()),
         Found::Queue(stored) => site.change(stored, |stored| {
             let outcome = stored.queue.act(action)?;
-            site.record();
+            site.pass_on();
             reply(&stored.queue, &outcome);
             Ok(())
         }),
@@ -164,11 +163,14 @@ pub fn repeat_steps<'a>(
         }
         (Found::Nothing, _) => return Err(Refusal::Diverged("there is no such queue").into()),
     };
+    if is_new {
+        site.pass_on();
+    }
     let done = site.change(stored, |stored| {
         for step in steps {
             stored.queue.apply(step.operation(&stored.queue, &mut asked)?)?;
             // Also where a later one fails: whoever reads our log has to come as far.
-            site.record();
+            site.pass_on();
         }
         Ok(())
     });
@@ -208,25 +210,29 @@ pub fn catch_up(context: Context, name: &Text, filed: Option<UnixMillis>, slice:
     }
 }
 
-/// Gives back a job that was leased to a consumer which was gone before it could be told.
-pub fn give_back(context: Context, name: &Text, receipt: &Name) {
-    let Some(job) = JobRef::parse(receipt.as_bytes()) else { return };
-    let (release, receipt) = (Text::new(b"JQ.RELEASE"), Text::new(receipt.as_bytes()));
-    let command = [release.raw(), name.raw(), receipt.raw()];
+/// Gives back the jobs of a queue that were leased to a consumer which was gone before it could be
+/// told.
+pub fn give_back(context: Context, name: &Text, jobs: &[Delivery]) {
+    let receipts: Vec<_> = jobs.iter().map(|job| Text::new(job.receipt.as_bytes())).collect();
+    let release = Text::new(b"JQ.RELEASE");
+    let words = [&release, name].into_iter().chain(&receipts);
+    let command: Vec<_> = words.map(Text::raw).collect();
     let asked = Asked::Us(&command);
     let Ok(site) = Site::open(context, name.raw(), asked, context.flags()) else { return };
     let Found::Queue(stored) = site.found() else { return };
     let done = site.visit(stored, clock::now(), |visit| {
         visit.catch_up();
+        let jobs = jobs.iter().filter_map(|job| JobRef::parse(job.receipt.as_bytes())).collect();
         let verdict = Verdict::Release { delay: Millis::ZERO };
-        let release = Action::Settle { jobs: smallvec![job], verdict };
-        let outcome = visit.stored.queue.act(&release)?;
+        let outcome = visit.stored.queue.act(&Action::Settle { jobs, verdict })?;
         visit.note_command(&outcome);
-        registry::with(|registry| registry.stats.undelivered += u64::from(outcome.is_change()));
+        if let Outcome::Done(jobs) = outcome {
+            registry::with(|registry| registry.stats.undelivered += jobs);
+        }
         visit.follow_up();
         Ok(())
     });
-    // Where it cannot be given back, its lease lapses.
+    // Where they cannot be given back, their leases lapse.
     drop(done);
 }
 
@@ -348,7 +354,8 @@ impl<'a> Site<'a> {
         if self.is_heard {
             record.propagate(self.context, self.name, self.asked);
         } else if self.is_changed.get() && matches!(self.asked, Asked::Client(_)) {
-            // Goes nowhere, but counts for the server as a change that is yet to be saved.
+            // Is for nobody to read, see `replicas`, but counts for the server as a change that is yet
+            // to be saved. In a turn of the timer there is no command to pass on.
             self.context.replicate_verbatim();
         }
         timer::arm(self.context);
@@ -386,7 +393,7 @@ impl<'a> Site<'a> {
     }
 
     /// Propagates the command being run, which repeats what others have decided.
-    fn record(&self) {
+    fn pass_on(&self) {
         if !self.is_changed.replace(true) {
             self.context.replicate_verbatim();
         }
@@ -404,9 +411,10 @@ impl Visit<'_> {
 
     /// Like [`catch_up`](Self::catch_up), but only if something is due. Tells whether more may be.
     fn tick_if_due(&mut self) -> bool {
-        // Consumers are served at the queue's own time, which must not lie behind.
+        // Consumers are served at the queue's own time, which must not lie behind, and with tokens of
+        // this server's.
         let serves = self.stored.queue.hands_out()
-            && self.now > self.stored.queue.clock()
+            && (self.now > self.stored.queue.clock() || self.is_new_term())
             && self.somebody_waits();
         if serves || self.stored.queue.is_due(self.now) {
             self.tick();

@@ -1,6 +1,6 @@
 //! `JQ.CONSUME`: takes jobs that are there, or waits for one.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use jobq_engine::{Consume, Millis, Queue, Slot, Token};
 use jobq_protocol::ConsumeCall;
@@ -71,6 +71,7 @@ fn take(
         }
         let consume = Consume { count: left, holder: call.consume.holder.clone() };
         let command = keys.arguments.raw;
+        let delivered = Cell::new(0);
         let deliver = |queue: &Queue, leased: &[(Slot, Token)]| {
             match (taken, keys.queues) {
                 // The server keeps a place for a length that is told later, which costs more.
@@ -84,12 +85,12 @@ fn take(
                 let receipt = job.id().receipt(token);
                 reply::job(context, call.queues[place], &receipt, &job.body, details.as_ref());
             }
+            delivered.set(leased.len());
         };
         match visit::consume(context, flags, keys.at(place), command, &consume, deliver) {
-            Ok(jobs) => taken += jobs,
-            // What was taken before is answered; the next call will meet the error again.
-            Err(denied) if taken == 0 => return Err(denied),
-            Err(_) => {}
+            // What was taken is answered; the next call will meet the error again.
+            Err(denied) if taken + delivered.get() == 0 => return Err(denied),
+            _ => taken += delivered.get(),
         }
     }
     if taken > 0 && keys.queues > 1 {

@@ -1,4 +1,5 @@
-//! Measures JobQ beside lists and streams of the same server, in one run, rounds alternating.
+//! Measures JobQ beside lists and Streams of the same server, and beside other job queues, in one
+//! run, rounds alternating.
 //! scripts/bench builds everything and calls this; absolute figures do not travel, ratios do.
 //!
 //! ```text

@@ -22,7 +22,7 @@ const BODY_BYTES: usize = 128;
 /// Something that touches all jobs.
 struct Event {
     name: &'static str,
-    /// Fills the server. Given the instant that [`Event::happen`] is called just before of.
+    /// Fills the server. Given the instant shortly after which [`Event::happen`] is called.
     prepare: fn(&mut Wire, usize, f64) -> Result<()>,
     /// Makes it happen, and waits for its end.
     happen: fn(&mut Wire) -> Result<()>,

@@ -176,13 +176,14 @@ impl World {
     fn publish(&mut self, batch: usize, due: Due) {
         let bodies = if batch == 1 { Bodies::One(BODY) } else { Bodies::Many(vec![BODY; batch]) };
         let publish = Publish { due, ..Publish::new(bodies) };
-        self.step(Step::Publish, |queue| decide(queue, Action::Publish(publish)));
+        let publish = Action::Publish(publish);
+        self.step(Step::Publish, |queue| act(queue, &publish));
     }
 
     fn consume(&mut self, batch: usize, ttr: Millis) {
         let holder = Holder { worker: &b"worker"[..], ttr, counted: true };
         let consume = Consume { count: batch as u32, holder };
-        let outcome = self.step(Step::Consume, |queue| decide(queue, Request::Consume(consume)));
+        let outcome = self.step(Step::Consume, |queue| take(queue, consume));
         let Some(Outcome::Leased(leased)) = outcome else { panic!("{outcome:?} is no lease") };
         assert_eq!(leased.len(), batch);
         self.taken.clear();
@@ -194,7 +195,8 @@ impl World {
         let receipt_of = |&(slot, token): &(Slot, Token)| self.queue.job(slot).id().receipt(token);
         let receipts: Vec<_> = self.taken.iter().map(receipt_of).collect();
         let jobs = receipts.iter().map(named).collect();
-        self.step(Step::Settle, |queue| decide(queue, Action::Settle { jobs, verdict }));
+        let settle = Action::Settle { jobs, verdict };
+        self.step(Step::Settle, |queue| act(queue, &settle));
     }
 
     fn pass(&mut self, span: Millis) {
@@ -218,9 +220,14 @@ impl World {
     }
 }
 
-fn decide<'a>(queue: &mut Queue, request: impl Into<Request<'a>>) -> Option<Outcome> {
-    let operation = queue.choose(request).expect("nothing is refused")?;
+fn take(queue: &mut Queue, consume: Consume<'_>) -> Option<Outcome> {
+    let operation = queue.choose(Request::Consume(consume)).expect("nothing is refused")?;
     Some(queue.apply(operation).expect("what was chosen can be applied"))
+}
+
+fn act(queue: &mut Queue, action: &Action<'_>) -> Outcome {
+    queue.check(action).expect("nothing is refused");
+    queue.act(action).expect("what was checked can be done")
 }
 
 fn named(name: &Name) -> JobRef<'_> {

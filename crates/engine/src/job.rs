@@ -5,7 +5,7 @@ use crate::{
     id::{JobId, Ulid},
     interner::Key,
     list::Links,
-    state::{Packed, State},
+    state::{PackedState, State},
     time::UnixMillis,
     u48::U48,
 };
@@ -25,7 +25,7 @@ pub struct Job {
     /// What the client published; never looked into.
     pub body: Box<[u8]>,
     /// Where the job is.
-    pub(crate) state: Packed,
+    pub(crate) state: PackedState,
     /// Its neighbors while it is ready, completed or dead.
     pub links: Links,
     /// Its terms, in the queue's interner.

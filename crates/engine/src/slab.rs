@@ -19,7 +19,7 @@ impl Slot {
 pub type Slots = SmallVec<[Slot; 4]>;
 
 const CHUNK_BITS: u32 = 10;
-/// What of 88 bytes each fills 80 KiB: allocators would round 1024 of them up to 96.
+/// Jobs take 88 bytes each, and so many of them 80 KiB: allocators would round 1024 up to 96.
 const CHUNK_SLOTS: usize = 930;
 /// A chunk grows by so many slots at most.
 const GROWTH_MAX: usize = CHUNK_SLOTS.div_ceil(4);

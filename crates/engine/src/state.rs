@@ -16,7 +16,7 @@ mod packed;
 
 use crate::{id::Token, interner::Key, time::UnixMillis};
 
-pub(crate) use packed::Packed;
+pub(crate) use packed::PackedState;
 
 /// Where a job is, and the facts that hold only there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -84,5 +84,8 @@ pub struct ConsumeCall<'a> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DebugCall {
     /// Panic, to see that it is caught.
-    Panic,
+    Panic {
+        /// Behind the answer, and not before.
+        is_answered: bool,
+    },
 }

@@ -64,7 +64,10 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
 
 fn debug<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     match args.word()? {
-        Some("PANIC") => Ok(Call::Debug(DebugCall::Panic)),
+        Some("PANIC") => {
+            let is_answered = args.next_word() == Some("ANSWERED") && args.word()?.is_some();
+            Ok(Call::Debug(DebugCall::Panic { is_answered }))
+        }
         _ => Err(args.syntax("nothing to do")),
     }
 }

@@ -93,6 +93,17 @@ fn debug_answers_only_where_the_module_was_told_so() {
 }
 
 #[test]
+fn an_internal_error_behind_an_answer_is_no_second_answer() {
+    let server = with_debug();
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail hello ID a");
+    assert_eq!(client.run("JQ.DEBUG mail PANIC ANSWERED"), Reply::Int(0));
+    assert_eq!(client.run("PING").text(), "PONG");
+    assert_eq!(client.run("JQ.PUBLISH mail x").error_word(), "INTERNAL", "the queue is closed");
+    assert_eq!(server.info("jobq", "jobq_errors_caught"), "1");
+}
+
+#[test]
 fn an_internal_error_closes_its_queue_for_writing_until_it_is_loaded_again() {
     let server = with_debug();
     let mut client = server.client();

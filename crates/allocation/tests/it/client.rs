@@ -27,15 +27,18 @@ impl Client {
     pub fn publish(&mut self, jobs: usize, due: Due) -> usize {
         let bodies = if jobs == 1 { Bodies::One(BODY) } else { Bodies::Many(vec![BODY; jobs]) };
         let publish = Publish { due, ..Publish::new(bodies) };
-        let (_, allocations) = self.ask(Action::Publish(publish));
-        allocations
+        self.act(&Action::Publish(publish))
     }
 
     /// Takes `jobs`, which have to be there.
     pub fn consume(&mut self, jobs: usize, ttr: Millis) -> usize {
         let holder = Holder { worker: &b"worker"[..], ttr, counted: true };
         let consume = Consume { count: jobs as u32, holder };
-        let (outcome, allocations) = self.ask(Request::Consume(consume));
+        let (outcome, allocations) = allocations_of(|| {
+            let chosen = self.queue.choose(Request::Consume(consume)).expect("nothing is refused");
+            let lease = chosen.expect("there is something to take");
+            self.queue.apply(lease).expect("what was chosen can be applied")
+        });
         let Outcome::Leased(leased) = outcome else { panic!("{outcome:?} is no lease") };
         assert_eq!(leased.len(), jobs);
         self.taken = leased.to_vec();
@@ -48,8 +51,8 @@ impl Client {
         let receipts: Vec<_> = self.taken.iter().map(receipt_of).collect();
         let named = |receipt| JobRef::parse(receipt).expect("a receipt of the queue's own");
         let jobs = receipts.iter().map(|receipt| named(receipt.as_bytes())).collect();
-        let (_, allocations) = self.ask(Action::Settle { jobs, verdict });
-        allocations
+        let settle = Action::Settle { jobs, verdict };
+        self.act(&settle)
     }
 
     /// Lets time pass, and `due` transitions happen.
@@ -60,11 +63,11 @@ impl Client {
         allocations
     }
 
-    fn ask<'a>(&mut self, request: impl Into<Request<'a>>) -> (Outcome, usize) {
-        allocations_of(|| {
-            let chosen = self.queue.choose(request).expect("nothing is refused");
-            let operation = chosen.expect("there is something to do");
-            self.queue.apply(operation).expect("what was chosen can be applied")
-        })
+    fn act(&mut self, action: &Action<'_>) -> usize {
+        let (_, allocations) = allocations_of(|| {
+            self.queue.check(action).expect("nothing is refused");
+            self.queue.act(action).expect("what was checked can be done")
+        });
+        allocations
     }
 }

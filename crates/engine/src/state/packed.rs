@@ -7,7 +7,7 @@ use crate::{id::Token, interner::Key, time::UnixMillis, u48::U48};
 
 /// A [`State`] in 20 bytes instead of 24.
 #[derive(Clone, Copy, Eq, PartialEq)]
-pub(crate) enum Packed {
+pub(crate) enum PackedState {
     Delayed { until: Word },
     Ready { since: Word },
     Leased { token: Word, deadline: U48, holder: Key },
@@ -34,7 +34,7 @@ impl Word {
     }
 }
 
-impl From<State> for Packed {
+impl From<State> for PackedState {
     #[inline]
     fn from(state: State) -> Self {
         match state {
@@ -51,26 +51,26 @@ impl From<State> for Packed {
     }
 }
 
-impl From<Packed> for State {
+impl From<PackedState> for State {
     #[inline]
-    fn from(packed: Packed) -> Self {
+    fn from(packed: PackedState) -> Self {
         let instant = |word: Word| UnixMillis(word.get());
         match packed {
-            Packed::Delayed { until } => Self::Delayed { until: instant(until) },
-            Packed::Ready { since } => Self::Ready { since: instant(since) },
-            Packed::Leased { token, deadline, holder } => {
+            PackedState::Delayed { until } => Self::Delayed { until: instant(until) },
+            PackedState::Ready { since } => Self::Ready { since: instant(since) },
+            PackedState::Leased { token, deadline, holder } => {
                 let deadline = UnixMillis(deadline.get());
                 Self::Leased { token: Token(token.get()), deadline, holder }
             }
-            Packed::Completed { since, until } => {
+            PackedState::Completed { since, until } => {
                 Self::Completed { since: UnixMillis(since.get()), until: instant(until) }
             }
-            Packed::Dead { since } => Self::Dead { since: instant(since) },
+            PackedState::Dead { since } => Self::Dead { since: instant(since) },
         }
     }
 }
 
-impl fmt::Debug for Packed {
+impl fmt::Debug for PackedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         State::from(*self).fmt(f)
     }
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_state_takes_20_bytes_and_comes_back_as_it_was() {
-        assert_eq!((size_of::<Packed>(), align_of::<Packed>()), (20, 4));
+        assert_eq!((size_of::<PackedState>(), align_of::<PackedState>()), (20, 4));
         let mut holders = Interner::default();
         let keys = ["a", "b"].map(|name| holders.intern(name, |a, b| a == b, |name| name));
         let farthest = UnixMillis((1 << 48) - 1);
@@ -104,6 +104,6 @@ mod tests {
     }
 
     fn comes_back(state: State) {
-        assert_eq!(State::from(Packed::from(state)), state);
+        assert_eq!(State::from(PackedState::from(state)), state);
     }
 }

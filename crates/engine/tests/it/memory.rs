@@ -17,6 +17,8 @@ const DRAINED_BYTES_MAX: usize = 4864;
 fn a_job_itself_takes_88_bytes_and_nothing_more_in_its_slot() {
     assert_eq!(size_of::<Job>(), 88);
     assert_eq!(size_of::<Option<Job>>(), 88);
+    // What the slab's chunks are made for.
+    assert!((930 * size_of::<Option<Job>>()).abs_diff(80 << 10) < size_of::<Job>());
 }
 
 #[test]

@@ -469,7 +469,12 @@ fn several_settings_are_set_at_once_in_their_order() {
 fn commands_of_a_queue_alone_take_nothing_else() {
     assert!(matches!(understood("JQ.STATS q"), Call::Stats));
     assert!(matches!(understood("JQ.DIGEST q"), Call::Digest));
-    assert!(matches!(understood("JQ.DEBUG q panic"), Call::Debug(DebugCall::Panic)));
+    let panics = |line| match understood(line) {
+        Call::Debug(DebugCall::Panic { is_answered }) => is_answered,
+        other => panic!("{other:?}"),
+    };
+    assert!(!panics("JQ.DEBUG q panic"));
+    assert!(panics("JQ.DEBUG q panic answered"));
 }
 
 /// Parses a record of these steps with this line behind them.

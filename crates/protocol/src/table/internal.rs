@@ -8,6 +8,8 @@ use crate::{
 };
 
 const REFUSED: (ErrorWord, &str) = (ErrorWord::NoPerm, "a client sent it");
+const UNREADABLE: (ErrorWord, &str) =
+    (ErrorWord::Corrupt, "the piece is no stored form, or not the next one of this queue");
 const DIVERGED: (ErrorWord, &str) = (
     ErrorWord::Corrupt,
     "it does not fit what is there; of several steps, those before it are done",
@@ -41,7 +43,11 @@ pub const DEBUG: Command = Command {
     complexity: "O(1)",
     internal: false,
     arity: -3,
-    args: &[QUEUE, Arg::word("panic", "PANIC").about("Panics inside the command.")],
+    args: &[
+        QUEUE,
+        Arg::word("panic", "PANIC").about("Panics inside the command."),
+        Arg::word("answered", "ANSWERED").optional().about("Answers 0 before it does."),
+    ],
     reply: "The error that was provoked; 0 if there is no queue to fail on.",
     errors: &[
         (ErrorWord::NoPerm, "the module was loaded without the argument `debug`"),
@@ -91,5 +97,6 @@ pub const LOAD: Command = Command {
         QUEUE,
         Arg { name: "frame", ..BODY }.about("A piece of the stored form; not for interpretation."),
     ],
+    errors: &[REFUSED, UNREADABLE],
     ..INTERNAL
 };

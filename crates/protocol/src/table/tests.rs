@@ -44,7 +44,7 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.CONFIG queue (GET [name] | SET name value [name value ...])",
         "JQ.DIGEST queue",
         "JQ.QUEUES [MATCH pattern] [CURSOR c] [COUNT n]",
-        "JQ.DEBUG queue PANIC",
+        "JQ.DEBUG queue PANIC [ANSWERED]",
         "JQ.APPLY queue steps [command argument [argument ...]]",
         "JQ.LOAD queue frame",
     ];
@@ -74,6 +74,20 @@ fn every_command_is_there_once_and_says_all_that_is_asked() {
         assert_eq!(command.examples.is_empty(), command.dangerous, "{name} has no example");
         let has_queue = matches!(command.args[0].kind, Kind::Key(0));
         assert_eq!(has_queue, command.keys != Keys::None, "{name} has no queue");
+    }
+}
+
+#[test]
+fn every_word_is_found_by_its_name() {
+    fn check(command: &Command, arg: &Arg) {
+        if let Some(token) = arg.token {
+            let found = command.word(token.to_lowercase().as_bytes());
+            assert_eq!(found.map(|(_, word)| word), Some(token), "{}", command.name);
+        }
+        arg.subargs.iter().for_each(|arg| check(command, arg));
+    }
+    for command in COMMANDS {
+        command.args.iter().for_each(|arg| check(command, arg));
     }
 }
 
