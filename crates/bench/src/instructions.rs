@@ -73,7 +73,7 @@ pub fn measure(bench: &Bench) -> Result<Report> {
     report.remark(&format!(
         "Of the server, for each job, as counted by callgrind: bodies of 128 bytes, one connection, \
          {DEPTH} jobs at once, no AOF. Reading the commands and writing the answers is in it. \
-         Repeats within a hundredth."
+         Repeats within two hundredths."
     ));
     report.table(&["a cycle", "instructions a job"], &cycles);
     report.table(&["a command", "instructions a job"], &commands);
