@@ -143,13 +143,19 @@ fn three_sentinels_replace_a_killed_primary_and_work_goes_on() {
         let asked_for = Arc::downgrade(&is_followed);
         let (sentinel, place) = (&sentinels[0], crew.place());
         scope.spawn(move || follow_the_sentinel(sentinel, place, &asked_for));
-        let rounds = 0..many(8, 1);
-        let losses = rounds.map(|_| replaced(&mut servers, &sentinels[0], &crew, &mut tally));
-        losses.collect()
+        let mut losses: Vec<Loss> = Vec::new();
+        let mut known = primary_by(&mut sentinel.client());
+        for _ in 0..many(8, 1) {
+            excuse_another(&mut known, sentinel, losses.last_mut(), &mut tally);
+            losses.push(replaced(&mut servers, &mut known, sentinel, &crew, &mut tally));
+        }
+        (losses, known)
     });
+    let (mut losses, mut known) = losses;
     let mut history = crew.stop();
+    excuse_another(&mut known, &sentinels[0], losses.last_mut(), &mut tally);
     history.losses = losses;
-    let (port, _) = primary_by(&mut sentinels[0].client());
+    let (port, _) = known;
     let primary = servers.iter().find(|server| server.port() == port).expect("one of ours");
     for replica in servers.iter().filter(|server| server.port() != port) {
         assert_replica_is_alike(primary, replica);
@@ -158,10 +164,33 @@ fn three_sentinels_replace_a_killed_primary_and_work_goes_on() {
     judge(&mut history, primary, &mut tally);
 }
 
+/// On a machine so busy that a primary is taken for dead, the sentinels replace it without being
+/// asked, also between two rounds and behind the last one, where a replica may not have come further
+/// than before the failover that was asked for.
+fn excuse_another(
+    known: &mut (u16, usize),
+    sentinel: &Sentinel,
+    last: Option<&mut Loss>,
+    tally: &mut Tally,
+) {
+    let found = primary_by(&mut sentinel.client());
+    if found != *known {
+        tally.add("failovers nobody asked for", 1);
+        last.into_iter().for_each(|loss| loss.until = Instant::now());
+        *known = found;
+    }
+}
+
 /// Kills the primary, and waits until the sentinels have put things right.
-fn replaced(servers: &mut [Server], sentinel: &Sentinel, crew: &Crew, tally: &mut Tally) -> Loss {
+fn replaced(
+    servers: &mut [Server],
+    known: &mut (u16, usize),
+    sentinel: &Sentinel,
+    crew: &Crew,
+    tally: &mut Tally,
+) -> Loss {
     let mut sentinel = sentinel.client();
-    let (old, epoch) = primary_by(&mut sentinel);
+    let (old, epoch) = *known;
     let replicas = servers.len() - 1;
     let from = all_replicated(server_at(servers, old), replicas);
     crew.do_some_work(WORK);
@@ -185,6 +214,7 @@ fn replaced(servers: &mut [Server], sentinel: &Sentinel, crew: &Crew, tally: &mu
         tally.add("failovers nobody asked for", 1);
         until = Instant::now();
     }
+    *known = (at_last, epoch_at_last);
     tally.add("failovers", 1);
     Loss { from, until, server: None }
 }
