@@ -4,8 +4,10 @@ use std::io::Result;
 
 use super::case::Connected;
 use crate::{
+    clock,
     comparison::{compare, Measured, Side},
     contenders::{Load, BATCH, BATCHES, JOBQ},
+    fill::{self, Bodies},
     report::Report,
     server::Server,
     Bench,
@@ -14,15 +16,12 @@ use crate::{
 const JOBS: usize = 1_000_000;
 const BODY: [u8; 128] = [b'x'; 128];
 
-/// A queue, and the options of the jobs that fill it.
-type Filling = (&'static str, &'static [&'static [u8]]);
+/// A queue, and the terms of the jobs that fill it.
+type Filling = (&'static str, &'static [&'static str]);
 
 /// What is ready has a lower priority, so that those of the cycles are taken.
-const FILLINGS: [Filling; 3] = [
-    ("ready", &[b"PRIORITY", b"20"]),
-    ("delayed", &[b"DELAY", b"3600000"]),
-    ("leased", &[b"TTR", b"3600000"]),
-];
+const FILLINGS: [Filling; 3] =
+    [("ready", &["PRIORITY", "20"]), ("delayed", &["DELAY", "3600000"]), ("leased", &[])];
 
 /// What came of it, 64 deep and 64 a command.
 pub struct Beside {
@@ -54,20 +53,11 @@ pub fn measure(bench: &Bench) -> Result<Beside> {
     Ok(Beside { empty, filled })
 }
 
-fn fill(server: &Server, (queue, options): &Filling, jobs: usize) -> Result<()> {
-    const AT_ONCE: usize = 1000;
+fn fill(server: &Server, (queue, terms): &Filling, jobs: usize) -> Result<()> {
     let mut wire = server.connect()?;
-    let mut publish: Vec<&[u8]> = vec![b"JQ.MPUBLISH", queue.as_bytes(), b"1000"];
-    publish.resize(3 + AT_ONCE, &BODY);
-    publish.extend(*options);
-    for _ in 0..jobs / AT_ONCE {
-        wire.add(&publish);
-        let leases = *queue == "leased";
-        if leases {
-            wire.add(&[b"JQ.CONSUME", queue.as_bytes(), b"COUNT", b"1000"]);
-        }
-        wire.flush()?;
-        wire.skip(1 + usize::from(leases))?;
+    fill::publish(&mut wire, queue, jobs, &mut Bodies::alike(BODY.len()), terms)?;
+    if *queue == "leased" {
+        fill::lease(&mut wire, queue, jobs, clock::tomorrow()?)?;
     }
     Ok(())
 }
