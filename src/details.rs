@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use jobq_engine::{Job, Queue, State, UnixMillis};
+use jobq_engine::{uses, Job, LimitName, Queue, State, UnixMillis, Use};
 use jobq_protocol::NOT_IN_DETAILS;
 
 /// Bytes of a queue, or a copy of them.
@@ -19,6 +19,8 @@ pub enum Value<'a> {
     Bytes(Bytes<'a>),
     /// Named values.
     Pairs(Vec<(Bytes<'a>, Bytes<'a>)>),
+    /// Named numbers.
+    Numbers(Vec<(Bytes<'a>, i64)>),
 }
 
 /// Fields with their values, in the order of the table.
@@ -44,9 +46,11 @@ pub fn of<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
         ("id", text(job.id().to_string())),
         ("state", Value::Bytes(state.kind().name().as_bytes().into())),
         ("type", filled(&terms.job_type)),
+        ("group", filled(&terms.group)),
         ("body", bytes(Some(&job.body))),
         ("headers", Value::Pairs(headers)),
         ("priority", Value::Integer(i64::from(terms.priority))),
+        ("uses", Value::Numbers(uses::iter(&terms.uses).map(used).collect())),
         ("tries", number(terms.tries)),
         ("tries-left", number(terms.tries.saturating_sub(job.deliveries))),
         ("deliveries", number(job.deliveries)),
@@ -91,6 +95,9 @@ pub fn owned(details: Details<'_>) -> Details<'static> {
         Value::Pairs(pairs) => {
             Value::Pairs(pairs.into_iter().map(|(name, value)| (copy(name), copy(value))).collect())
         }
+        Value::Numbers(numbers) => {
+            Value::Numbers(numbers.into_iter().map(|(name, n)| (copy(name), n)).collect())
+        }
     };
     details.into_iter().map(|(name, value)| (name, owned(value))).collect()
 }
@@ -111,6 +118,15 @@ fn why(queue: &Queue, state: State) -> Option<&'static str> {
         State::Ready { .. } => Some("turn"),
         State::Leased { .. } | State::Completed { .. } | State::Dead { .. } => None,
     }
+}
+
+/// A limit by the name that clients see, and how much of it a job takes.
+fn used(wanted: Use<'_>) -> (Bytes<'_>, i64) {
+    let name = match wanted.limit {
+        LimitName::Named(name) => name.into(),
+        LimitName::Mutex(name) => [b"mutex:", name].concat().into(),
+    };
+    (name, wanted.weight.into())
 }
 
 fn number(n: impl Into<u64>) -> Value<'static> {

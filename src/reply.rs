@@ -161,6 +161,13 @@ fn value(context: Context, value: &Value<'_>) {
                 context.reply_bytes(value);
             }
         }
+        Value::Numbers(numbers) => {
+            context.reply_map(numbers.len());
+            for (name, n) in numbers {
+                context.reply_bytes(name);
+                context.reply_integer(*n);
+            }
+        }
     }
 }
 

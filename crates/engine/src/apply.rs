@@ -12,7 +12,7 @@ use crate::{
         Action, Change, Lease, Leases, Operation, Outcome, Publish, Revival, Verdict, Which,
     },
     pause::Pauses,
-    queue::{intern_terms, Task, COUNT_MAX},
+    queue::{intern_terms, Task, Timed, COUNT_MAX},
     refusal::Refusal,
     retain::Retain,
     slab::{Slot, Slots},
@@ -20,7 +20,7 @@ use crate::{
     terms::Terms,
     time::{Millis, UnixMillis},
     u48::U48,
-    Queue,
+    uses, Queue,
 };
 
 /// What is kept of a worker's error text, in bytes.
@@ -98,18 +98,12 @@ impl Queue {
 
     /// Works through one due transition, or one job of a task. False if there is nothing due.
     fn step(&mut self) -> bool {
-        let pause = self.pauses.next_end().filter(|&end| end <= self.clock);
-        match self.first_due() {
-            Some((at, _, slot)) if at <= pause.unwrap_or(self.clock) => {
-                self.come_due(slot, at);
-                true
-            }
-            _ if pause.is_some() => {
-                self.pauses.end_due(pause.unwrap_or_default());
-                true
-            }
-            _ => self.work_on_task(),
+        match self.first_event().filter(|(at, _)| *at <= self.clock) {
+            Some((at, Timed::Job(slot))) => self.come_due(slot, at),
+            Some((at, Timed::PauseEnd)) => self.pauses.end_due(at),
+            None => return self.work_on_task(),
         }
+        true
     }
 
     fn come_due(&mut self, slot: Slot, due: UnixMillis) {
@@ -234,11 +228,13 @@ impl Queue {
         } else {
             State::Ready { since: self.clock }
         };
-        let terms = if publish.wishes == Default::default() {
+        let uses = publish.conditions.as_ref().map_or(Vec::new(), |needs| uses::pack(&needs.uses));
+        let terms = if publish.wishes == Default::default() && uses.is_empty() {
             self.terms.retain(self.default_terms);
             self.default_terms
         } else {
-            intern_terms(&mut self.terms, publish.wishes.over(&self.config.defaults))
+            let terms = publish.wishes.over(&self.config.defaults);
+            intern_terms(&mut self.terms, Terms { uses: &uses, ..terms })
         };
         let bodies = publish.bodies.as_slice();
         let slots = bodies.iter().map(|body| self.publish_one(body, state, terms, extra(publish)));

@@ -83,6 +83,8 @@ impl Default for Config {
                 retain: Retain::NONE,
                 priority: 0,
                 job_type: Box::default(),
+                group: Box::default(),
+                uses: Box::default(),
             },
             max_len: 0,
             max_body: 16 << 20,

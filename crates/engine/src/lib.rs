@@ -41,6 +41,7 @@ mod terms;
 mod time;
 mod timeline;
 mod u48;
+pub mod uses;
 mod watch;
 
 pub use apply::ERROR_BYTES_MAX;
@@ -52,8 +53,8 @@ pub use id::{JobId, JobRef, Name, Token, Ulid};
 pub use job::{Extra, Job};
 pub use listing::{Cursor, Listing, Page};
 pub use operation::{
-    Action, Bodies, Change, Consume, Due, Holder, JobRefs, Lease, Leases, Operation, Outcome,
-    Publish, Request, Revival, Side, Verdict, Which,
+    Action, Bodies, Change, Conditions, Consume, Due, Holder, JobRefs, Lease, Leases, Operation,
+    Outcome, Publish, Request, Revival, Side, Verdict, Which,
 };
 pub use pause::Pauses;
 pub use queue::Queue;
@@ -62,6 +63,7 @@ pub use retain::Retain;
 pub use slab::{Slot, Slots};
 pub use snapshot::{Corrupt, Digest, Loader};
 pub use state::{Event, State, StateKind};
-pub use terms::{Terms, Wishes, PRIORITIES};
+pub use terms::{Terms, Wishes, GROUP_BYTES_MAX, PRIORITIES};
 pub use time::{Millis, UnixMillis};
+pub use uses::{LimitName, Use};
 pub use watch::Ending;

@@ -31,6 +31,8 @@ pub struct Listing<'a> {
     pub count: usize,
     /// Only those of this type.
     pub job_type: Option<&'a [u8]>,
+    /// Only those of this group.
+    pub group: Option<&'a [u8]>,
     /// Only those published at least so long ago, by the queue's clock.
     pub min_age: Option<Millis>,
     /// Only those published at most so long ago.
@@ -176,7 +178,9 @@ impl Queue {
     fn is_wanted(&self, slot: Slot, listing: &Listing<'_>) -> bool {
         let job = &self.jobs[slot];
         let age = self.clock.since(job.ulid.millis());
-        listing.job_type.is_none_or(|name| *self.terms_of(job).job_type == *name)
+        let terms = self.terms_of(job);
+        listing.job_type.is_none_or(|name| *terms.job_type == *name)
+            && listing.group.is_none_or(|name| *terms.group == *name)
             && listing.min_age.is_none_or(|min| age >= min)
             && listing.max_age.is_none_or(|max| age <= max)
     }

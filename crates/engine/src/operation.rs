@@ -15,6 +15,7 @@ use crate::{
     state::StateKind,
     terms::Wishes,
     time::{Millis, UnixMillis},
+    uses::Use,
 };
 
 /// When a job may first be taken.
@@ -58,6 +59,16 @@ pub struct Publish<'a> {
     pub replaces: Option<JobRef<'a>>,
     /// Options that were named.
     pub wishes: Wishes<'a>,
+    /// What they need beside their turn, which most do not. Not by value: it would be moved about
+    /// with each publish.
+    pub conditions: Option<Box<Conditions<'a>>>,
+}
+
+/// What a job needs beside its turn before it may be taken.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conditions<'a> {
+    /// Limits that it counts against, each once.
+    pub uses: Vec<Use<'a>>,
 }
 
 impl<'a> Publish<'a> {
@@ -72,6 +83,7 @@ impl<'a> Publish<'a> {
             headers: Vec::new(),
             replaces: None,
             wishes: Wishes::default(),
+            conditions: None,
         }
     }
 }
@@ -265,6 +277,7 @@ pub enum Request<'a> {
 
 /// A step of a queue's history, as the log records it.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it is applied at once, and never kept")]
 pub enum Operation<'a> {
     /// Sets the clock, never back, and works through up to `budget` due transitions.
     Tick { now: UnixMillis, budget: u32 },

@@ -78,6 +78,15 @@ pub struct Queue {
     pub(crate) watch: Watch,
 }
 
+/// What time brings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Timed {
+    /// A job's instant has come, or the end of its lease, of its life or of its retention.
+    Job(Slot),
+    /// A pause is over.
+    PauseEnd,
+}
+
 /// Work on many jobs that is done in slices.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Task {
@@ -359,8 +368,17 @@ impl Queue {
         }
     }
 
-    /// The earliest transition that time brings: its instant, its place among equals, its job.
-    pub(crate) fn first_due(&self) -> Option<(UnixMillis, u64, Slot)> {
+    /// What time brings next, and when. Of what happens at the same instant, jobs move first, in
+    /// publish order.
+    pub(crate) fn first_event(&self) -> Option<(UnixMillis, Timed)> {
+        let jobs = self.first_due().map(|(at, _, slot)| (at, Timed::Job(slot)));
+        let pause = self.pauses.next_end().map(|at| (at, Timed::PauseEnd));
+        // In this order: the first of equals comes first.
+        [jobs, pause].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// The earliest transition of a job: its instant, its place among equals, the job.
+    fn first_due(&self) -> Option<(UnixMillis, u64, Slot)> {
         let living =
             sooner(sooner(self.delayed.first(), self.leased.first()), self.expiring.first());
         sooner(living, sooner(self.retained.first(), self.first_too_old()))

@@ -5,6 +5,9 @@ use crate::{retain::Retain, time::Millis, Backoff};
 /// The lowest number, which is served first, and the highest.
 pub const PRIORITIES: std::ops::RangeInclusive<i8> = -20..=20;
 
+/// The longest name of a group, in bytes.
+pub const GROUP_BYTES_MAX: usize = 256;
+
 /// The options of a job that do not depend on when it was published.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Terms<B = Box<[u8]>> {
@@ -22,14 +25,19 @@ pub struct Terms<B = Box<[u8]>> {
     pub priority: i8,
     /// What sort of work it is, in the publisher's words; empty if none was named.
     pub job_type: B,
+    /// Whose work it is, for a fair share; empty if nobody's.
+    pub group: B,
+    /// Which limits it counts against, as [`uses`](crate::uses) packs them; empty if none.
+    pub uses: B,
 }
 
 impl Terms {
     /// The same without a copy of the type.
     #[must_use]
     pub fn as_ref(&self) -> Terms<&[u8]> {
-        let Self { tries, ttr, ttl, backoff, retain, priority, ref job_type } = *self;
-        Terms { tries, ttr, ttl, backoff, retain, priority, job_type }
+        let Self { tries, ttr, ttl, backoff, retain, priority, ref job_type, .. } = *self;
+        let (group, uses) = (&*self.group, &*self.uses);
+        Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses }
     }
 }
 
@@ -37,8 +45,9 @@ impl Terms<&[u8]> {
     /// The same with a type of its own.
     #[must_use]
     pub fn to_owned(&self) -> Terms {
-        let Self { tries, ttr, ttl, backoff, retain, priority, job_type } = *self;
-        Terms { tries, ttr, ttl, backoff, retain, priority, job_type: job_type.into() }
+        let Self { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses } = *self;
+        let [job_type, group, uses] = [job_type, group, uses].map(Into::into);
+        Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses }
     }
 }
 
@@ -59,6 +68,8 @@ pub struct Wishes<'a> {
     pub priority: Option<i8>,
     /// See [`Terms::job_type`].
     pub job_type: Option<&'a [u8]>,
+    /// See [`Terms::group`].
+    pub group: Option<&'a [u8]>,
 }
 
 impl<'a> Wishes<'a> {
@@ -73,6 +84,8 @@ impl<'a> Wishes<'a> {
             retain: self.retain.unwrap_or(defaults.retain),
             priority: self.priority.unwrap_or(defaults.priority),
             job_type: self.job_type.unwrap_or(&defaults.job_type),
+            group: self.group.unwrap_or(&defaults.group),
+            uses: &defaults.uses,
         }
     }
 }

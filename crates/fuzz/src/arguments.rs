@@ -215,9 +215,11 @@ impl Drawing<'_, '_, '_> {
             if arg.optional && !self.source.one_in(3) {
                 continue;
             }
-            argv.extend(arg.token.map(|word| self.in_some_case(word)));
             let times = if arg.multiple { 1 + self.source.below(3) } else { 1 };
             for n in 0..times {
+                if n == 0 || arg.multiple_token {
+                    argv.extend(arg.token.map(|word| self.in_some_case(word)));
+                }
                 self.value(arg, n, argv);
             }
         }
@@ -351,6 +353,7 @@ impl Drawing<'_, '_, '_> {
             after: None,
             count: 1 + self.source.below(3),
             job_type: None,
+            group: None,
             min_age: None,
             max_age: None,
         };

@@ -2,9 +2,9 @@
 //! the log is in the same state, also where one of the two was stored and loaded in between.
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Consume, Due, Holder, JobRef, JobRefs, Listing, Millis,
-    Operation, Publish, Queue, Retain, Revival, Setting, Side, Slot, StateKind, UnixMillis,
-    Verdict, WhenExpired, WhenLapsed, Which, Wishes,
+    Action, Backoff, Bodies, Change, Conditions, Consume, Due, Holder, JobRef, JobRefs, LimitName,
+    Listing, Millis, Operation, Publish, Queue, Retain, Revival, Setting, Side, Slot, StateKind,
+    UnixMillis, Use, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
 };
 
 use crate::{source::Source, twins::Twins};
@@ -148,8 +148,16 @@ fn publish(twins: &mut Twins, source: &mut Source<'_>, names: &[String]) {
         headers: headers[..source.pick(&[0, 0, 1, 2])].to_vec(),
         replaces: source.one_in(8).then(|| named(source, names)),
         wishes: if source.one_in(2) { wishes(source) } else { Wishes::default() },
+        conditions: source.maybe(conditions).map(Box::new),
     };
     drop(twins.ask(Action::Publish(publish)));
+}
+
+fn conditions<'a>(source: &mut Source<'a>) -> Conditions<'a> {
+    let limits = [LimitName::Named(b"a"), LimitName::Named(b"b"), LimitName::Mutex(b"a")];
+    let weight = |source: &mut Source<'a>| 1 + source.below(3) as u32;
+    let used = |limit| source.maybe(weight).map(|weight| Use { limit, weight });
+    Conditions { uses: limits.into_iter().filter_map(used).collect() }
 }
 
 fn wishes<'a>(source: &mut Source<'a>) -> Wishes<'a> {
@@ -161,6 +169,7 @@ fn wishes<'a>(source: &mut Source<'a>) -> Wishes<'a> {
         retain: source.maybe(retain),
         priority: source.maybe(priority),
         job_type: source.maybe(|it| it.bytes(4)),
+        group: source.maybe(|it| it.pick(&[&b"a"[..], b"b", b""])),
     }
 }
 
@@ -202,6 +211,7 @@ fn look(queue: &Queue, source: &mut Source<'_>) {
         after: None,
         count: 1 + source.below(4),
         job_type: None,
+        group: None,
         min_age: None,
         max_age: None,
     };

@@ -108,7 +108,7 @@ impl<'a, 'v> Args<'a, 'v> {
 
     /// The next argument, if it is one of the command's words. It is not taken.
     pub fn next_word(&self) -> Option<&'static str> {
-        self.rest.first().and_then(|text| self.command.word(text)).map(|(_, word)| word)
+        self.rest.first().and_then(|text| self.command.word(text)?.1.token)
     }
 
     /// Takes the next argument, which has to be one of the command's words, and not one that came
@@ -117,11 +117,12 @@ impl<'a, 'v> Args<'a, 'v> {
         let Some((&text, rest)) = self.rest.split_first() else {
             return Ok(None);
         };
-        let Some((index, word)) = self.command.word(text) else {
+        let Some((index, arg)) = self.command.word(text) else {
             return Err(self.syntax(&format!("unexpected {}", shown(text))));
         };
+        let word = arg.token.unwrap_or(arg.name);
         let bit = 1 << index;
-        if self.seen & bit != 0 {
+        if self.seen & bit != 0 && !arg.multiple_token {
             return Err(self.syntax(&format!("{word} is given twice")));
         }
         self.seen |= bit;

@@ -171,12 +171,13 @@ impl Command {
         words.join(" ")
     }
 
-    /// Finds `text` among the words of this command, in either case, and tells its place.
-    pub(crate) fn word(&self, text: &[u8]) -> Option<(u32, &'static str)> {
+    /// Finds the argument that the word `text` of this command is before, in either case, and tells
+    /// its place among the words.
+    pub(crate) fn word(&self, text: &[u8]) -> Option<(u32, &'static Arg)> {
         if text.len() > WORD_BYTES_MAX {
             return None;
         }
         let mut index = 0;
-        find_word(self.args, text, &mut index).map(|word| (index, word))
+        find_word(self.args, text, &mut index).map(|arg| (index, arg))
     }
 }

@@ -5,9 +5,15 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("id", "the bare id"),
     ("state", "`delayed`, `ready`, `leased`, `completed` or `dead`"),
     ("type", "what sort of work it is; null if its publisher did not say"),
+    ("group", "whose work it is; null if its publisher did not say"),
     ("body", "what the job carries"),
     ("headers", "a map from names to values, both bulk strings; empty if there are none"),
     ("priority", "order of service, lower is sooner"),
+    (
+        "uses",
+        "a map from the limits it counts against to how many of their places it takes; a mutex is the limit \
+         `mutex:<name>`",
+    ),
     ("tries", "deliveries before it is dead when it fails"),
     ("tries-left", "how many of them are left"),
     ("deliveries", "deliveries so far that spent a try"),

@@ -45,6 +45,8 @@ pub const TRIES: Range = Range::count("TRIES", 1, u32::MAX as i128, "");
 /// The order of service.
 pub const PRIORITY: Range =
     Range::count("PRIORITY", *PRIORITIES.start() as i128, *PRIORITIES.end() as i128, "");
+/// How many places of a limit a job takes.
+pub const USE: Range = Range::count("weight", 1, u32::MAX as i128, "");
 /// How long a consumer waits; 0 for ever.
 pub const BLOCK: Range = Range::millis("BLOCK", 0);
 /// How many jobs one reply may carry.

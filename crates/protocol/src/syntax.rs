@@ -141,6 +141,14 @@ impl Arg {
         self
     }
 
+    /// The same, which may be repeated, with the word before it.
+    #[must_use]
+    pub const fn repeated(mut self) -> Self {
+        self.multiple = true;
+        self.multiple_token = true;
+        self
+    }
+
     /// The argument as a usage line shows it.
     pub fn syntax(&self) -> String {
         let one = self.once();
@@ -180,16 +188,16 @@ impl Arg {
 pub(crate) const WORD_BYTES_MAX: usize = 9;
 
 /// Finds the word `text` among `args`, in either case, and counts the words before it in `index`.
-pub(crate) fn find_word(args: &[Arg], text: &[u8], index: &mut u32) -> Option<&'static str> {
+pub(crate) fn find_word<'a>(args: &'a [Arg], text: &[u8], index: &mut u32) -> Option<&'a Arg> {
     for arg in args {
         if let Some(token) = arg.token {
             if token.as_bytes().eq_ignore_ascii_case(text) {
-                return Some(token);
+                return Some(arg);
             }
             *index += 1;
         }
-        if let Some(token) = find_word(arg.subargs, text, index) {
-            return Some(token);
+        if let Some(found) = find_word(arg.subargs, text, index) {
+            return Some(found);
         }
     }
     None

@@ -20,10 +20,10 @@ use crate::{
     queue::{Task, COUNT_MAX, TOKEN_MAX},
     retain::Retain,
     state::{State, StateKind},
-    terms::{Terms, PRIORITIES},
+    terms::{Terms, GROUP_BYTES_MAX, PRIORITIES},
     time::{Millis, UnixMillis},
     u48::U48,
-    Backoff, Queue, ERROR_BYTES_MAX,
+    uses, Backoff, Queue, ERROR_BYTES_MAX,
 };
 
 /// How many jobs are in each state, in the order of [`StateKind::ALL`].
@@ -67,6 +67,10 @@ struct TermsV1<'a> {
     priority: i8,
     #[serde(with = "serde_bytes")]
     job_type: &'a [u8],
+    #[serde(with = "serde_bytes")]
+    group: &'a [u8],
+    #[serde(with = "serde_bytes")]
+    uses: &'a [u8],
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq)]
@@ -397,6 +401,8 @@ impl<'a> From<&'a Terms> for TermsV1<'a> {
             },
             priority: terms.priority,
             job_type: &terms.job_type,
+            group: &terms.group,
+            uses: &terms.uses,
         }
     }
 }
@@ -414,6 +420,9 @@ impl<'a> TermsV1<'a> {
         if self.tries == 0 || self.ttr == 0 || !PRIORITIES.contains(&self.priority) {
             return Err(Corrupt::Value("terms"));
         }
+        if self.group.len() > GROUP_BYTES_MAX || !uses::is_valid(self.uses) {
+            return Err(Corrupt::Value("group or limits"));
+        }
         Ok(Terms {
             tries: self.tries,
             ttr: span(self.ttr)?,
@@ -422,6 +431,8 @@ impl<'a> TermsV1<'a> {
             retain: self.retain.map_or(Ok(Retain::Forever), |ms| span(ms).map(Retain::For))?,
             priority: self.priority,
             job_type: self.job_type,
+            group: self.group,
+            uses: self.uses,
         })
     }
 }

@@ -1,9 +1,9 @@
 //! Commands as clients send them and as the log has them, by text alone.
 
 use jobq_engine::{
-    Action, Bodies, Change, Consume, Due, Holder, JobRefs, Lease, Millis, Operation, Outcome,
-    Publish, Queue, Refusal, Request, Revival, Setting, Side, StateKind, Token, UnixMillis,
-    Verdict, Which, Wishes,
+    Action, Bodies, Change, Conditions, Consume, Due, Holder, JobRefs, Lease, Millis, Operation,
+    Outcome, Publish, Queue, Refusal, Request, Revival, Setting, Side, StateKind, Token,
+    UnixMillis, Verdict, Which, Wishes,
 };
 
 use crate::support::named;
@@ -38,6 +38,7 @@ pub struct Draft {
     pub headers: Vec<(&'static [u8], &'static [u8])>,
     pub replaces: Option<String>,
     pub wishes: Wishes<'static>,
+    pub conditions: Conditions<'static>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +54,10 @@ impl Chosen {
             Self::Ids(ids) => Which::Ids(refs(ids)),
         }
     }
+}
+
+fn boxed(conditions: &Conditions<'static>) -> Option<Box<Conditions<'static>>> {
+    (*conditions != Conditions::default()).then(|| Box::new(conditions.clone()))
 }
 
 fn refs(names: &[String]) -> JobRefs<'_> {
@@ -79,6 +84,7 @@ impl Command {
                 headers: draft.headers.clone(),
                 replaces: draft.replaces.as_deref().map(named),
                 wishes: draft.wishes,
+                conditions: boxed(&draft.conditions),
             }),
             Self::Settle { jobs, verdict } => {
                 Action::Settle { jobs: refs(jobs), verdict: *verdict }

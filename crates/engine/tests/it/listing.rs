@@ -384,7 +384,16 @@ fn is_timed(state: StateKind) -> bool {
 }
 
 fn all(state: StateKind, reverse: bool, count: usize) -> Listing<'static> {
-    Listing { state, reverse, after: None, count, job_type: None, min_age: None, max_age: None }
+    Listing {
+        state,
+        reverse,
+        after: None,
+        count,
+        job_type: None,
+        group: None,
+        min_age: None,
+        max_age: None,
+    }
 }
 
 /// What a job must keep to keep its place.

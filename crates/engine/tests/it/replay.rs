@@ -7,9 +7,9 @@
 use std::collections::HashSet;
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Digest, Due, Holder, Millis, Outcome, Publish, Queue, Refusal,
-    Retain, Revival, Setting, Side, StateKind, UnixMillis, Verdict, WhenExpired, WhenLapsed,
-    Wishes,
+    Action, Backoff, Bodies, Change, Conditions, Digest, Due, Holder, LimitName, Millis, Outcome,
+    Publish, Queue, Refusal, Retain, Revival, Setting, Side, StateKind, UnixMillis, Use, Verdict,
+    WhenExpired, WhenLapsed, Wishes,
 };
 
 use crate::{
@@ -315,6 +315,7 @@ impl History {
             retain: dice.maybe(30, any_retain),
             priority: dice.maybe(30, |dice| dice.below(41) as i8 - 20),
             job_type: dice.maybe(30, |dice| dice.pick(&[b"mail".as_slice(), b"", b"fax"])),
+            group: any_group(dice),
         };
         let due = match dice.below(10) {
             0..3 => Due::In(any_span(dice)),
@@ -329,7 +330,8 @@ impl History {
         let headers = headers[..dice.pick(&[0, 0, 0, 1, 2])].to_vec();
         let replaces =
             if count > 0 && self.dice.one_in(10) { Some(self.any_living()) } else { None };
-        Command::Publish(Draft { bodies, id, due, deadline, headers, replaces, wishes })
+        let conditions = any_conditions(&mut self.dice);
+        Command::Publish(Draft { bodies, id, due, deadline, headers, replaces, wishes, conditions })
     }
 
     /// An id that may be new, taken, made, or about to be made.
@@ -435,6 +437,25 @@ pub fn any_verdict(dice: &mut Dice) -> Verdict<'static> {
         9..11 => Verdict::Release { delay: dice.maybe(30, any_span).unwrap_or_default() },
         _ => Verdict::Bury { error },
     }
+}
+
+/// Some group, or none.
+pub fn any_group(dice: &mut Dice) -> Option<&'static [u8]> {
+    dice.maybe(30, |dice| dice.pick(&[b"acme".as_slice(), b"bolt", b""]))
+}
+
+/// What a job may need beside its turn: mostly nothing.
+pub fn any_conditions(dice: &mut Dice) -> Conditions<'static> {
+    let limits = [LimitName::Named(b"disk"), LimitName::Named(b"net"), LimitName::Mutex(b"disk")];
+    let mut uses = Vec::new();
+    for limit in limits {
+        let weight = match limit {
+            LimitName::Named(_) => 1 + dice.below(2) as u32,
+            LimitName::Mutex(_) => 1,
+        };
+        uses.extend(dice.maybe(8, |_| Use { limit, weight }));
+    }
+    Conditions { uses }
 }
 
 pub fn any_settings(dice: &mut Dice) -> Vec<Setting> {

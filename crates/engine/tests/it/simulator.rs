@@ -18,6 +18,7 @@ use jobq_engine::{
 
 use crate::{
     command::{perform, Answer, Chosen, Command, Draft},
+    replay::{any_conditions, any_group},
     support::{for_seeds, load, named, number, Dice},
 };
 
@@ -257,6 +258,7 @@ impl World {
             retain: dice.maybe(30, |dice| Retain::For(Millis(dice.below(500)))),
             priority: dice.maybe(20, |dice| dice.below(5) as i8 - 2),
             job_type: None,
+            group: any_group(dice),
         };
         let due = if dice.one_in(4) { Due::In(Millis(dice.below(400))) } else { Due::Now };
         let deadline = dice.maybe(10, |dice| now.after(Millis(500 + dice.below(3_000))));
@@ -272,6 +274,7 @@ impl World {
             headers: Vec::new(),
             replaces,
             wishes,
+            conditions: any_conditions(dice),
         }
     }
 
@@ -639,6 +642,7 @@ impl Sight {
                 after: None,
                 count: usize::MAX,
                 job_type: None,
+                group: None,
                 min_age: None,
                 max_age: None,
             };

@@ -363,18 +363,26 @@ fn what_no_queue_can_hold_is_refused() {
 
 /// The description of [`fixed`], field by field from its beginning.
 mod description {
-    pub const DEAD_AGE: usize = 114;
-    pub const EXPIRED: usize = 122;
-    pub const LAPSE: usize = 123;
-    pub const PAUSED_IN: usize = 124;
-    pub const PAUSED_IN_UNTIL: usize = 125;
-    pub const PAUSED_OUT: usize = 133;
-    pub const PAUSED_OUT_UNTIL: usize = 134;
-    pub const UPDATED: usize = 286;
-    pub const PURGED: usize = 294;
-    pub const PRUNED: usize = 302;
+    /// What the clock, the generator, the last id, two counts and the default terms take, which have
+    /// no type, no group and no limits.
+    const BEFORE: usize = 16 + 16 + 16 + DEFAULT_TERMS;
+    pub const DEFAULT_TERMS: usize = 4 + 8 + 8 + 4 + 9 + 1 + 3 * 8;
+    pub const DEAD_MAX: usize = BEFORE + 8 + 8;
+    pub const DEAD_AGE: usize = DEAD_MAX + 8;
+    pub const EXPIRED: usize = DEAD_AGE + 8;
+    pub const LAPSE: usize = EXPIRED + 1;
+    pub const PAUSED_IN: usize = LAPSE + 1;
+    pub const PAUSED_IN_UNTIL: usize = PAUSED_IN + 1;
+    pub const PAUSED_OUT: usize = PAUSED_IN_UNTIL + 8;
+    pub const PAUSED_OUT_UNTIL: usize = PAUSED_OUT + 1;
+    /// Behind two spans of idleness.
+    const COUNTERS: usize = PAUSED_OUT_UNTIL + 8 + 8 + 8;
+    pub const UPDATED: usize = COUNTERS + 16 * 8;
+    pub const PURGED: usize = UPDATED + 8;
+    pub const PRUNED: usize = PURGED + 8;
+    const TASKS: usize = COUNTERS + 20 * 8;
     /// Before it come the number of tasks, a kick, a respawn, and the pruning of the dead.
-    pub const PURGE: usize = 318 + 8 + 12 + 34 + 4;
+    pub const PURGE: usize = TASKS + 8 + 12 + 34 + 4;
     pub const PURGE_STATE: usize = PURGE + 4;
     pub const PURGE_LEFT: usize = PURGE_STATE + 1;
     /// The last task.
@@ -457,14 +465,15 @@ fn more_dead_jobs_than_are_kept_are_refused_unless_somebody_will_remove_them() {
     let untold = frames_of(&filled(&[]));
     for (max, is_taken) in [(0u64, true), (1, false), (2, false), (3, true), (u64::MAX, true)] {
         let mut frames = untold.clone();
-        frames[0][HEADER_BYTES + 4 + 106..][..8].copy_from_slice(&max.to_le_bytes());
+        frames[0][HEADER_BYTES + 4 + description::DEAD_MAX..][..8]
+            .copy_from_slice(&max.to_le_bytes());
         assert_eq!(load(&frames).is_ok(), is_taken, "{max}");
     }
 }
 
 #[test]
 fn a_version_that_could_not_be_counted_is_refused() {
-    const UPDATES: usize = 98;
+    const UPDATES: usize = 56 + description::DEFAULT_TERMS;
     let mut driver = Driver::new();
     driver.publish(job("a"));
     let frames = frames_of(&driver.queue);
@@ -653,7 +662,7 @@ fn a_queue_that_has_come_to_the_end_of_its_numbers_can_still_be_stored_and_read(
     /// Nothing is paused here, which takes two instants less.
     const UPDATED: usize = description::UPDATED - 16;
     /// Behind the id.
-    const UPDATES: usize = 98 + 9;
+    const UPDATES: usize = 56 + description::DEFAULT_TERMS + 9;
     let mut driver = Driver::new();
     driver.publish(job("a").id("a"));
     let made_up = |frame: usize, at: usize, value: &[u8]| {

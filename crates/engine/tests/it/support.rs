@@ -1,9 +1,10 @@
 //! Drives a queue as clients do: with requests, ids and receipts.
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Consume, Corrupt, Due, Holder, Job, JobRef, JobRefs, Leases,
-    Loader, Millis, Operation, Outcome, Publish, Queue, Refusal, Request, Retain, Revival, Setting,
-    Side, Slot, StateKind, Token, UnixMillis, Verdict, Which, Wishes,
+    Action, Backoff, Bodies, Change, Conditions, Consume, Corrupt, Due, Holder, Job, JobRef,
+    JobRefs, Leases, LimitName, Loader, Millis, Operation, Outcome, Publish, Queue, Refusal,
+    Request, Retain, Revival, Setting, Side, Slot, StateKind, Token, UnixMillis, Use, Verdict,
+    Which, Wishes,
 };
 
 /// When every story begins.
@@ -22,7 +23,7 @@ pub struct Delivery {
 }
 
 /// A job to be published.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Draft<'a> {
     body: &'a str,
     id: Option<&'a str>,
@@ -31,6 +32,7 @@ pub struct Draft<'a> {
     headers: &'a [(&'a [u8], &'a [u8])],
     replaces: Option<&'a str>,
     wishes: Wishes<'a>,
+    conditions: Conditions<'a>,
 }
 
 /// A job with this body and no options.
@@ -43,6 +45,7 @@ pub fn job(body: &str) -> Draft<'_> {
         headers: &[],
         replaces: None,
         wishes: Wishes::default(),
+        conditions: Conditions::default(),
     }
 }
 
@@ -112,6 +115,23 @@ impl<'a> Draft<'a> {
         self
     }
 
+    pub fn group(mut self, name: &'a str) -> Self {
+        self.wishes.group = Some(name.as_bytes());
+        self
+    }
+
+    pub fn uses(mut self, limit: &'a str, weight: u32) -> Self {
+        let limit = LimitName::Named(limit.as_bytes());
+        self.conditions.uses.push(Use { limit, weight });
+        self
+    }
+
+    pub fn mutex(mut self, name: &'a str) -> Self {
+        let limit = LimitName::Mutex(name.as_bytes());
+        self.conditions.uses.push(Use { limit, weight: 1 });
+        self
+    }
+
     pub fn action(self) -> Action<'a> {
         Action::Publish(Publish {
             bodies: Bodies::One(self.body.as_bytes()),
@@ -121,6 +141,7 @@ impl<'a> Draft<'a> {
             headers: self.headers.to_vec(),
             replaces: self.replaces.map(named),
             wishes: self.wishes,
+            conditions: Some(self.conditions.into()),
         })
     }
 }

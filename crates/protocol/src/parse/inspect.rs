@@ -2,7 +2,7 @@
 
 use jobq_engine::{Cursor, Listing};
 
-use super::produce::job_type;
+use super::produce::{group, job_type};
 use crate::{args::Args, call::Call, cursor, error::BadArguments, range};
 
 /// How many jobs or names a page has unless told otherwise.
@@ -25,6 +25,7 @@ pub fn list<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
         after: None,
         count: PAGE,
         job_type: None,
+        group: None,
         min_age: None,
         max_age: None,
     };
@@ -33,6 +34,7 @@ pub fn list<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
             "CURSOR" => listing.after = cursor::read(args.value(word)?, Cursor::parse)?,
             "COUNT" => listing.count = args.integer(&range::COUNT)?,
             "TYPE" => listing.job_type = Some(job_type(args.value(word)?)?),
+            "GROUP" => listing.group = Some(group(args.value(word)?)?),
             "MINAGE" => listing.min_age = Some(args.span(&range::MIN_AGE)?),
             "MAXAGE" => listing.max_age = Some(args.span(&range::MAX_AGE)?),
             "REVERSE" => listing.reverse = true,

@@ -1,6 +1,9 @@
 //! Publishing.
 
-use jobq_engine::{id, Action, Backoff, Bodies, Due, Millis, Publish, Retain, UnixMillis};
+use jobq_engine::{
+    id, uses, Action, Backoff, Bodies, Due, LimitName, Millis, Publish, Retain, UnixMillis, Use,
+    GROUP_BYTES_MAX,
+};
 
 use super::repeated;
 use crate::{
@@ -47,6 +50,12 @@ fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Publish<'a
             "BACKOFF" => wishes.backoff = Some(backoff(word, args.value(word)?)?),
             "RETAIN" => wishes.retain = Some(retain(word, args.value(word)?)?),
             "PRIORITY" => wishes.priority = Some(args.integer(&range::PRIORITY)?),
+            "GROUP" => wishes.group = Some(group(args.value(word)?)?),
+            "USES" | "MUTEX" => {
+                let wanted = one_use(args, word)?;
+                let known = &mut publish.conditions.get_or_insert_default().uses;
+                add_use(args, known, wanted)?;
+            }
             "REPLACES" => publish.replaces = Some(args.id(word)?),
             _ => return Err(args.misplaced(word)),
         }
@@ -78,6 +87,54 @@ pub fn job_type(name: &[u8]) -> Result<&[u8], BadArguments> {
     }
     let message = format!(
         "TYPE is a name of 1 to {TYPE_BYTES_MAX} bytes, not all of them white space, and not {}",
+        shown(name)
+    );
+    Err(BadArguments { word: ErrorWord::Range, message })
+}
+
+/// Reads the group of a job.
+pub fn group(name: &[u8]) -> Result<&[u8], BadArguments> {
+    if (1..=GROUP_BYTES_MAX).contains(&name.len()) {
+        return Ok(name);
+    }
+    let message = format!("GROUP is a name of 1 to {GROUP_BYTES_MAX} bytes, not {}", name.len());
+    Err(BadArguments { word: ErrorWord::Range, message })
+}
+
+/// Reads one more limit that a job uses: the one behind `USES`, or a mutex.
+fn one_use<'a>(args: &mut Args<'a, '_>, word: &str) -> Result<Use<'a>, BadArguments> {
+    let name = limit_name(word, args.value(word)?)?;
+    Ok(match word {
+        "MUTEX" => Use { limit: LimitName::Mutex(name), weight: 1 },
+        _ => Use { limit: LimitName::Named(name), weight: args.integer(&range::USE)? },
+    })
+}
+
+fn add_use<'a>(
+    args: &Args<'a, '_>,
+    known: &mut Vec<Use<'a>>,
+    wanted: Use<'a>,
+) -> Result<(), BadArguments> {
+    if known.iter().any(|known| known.limit == wanted.limit) {
+        let (LimitName::Named(name) | LimitName::Mutex(name)) = wanted.limit;
+        return Err(args.syntax(&format!("limit {} is named twice", shown(name))));
+    }
+    if known.len() == uses::USES_MAX {
+        return Err(args.syntax(&format!("a job uses at most {} limits", uses::USES_MAX)));
+    }
+    known.push(wanted);
+    Ok(())
+}
+
+/// Reads the name of a limit behind `word`.
+pub fn limit_name<'a>(word: &str, name: &'a [u8]) -> Result<&'a [u8], BadArguments> {
+    let max = uses::LIMIT_NAME_BYTES_MAX;
+    let is_reserved = name == b"*" || name.starts_with(b"group:") || name.starts_with(b"mutex:");
+    if (1..=max).contains(&name.len()) && !is_reserved {
+        return Ok(name);
+    }
+    let message = format!(
+        "{word} takes a name of 1 to {max} bytes, not '*' and without 'group:' or 'mutex:' before it, and not {}",
         shown(name)
     );
     Err(BadArguments { word: ErrorWord::Range, message })

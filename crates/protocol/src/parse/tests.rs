@@ -5,8 +5,8 @@ mod fuzz;
 mod refusals;
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Cursor, Due, JobRef, Listing, Millis, Retain, Setting, Side,
-    StateKind, Token, UnixMillis, Verdict, WhenExpired, WhenLapsed, Which,
+    Action, Backoff, Bodies, Change, Cursor, Due, JobRef, LimitName, Listing, Millis, Retain,
+    Setting, Side, StateKind, Token, UnixMillis, Use, Verdict, WhenExpired, WhenLapsed, Which,
 };
 
 use super::*;
@@ -129,6 +129,17 @@ fn a_body_is_never_taken_for_a_word() {
     let Call::Act(Action::Publish(publish)) = understood(line) else { panic!() };
     assert_eq!(publish.bodies.as_slice(), [&b"TTL"[..], b"TTR", b"TTL"]);
     assert_eq!(publish.wishes.ttl, Some(Millis(5)));
+}
+
+#[test]
+fn a_publish_says_whose_the_job_is_and_which_limits_it_uses() {
+    let line = "JQ.PUBLISH q hello USES disk 3 group acme uses net 1 MUTEX disk";
+    let Call::Act(Action::Publish(publish)) = understood(line) else { panic!() };
+    assert_eq!(publish.wishes.group, Some(&b"acme"[..]));
+    let one = |limit, weight| Use { limit, weight };
+    let named = |name| LimitName::Named(name);
+    let uses = [one(named(b"disk"), 3), one(named(b"net"), 1), one(LimitName::Mutex(b"disk"), 1)];
+    assert_eq!(publish.conditions.expect("some").uses, uses);
 }
 
 #[test]
@@ -387,16 +398,19 @@ fn a_list_is_of_one_state_and_begins_at_its_first_job_unless_told_otherwise() {
     for kind in StateKind::ALL {
         let line = format!("JQ.LIST q {}", kind.name().to_uppercase());
         let Call::List(listing) = understood(&line) else { panic!("{line}") };
-        let Listing { state, reverse, after, count, job_type, min_age, max_age } = listing;
+        let Listing { state, reverse, after, count, job_type, group, min_age, max_age } = listing;
+        assert_eq!(group, None, "{line}");
         assert_eq!((state, reverse, after, count), (kind, false, None, 10), "{line}");
         assert_eq!((job_type, min_age, max_age), (None, None, None), "{line}");
     }
     assert_eq!(listed("JQ.LIST q dead CURSOR 0").after, None);
-    let line = "JQ.LIST q dead reverse CURSOR 17-3-0-0-17 count 10000 TYPE dead MINAGE 0 MAXAGE 5";
-    let Listing { state, reverse, after, count, job_type, min_age, max_age } = listed(line);
+    let line =
+        "JQ.LIST q dead reverse CURSOR 17-3-0-0-17 count 10000 TYPE dead GROUP g MINAGE 0 MAXAGE 5";
+    let Listing { state, reverse, after, count, job_type, group, min_age, max_age } = listed(line);
     assert_eq!((state, reverse, count), (StateKind::Dead, true, 10_000));
     assert_eq!(after, Cursor::parse(b"17-3-0-0-17"));
     assert!(after.is_some());
+    assert_eq!(group, Some(&b"g"[..]));
     assert_eq!(job_type, Some(&b"dead"[..]), "a type may have the name of a state");
     assert_eq!((min_age, max_age), (Some(Millis(0)), Some(Millis(5))));
 }

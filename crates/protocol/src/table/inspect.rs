@@ -1,6 +1,6 @@
 //! Looking without changing.
 
-use super::options::{COUNT, CURSOR, JOB_ID, QUEUE, STATE, TYPE};
+use super::options::{COUNT, CURSOR, GROUP, JOB_ID, QUEUE, STATE, TYPE};
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
     range,
@@ -91,6 +91,7 @@ pub const LIST: Command = Command {
             .optional()
             .about("At most so many jobs; 10 if not named."),
         TYPE.shown("t").about("Only jobs of this type."),
+        GROUP.shown("g").about("Only jobs of this group."),
         Arg::integer("minage", range::MIN_AGE)
             .after("MINAGE")
             .shown("ms")

@@ -150,6 +150,31 @@ pub const BACKOFF: Arg = Arg::string("backoff")
          failures before.",
     );
 
+/// Whose work a new job is.
+pub const GROUP: Arg = Arg::string("group").after("GROUP").shown("key").optional().about(
+    "Whose work it is: 1 to 256 bytes. The groups of a priority are served in turn, however many \
+     jobs each has.",
+);
+
+/// A limit that a new job counts against.
+pub const USES: Arg = Arg::block(
+    "uses",
+    &[
+        Arg::string("limit")
+            .about("A limit of the queue, set with `JQ.LIMIT`, now or later, or never."),
+        Arg::integer("weight", range::USE).about("How many of its places the job takes."),
+    ],
+)
+.after("USES")
+.optional()
+.repeated()
+.about("Limits that the job counts against, each once, at most 16: it is taken when all of them have room.");
+
+/// A job that excludes others.
+pub const MUTEX: Arg = Arg::string("mutex").after("MUTEX").shown("name").optional().about(
+    "Of all jobs with this name only one is held at a time: a limit of one that nobody has to set.",
+);
+
 /// The priority of a new job.
 pub const PRIORITY: Arg = Arg::integer("priority", range::PRIORITY)
     .after("PRIORITY")

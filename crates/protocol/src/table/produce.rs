@@ -1,7 +1,8 @@
 //! Publishing.
 
 use super::options::{
-    BACKOFF, BODY, DEADLINE, DUE, GIVEN_ID, HEADERS, PRIORITY, QUEUE, RETAIN, TRIES, TTL, TTR, TYPE,
+    BACKOFF, BODY, DEADLINE, DUE, GIVEN_ID, GROUP, HEADERS, MUTEX, PRIORITY, QUEUE, RETAIN, TRIES,
+    TTL, TTR, TYPE, USES,
 };
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
@@ -51,7 +52,7 @@ pub const PUBLISH: Command = Command {
     keys: Keys::First,
     args: &[
         QUEUE, BODY, GIVEN_ID, TYPE, HEADERS, DUE, TTL, TTR, DEADLINE, TRIES, BACKOFF, RETAINED,
-        PRIORITY, REPLACES,
+        PRIORITY, GROUP, USES, MUTEX, REPLACES,
     ],
     reply: "Bulk string: the job's id.",
     errors: &[
@@ -125,6 +126,9 @@ pub const MPUBLISH: Command = Command {
         BACKOFF,
         RETAINED,
         PRIORITY,
+        GROUP,
+        USES,
+        MUTEX,
     ],
     reply: "Array of bulk strings: the ids of the jobs, in the order of the bodies.",
     errors: &[ENDS, TOO_BIG, FULL, PAUSED, OOM],

@@ -1,11 +1,11 @@
 //! How a job comes in, under which name and on what terms.
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Due, Millis, Outcome, Publish, Refusal, Retain, Setting, StateKind,
-    Terms, Ulid, UnixMillis, Wishes,
+    uses, Action, Backoff, Bodies, Due, LimitName, Millis, Outcome, Publish, Refusal, Retain,
+    Setting, StateKind, Terms, Ulid, UnixMillis, Use, Wishes,
 };
 
-use crate::support::{job, Driver, START};
+use crate::support::{job, reloaded, Driver, START};
 
 #[test]
 fn a_job_without_a_delay_is_ready_at_once() {
@@ -199,6 +199,8 @@ fn a_queue_has_the_documented_defaults() {
         retain: Retain::NONE,
         priority: 0,
         job_type: Box::default(),
+        group: Box::default(),
+        uses: Box::default(),
     };
     assert_eq!(*driver.queue.terms_of(driver.job(&id)), documented);
     let config = driver.queue.config();
@@ -224,6 +226,8 @@ fn options_win_over_the_queues_defaults_which_fill_in_the_rest() {
         retain: Retain::For(Millis(80)),
         priority: 4,
         job_type: b"".as_slice(),
+        group: b"",
+        uses: b"",
     };
     let cases = [
         (job("none"), defaults),
@@ -336,4 +340,20 @@ fn a_job_that_cannot_be_published_replaces_nothing() {
     assert_eq!(driver.try_publish(job("new").replaces("unknown")), Err(Refusal::NoSuchJob));
     assert_eq!(driver.state("old"), Some(StateKind::Ready));
     assert_eq!(driver.queue.len(), 2);
+}
+
+#[test]
+fn a_group_and_limits_stay_with_a_job() {
+    let mut driver = Driver::new();
+    let id = driver.publish(job("a").group("acme").uses("disk", 3).mutex("net").uses("cpu", 1));
+    let plain = driver.publish(job("b"));
+    for queue in [driver.queue.clone(), reloaded(&driver.queue)] {
+        let terms = |id: &str| queue.terms_of(queue.job(queue.find_id(id).expect("it is there")));
+        assert_eq!(&*terms(&id).group, b"acme");
+        let uses: Vec<_> = uses::iter(&terms(&id).uses).collect();
+        let named = |name, weight| Use { limit: LimitName::Named(name), weight };
+        let mutex = Use { limit: LimitName::Mutex(b"net"), weight: 1 };
+        assert_eq!(uses, [named(b"cpu", 1), named(b"disk", 3), mutex]);
+        assert!(terms(&plain).group.is_empty() && terms(&plain).uses.is_empty());
+    }
 }

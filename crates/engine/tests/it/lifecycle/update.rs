@@ -142,7 +142,7 @@ fn every_other_change_keeps_the_place_in_line() {
         for wanted in changes.clone() {
             let mut driver = Driver::new();
             driver.publish(job("a"));
-            driver.publish(published);
+            driver.publish(published.clone());
             driver.publish(job("c"));
             driver.pass(5);
             change(&mut driver, "b", wanted.clone());

@@ -12,8 +12,8 @@ use super::trial::Told;
 use crate::{
     command::{Chosen, Command, Draft},
     replay::{
-        any_backoff, any_holder, any_retain, any_settings, any_span as any_short_span, any_verdict,
-        GIVEN_IDS,
+        any_backoff, any_conditions, any_group, any_holder, any_retain, any_settings,
+        any_span as any_short_span, any_verdict, GIVEN_IDS,
     },
     support::Dice,
 };
@@ -112,6 +112,9 @@ pub fn simpler(command: &Command) -> Vec<Command> {
             with(|draft| draft.wishes.retain = None);
             with(|draft| draft.wishes.priority = None);
             with(|draft| draft.wishes.job_type = None);
+            with(|draft| draft.wishes.group = None);
+            with(|draft| draft.conditions.uses.truncate(1));
+            with(|draft| draft.conditions.uses.clear());
         }
         Command::Update { job, change } => {
             let mut with = |clear: fn(&mut Change<'static>)| {
@@ -267,6 +270,7 @@ impl Any<'_> {
             retain: dice.maybe(40, any_keeping),
             priority: dice.maybe(30, |dice| dice.below(5) as i8 - 2),
             job_type: dice.maybe(30, |dice| dice.pick(&[b"mail".as_slice(), b"", b"fax"])),
+            group: any_group(dice),
         };
         let headers: &[(&[u8], &[u8])] = &[(b"trace", b"1"), (b"", b"\0")];
         Draft {
@@ -281,6 +285,7 @@ impl Any<'_> {
             headers: headers[..dice.pick(&[0, 0, 0, 1, 2])].to_vec(),
             replaces,
             wishes: if dice.one_in(3) { Wishes::default() } else { wishes },
+            conditions: any_conditions(dice),
         }
     }
 

@@ -7,8 +7,8 @@
 //! of a wait. It leaves them open, and takes what the engine drew if the documentation allows it.
 
 use jobq_engine::{
-    Action, Backoff, Change, Counters, Due, Holder, JobRef, Publish, Refusal, Retain, Revival,
-    Setting, Side, StateKind, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
+    uses, Action, Backoff, Change, Counters, Due, Holder, JobRef, Publish, Refusal, Retain,
+    Revival, Setting, Side, StateKind, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
 };
 
 pub const NEVER: u64 = u64::MAX;
@@ -35,6 +35,9 @@ pub struct Job {
     pub retain: Retain,
     pub priority: i8,
     pub job_type: Vec<u8>,
+    pub group: Vec<u8>,
+    /// As the engine packs them.
+    pub uses: Vec<u8>,
     pub expires: Option<u64>,
     pub deadline: Option<u64>,
     pub deliveries: u32,
@@ -847,8 +850,9 @@ impl Model {
     }
 
     fn publish(&mut self, publish: &Publish<'_>) -> Answer {
-        let Publish { bodies, id, due, deadline, headers, replaces, wishes } = publish;
-        let Wishes { tries, ttr, ttl, backoff, retain, priority, job_type } = *wishes;
+        let Publish { bodies, id, due, deadline, headers, replaces, wishes, conditions } = publish;
+        let Wishes { tries, ttr, ttl, backoff, retain, priority, job_type, group } = *wishes;
+        let uses = conditions.as_ref().map_or(Vec::new(), |needs| needs.uses.clone());
         let (now, bodies) = (self.clock, bodies.as_slice());
         let due = instant(*due, now);
         let ttl = ttl.map_or(self.settings.ttl, |ttl| ttl.0);
@@ -909,6 +913,8 @@ impl Model {
                 retain: retain.unwrap_or(self.settings.retain),
                 priority: priority.unwrap_or(self.settings.priority),
                 job_type: job_type.unwrap_or_default().to_vec(),
+                group: group.unwrap_or_default().to_vec(),
+                uses: uses::pack(&uses),
                 expires,
                 deadline,
                 deliveries: 0,

@@ -313,14 +313,16 @@ impl Trial {
             engine.headers().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
         same!("the headers", &headers, &model.headers);
         // What is left of the time to live is seen by when it ends.
-        let Terms { tries, ttr, ttl: _, backoff, retain, priority, job_type } =
-            queue.terms_of(engine);
+        let terms = queue.terms_of(engine);
+        let Terms { tries, ttr, ttl: _, backoff, retain, priority, job_type, group, uses } = terms;
         same!("the tries", *tries, model.tries);
         same!("the ttr", ttr.0, model.ttr);
         same!("the backoff", *backoff, model.backoff);
         same!("the retention", *retain, model.retain);
         same!("the priority", *priority, model.priority);
         same!("the type", &**job_type, &*model.job_type);
+        same!("the group", &**group, &*model.group);
+        same!("the limits", &**uses, &*model.uses);
         same!("the deliveries", engine.deliveries, model.deliveries);
         same!("the failures", engine.failures(), model.failures);
         same!("the last failure", engine.failed_at().map(|at| at.0), model.failed_at);
@@ -357,7 +359,7 @@ impl Trial {
     fn compare_config(&self) -> Verdict {
         let settings = &self.model.settings;
         let Config {
-            defaults: Terms { tries, ttr, ttl, backoff, retain, priority, job_type },
+            defaults: Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses },
             max_len,
             max_body,
             dead_max,
@@ -372,7 +374,7 @@ impl Trial {
         same!("setting backoff", *backoff, settings.backoff);
         same!("setting retain", *retain, settings.retain);
         same!("setting priority", *priority, settings.priority);
-        same!("a default type", job_type.len(), 0);
+        same!("a default type", job_type.len() + group.len() + uses.len(), 0);
         same!("setting maxlen", *max_len, settings.max_len);
         same!("setting maxbody", *max_body, settings.max_body);
         same!("setting dead-max", *dead_max, settings.dead_max);
@@ -388,6 +390,7 @@ impl Trial {
         for state in StateKind::ALL {
             let reverse = dice.one_in(2);
             let job_type = dice.maybe(20, |dice| dice.pick(&[b"mail".as_slice(), b""]));
+            let group = dice.maybe(20, |dice| dice.pick(&[b"acme".as_slice(), b""]));
             let min_age = dice.maybe(20, |dice| dice.below(200));
             let max_age = dice.maybe(20, |dice| dice.below(500));
             let mut listing = Listing {
@@ -396,6 +399,7 @@ impl Trial {
                 after: None,
                 count: dice.pick(&[1, 2, 3, 1_000]),
                 job_type,
+                group,
                 min_age: min_age.map(jobq_engine::Millis),
                 max_age: max_age.map(jobq_engine::Millis),
             };
@@ -418,6 +422,7 @@ impl Trial {
             wanted.retain(|job| {
                 let age = self.model.clock - job.published;
                 job_type.is_none_or(|name| *name == *job.job_type)
+                    && group.is_none_or(|name| *name == *job.group)
                     && min_age.is_none_or(|min| age >= min)
                     && max_age.is_none_or(|max| age <= max)
             });
@@ -458,6 +463,7 @@ impl Trial {
             after: walk.after,
             count: dice.pick(&[1, 1, 2, 3]),
             job_type: None,
+            group: None,
             min_age: None,
             max_age: None,
         });

@@ -34,9 +34,11 @@ fn draw(args: &[Arg], dice: &mut Dice, argv: &mut Vec<Vec<u8>>) {
         if arg.optional && dice.one_in(2) {
             continue;
         }
-        argv.extend(arg.token.map(Vec::from));
         let times = if arg.multiple { 1 + dice.below(3) } else { 1 };
         for n in 0..times {
+            if n == 0 || arg.multiple_token {
+                argv.extend(arg.token.map(Vec::from));
+            }
             draw_value(arg, n, dice, argv);
         }
     }
@@ -62,6 +64,8 @@ fn draw_value(arg: &Arg, n: usize, dice: &mut Dice, argv: &mut Vec<Vec<u8>>) {
                 argv.extend([format!("header-{n}").into(), b"any \x00 bytes".into()]);
             }
         }
+        // No two of the same name.
+        (Kind::Block, "uses") => argv.extend([format!("limit-{n}").into(), b"7".into()]),
         (Kind::Block, _) => draw(arg.subargs, dice, argv),
         (Kind::Integer | Kind::UnixTime, _) => {
             let range = arg.range.expect("an integer has a range");

@@ -30,6 +30,7 @@ fn what_the_table_does_not_know_is_refused() {
         ("JQ.PUBLISH q hello COUNT 3", "SYNTAX unexpected 'COUNT'"),
         ("JQ.MPUBLISH q 1 hello ID a", "SYNTAX unexpected 'ID'"),
         ("JQ.MPUBLISH q 1 hello world", "SYNTAX unexpected 'world'"),
+        ("JQ.PUBLISH q hello USES a 1 MUTEX m x", "SYNTAX unexpected 'x'"),
         ("JQ.PEEK q 3", "SYNTAX unexpected '3'"),
         ("JQ.RELEASE q a DELAY 5 b", "SYNTAX unexpected 'b'"),
         ("JQ.MPUBLISH q 1 hello REPLACES a", "SYNTAX unexpected 'REPLACES'"),
@@ -420,4 +421,27 @@ fn the_usage_follows_a_syntax_error() {
         call("JQ.PEEK q LATER").unwrap_err(),
         "SYNTAX unexpected 'LATER'; usage: JQ.PEEK queue [COUNT n]"
     );
+}
+
+#[test]
+fn the_names_of_groups_and_limits_are_checked() {
+    assert_refused(&[
+        ("JQ.PUBLISH q x USES a 1 USES a 2", "SYNTAX limit 'a' is named twice"),
+        ("JQ.PUBLISH q x USES a 0", "RANGE weight is 1 to 4294967295, not '0'"),
+        ("JQ.PUBLISH q x USES a", "SYNTAX no value for weight"),
+        ("JQ.PUBLISH q x MUTEX a MUTEX b", "SYNTAX MUTEX is given twice"),
+    ]);
+    for name in ["*", "group:*", "group:a", "mutex:a"] {
+        for word in ["USES", "MUTEX"] {
+            let line = refused(&format!("JQ.PUBLISH q x {word} {name} 1"));
+            assert!(line.starts_with(&format!("RANGE {word} takes a name")), "{line}");
+            assert!(line.ends_with(&format!("not '{name}'")), "{line}");
+        }
+    }
+    let long = "g".repeat(257);
+    let line = refused(&format!("JQ.PUBLISH q x GROUP {long}"));
+    assert_eq!(line, "RANGE GROUP is a name of 1 to 256 bytes, not 257");
+    let many: String = (0..17).map(|n| format!(" USES limit-{n} 1")).collect();
+    let line = refused(&format!("JQ.PUBLISH q x{many}"));
+    assert_eq!(line, "SYNTAX a job uses at most 16 limits");
 }
