@@ -89,6 +89,7 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::Len(state) => inspect::len(context, queue, state),
         Call::Stats => inspect::stats(context, queue),
         Call::ConfigGet(setting) => inspect::config(context, queue, setting),
+        Call::Limits => inspect::limits(context, queue),
         Call::Digest => inspect::digest(context, queue),
         Call::Debug(DebugCall::Panic { is_answered }) => {
             debug_panic(context, arguments, is_answered);

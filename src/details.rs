@@ -40,6 +40,7 @@ pub fn of<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
     };
     let worker = queue.holder_of(job).map(|holder| &*holder.worker);
     let expires_at = queue.expires_at(job).filter(|_| unfinished);
+    let limit = queue.held_up_by(job);
     let published_at = job.ulid.millis();
     let headers = job.headers().map(|(name, value)| (name.into(), value.into())).collect();
     vec![
@@ -75,6 +76,8 @@ pub fn of<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
         ("failed-at", instant(job.failed_at())),
         ("version", number(job.version())),
         ("why", bytes(why(queue, state).map(str::as_bytes))),
+        ("limit", limit.map_or(Value::Null, |(name, _)| Value::Bytes(limit_name(name)))),
+        ("limit-held", limit.map_or(Value::Null, |(_, held)| number(held))),
     ]
 }
 
@@ -115,6 +118,7 @@ fn why(queue: &Queue, state: State) -> Option<&'static str> {
     match state {
         State::Delayed { .. } => Some("due"),
         State::Ready { .. } if queue.pauses().consuming.is_some() => Some("pause"),
+        State::Ready { parked: true, .. } => Some("limit"),
         State::Ready { .. } => Some("turn"),
         State::Leased { .. } | State::Completed { .. } | State::Dead { .. } => None,
     }
@@ -122,11 +126,15 @@ fn why(queue: &Queue, state: State) -> Option<&'static str> {
 
 /// A limit by the name that clients see, and how much of it a job takes.
 fn used(wanted: Use<'_>) -> (Bytes<'_>, i64) {
-    let name = match wanted.limit {
+    (limit_name(wanted.limit), wanted.weight.into())
+}
+
+fn limit_name(name: LimitName<'_>) -> Bytes<'_> {
+    match name {
         LimitName::Named(name) => name.into(),
+        LimitName::Group(name) => [b"group:", name].concat().into(),
         LimitName::Mutex(name) => [b"mutex:", name].concat().into(),
-    };
-    (name, wanted.weight.into())
+    }
 }
 
 fn number(n: impl Into<u64>) -> Value<'static> {

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use jobq_engine::{Action, Ending, Name, Outcome, Queue, Refusal, StateKind};
+use jobq_engine::{Action, Ending, LimitSet, Name, Outcome, Queue, Refusal, StateKind};
 use jobq_protocol::{BadArguments, ErrorWord};
 
 use crate::{
@@ -166,6 +166,31 @@ fn value(context: Context, value: &Value<'_>) {
             for (name, n) in numbers {
                 context.reply_bytes(name);
                 context.reply_integer(*n);
+            }
+        }
+    }
+}
+
+/// Answers with the limits of a queue that are set.
+pub fn limits(context: Context, limits: &[LimitSet<'_>]) {
+    context.reply_map(limits.len());
+    for limit in limits {
+        let rate = limit.permits.rate;
+        let fields = [
+            ("concurrency", limit.permits.concurrency.map(u64::from)),
+            ("rate", rate.map(|rate| rate.tokens.into())),
+            ("per", rate.map(|rate| rate.per.0)),
+            ("held", limit.held),
+            ("waiting", limit.waiting),
+            ("tokens", limit.tokens),
+        ];
+        context.reply_bytes(limit.name);
+        context.reply_map(fields.len());
+        for (name, n) in fields {
+            context.reply_bytes(name.as_bytes());
+            match n {
+                Some(n) => context.reply_integer(n as i64),
+                None => context.reply_null(),
             }
         }
     }

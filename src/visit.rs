@@ -68,8 +68,13 @@ pub fn perform(
     action: &Action<'_>,
     reply: impl FnOnce(&Queue, &Outcome),
 ) -> Result<Option<()>, Denied> {
-    let creates =
-        matches!(action, Action::Publish(_) | Action::Configure(_) | Action::Pause { .. });
+    let creates = matches!(
+        action,
+        Action::Publish(_)
+            | Action::Configure(_)
+            | Action::Pause { .. }
+            | Action::Limit { permits: Some(_), .. }
+    );
     let flags = context.flags();
     if flags.is_decided() {
         return repeat(context, command[1], action, reply).map(Some);

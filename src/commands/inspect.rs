@@ -1,7 +1,7 @@
 //! Commands that only look. They see a queue as of its last tick, and replicas serve them too.
 
 use jobq_engine::{Config, Cursor, JobId, JobRef, Listing, Millis, Queue, StateKind, Ulid};
-use jobq_protocol::{cursor, SettingSpec, SETTINGS};
+use jobq_protocol::{cursor, SettingName, KEYED_SETTINGS, SETTINGS};
 use redis_module::raw::RedisModuleString;
 
 use super::Arguments;
@@ -134,20 +134,33 @@ pub fn stats(context: Context, queue: *mut RedisModuleString) {
 }
 
 /// `JQ.CONFIG GET`; of a queue that does not exist, what it would have.
-pub fn config(
-    context: Context,
-    queue: *mut RedisModuleString,
-    setting: Option<&'static SettingSpec>,
-) {
+pub fn config(context: Context, queue: *mut RedisModuleString, setting: Option<SettingName<'_>>) {
     let show = |config: &Config| {
-        let settings = setting.map_or(SETTINGS, std::slice::from_ref);
+        let plain = SETTINGS.iter().map(|spec| (spec.name.into(), spec.read(config)));
+        let keyed = KEYED_SETTINGS.iter().flat_map(|spec| {
+            let one = |key| (spec.name_for(key), spec.read(config, key));
+            spec.keys(config).into_iter().map(one)
+        });
+        let settings: Vec<(Vec<u8>, String)> = match setting {
+            None => plain.chain(keyed).collect(),
+            Some(SettingName::Plain(spec)) => vec![(spec.name.into(), spec.read(config))],
+            Some(SettingName::Keyed(spec, key)) => {
+                vec![(spec.name_for(key), spec.read(config, key))]
+            }
+        };
         context.reply_map(settings.len());
-        for setting in settings {
-            context.reply_bytes(setting.name.as_bytes());
-            context.reply_bytes(setting.read(config).as_bytes());
+        for (name, value) in settings {
+            context.reply_bytes(&name);
+            context.reply_bytes(value.as_bytes());
         }
     };
     look(context, queue, |queue| show(queue.config()), || show(&Config::default()));
+}
+
+/// `JQ.LIMIT LIST`
+pub fn limits(context: Context, queue: *mut RedisModuleString) {
+    let show = |queue: &Queue| reply::limits(context, &queue.limits_set());
+    look(context, queue, show, || reply::limits(context, &[]));
 }
 
 /// `JQ.DIGEST`

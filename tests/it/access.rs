@@ -42,6 +42,7 @@ fn place(command: CommandId) -> (&'static [Role], &'static str) {
         CommandId::Pause => (&[Operator], "JQ.PAUSE QUEUE"),
         CommandId::Resume => (&[Operator], "JQ.RESUME QUEUE"),
         CommandId::Config => (&[Operator], "JQ.CONFIG QUEUE SET tries 3"),
+        CommandId::Limit => (&[Operator], "JQ.LIMIT QUEUE SET smtp CONCURRENCY 2"),
         CommandId::Peek => (&[Operator, Reader], "JQ.PEEK QUEUE COUNT 10"),
         CommandId::Job => (&[Operator, Reader], "JQ.JOB QUEUE ready"),
         CommandId::List => (&[Operator, Reader], "JQ.LIST QUEUE ready"),

@@ -2,7 +2,7 @@
 //! operations comes to the same state.
 
 use crate::{
-    config::{WhenExpired, WhenLapsed},
+    config::{Setting, WhenExpired, WhenLapsed},
     generator::Generator,
     headers::Headers,
     id::{JobRef, Ulid},
@@ -20,7 +20,8 @@ use crate::{
     terms::Terms,
     time::{Millis, UnixMillis},
     u48::U48,
-    uses, Queue,
+    uses::{self, LimitName},
+    Queue,
 };
 
 /// What is kept of a worker's error text, in bytes.
@@ -74,15 +75,26 @@ impl Queue {
                 Outcome::Configured
             }
             Action::Configure(settings) => {
-                settings.iter().for_each(|setting| self.config.set(*setting));
+                settings.iter().for_each(|setting| self.configure(setting));
                 let prunes = self.has_too_many_dead() && !self.prunes();
                 self.begin(prunes.then_some(Task::Prune));
                 self.renew_default_terms();
                 Outcome::Configured
             }
+            Action::Limit { name, permits } => self.set_limit(name, *permits),
         };
         self.note_use(&outcome);
         Ok(outcome)
+    }
+
+    fn configure(&mut self, setting: &Setting) {
+        self.config.set(setting);
+        if let Setting::GroupWeight { group, weight } = setting {
+            let found = self.limits.find(LimitName::Group(group), self.hash_key);
+            if let Some(limit) = found.and_then(|key| self.limits.get_mut(key)) {
+                limit.weight = *weight;
+            }
+        }
     }
 
     fn note_use(&mut self, outcome: &Outcome) {
@@ -100,8 +112,9 @@ impl Queue {
     fn step(&mut self) -> bool {
         match self.first_event().filter(|(at, _)| *at <= self.clock) {
             Some((at, Timed::Job(slot))) => self.come_due(slot, at),
+            Some((_, Timed::Refill)) => self.refill(),
             Some((at, Timed::PauseEnd)) => self.pauses.end_due(at),
-            None => return self.work_on_task(),
+            None => return self.work_on_task() || self.work_on_chore(),
         }
         true
     }
@@ -226,7 +239,7 @@ impl Queue {
         let state = if until > self.clock {
             State::Delayed { until }
         } else {
-            State::Ready { since: self.clock }
+            State::Ready { since: self.clock, parked: false }
         };
         let uses = publish.conditions.as_ref().map_or(Vec::new(), |needs| uses::pack(&needs.uses));
         let terms = if publish.wishes == Default::default() && uses.is_empty() {
@@ -277,10 +290,13 @@ impl Queue {
     }
 
     fn lease(&mut self, lease: &Lease<'_>) -> Result<Outcome, Refusal> {
-        let ready = |slot: &Slot| {
-            self.jobs.get(*slot).is_some_and(|job| matches!(job.state(), State::Ready { .. }))
+        let is_in_line = |queue: &Self, slot: &Slot| {
+            queue
+                .jobs
+                .get(*slot)
+                .is_some_and(|job| matches!(job.state(), State::Ready { parked: false, .. }))
         };
-        if !lease.jobs.iter().all(ready) {
+        if !lease.jobs.iter().all(|slot| is_in_line(self, slot)) {
             return Err(Refusal::Diverged("a job to be leased is not ready"));
         }
         if lease.jobs.len() > self.tokens_left() {
@@ -288,10 +304,16 @@ impl Queue {
         }
         let holder = self.intern_holder(&lease.holder);
         let mut leased = Leases::with_capacity(lease.jobs.len());
-        for &slot in &lease.jobs {
+        for slot in &lease.jobs {
+            // A log may name a job twice.
+            if !is_in_line(self, slot) {
+                continue;
+            }
+            let slot = *slot;
             let job = &self.jobs[slot];
             let deadline = self.lease_end(job, self.ttr_for(job, holder));
             let token = self.grant_token();
+            self.charge(slot);
             if self.shift(slot, Event::Lease { token, deadline, holder }) {
                 self.counters.delivered += 1;
                 self.jobs[slot].deliveries += u32::from(lease.holder.counted);

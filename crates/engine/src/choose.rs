@@ -51,13 +51,16 @@ impl Queue {
     /// The jobs that the next consume of this size would take, in order. O(count).
     #[must_use]
     pub fn peek(&self, count: usize) -> Slots {
-        let wanted = count.min(self.ready.len()).min(self.tokens_left());
+        let wanted = count.min(self.ready.len()).min(self.tokens_left()).min(self.room_in_queue());
+        // While places are being taken back, one by one: each may be the last there is.
+        let wanted = if self.limits.chores.is_empty() { wanted } else { wanted.min(1) };
         if wanted == 0 || !self.hands_out() {
             return Slots::new();
         }
         let mut chosen = Slots::with_capacity(wanted);
         let mut left = wanted + PASSED_OVER_MAX;
-        self.ready.visit(&self.jobs, |slot| {
+        let weight = |group| self.limits.weight_of(group);
+        self.ready.visit(&self.jobs, weight, |slot| {
             if self.is_takeable(slot) {
                 chosen.push(slot);
             }
@@ -68,7 +71,9 @@ impl Queue {
     }
 
     fn is_takeable(&self, slot: Slot) -> bool {
-        self.ends_at(&self.jobs[slot]).is_none_or(|at| at > self.clock)
+        let job = &self.jobs[slot];
+        self.ends_at(job).is_none_or(|at| at > self.clock)
+            && (self.limits.chores.is_empty() || self.is_permitted(job))
     }
 
     fn choose_lease<'a>(&self, consume: &Consume<'a>) -> Option<Lease<'a>> {
@@ -91,6 +96,7 @@ impl Queue {
         if max > 0 && (others + bodies.len()) as u64 > max {
             return Err(Refusal::Full { max });
         }
+        self.check_group(publish, replaced)?;
         if !self.has_room_for(bodies.len()) {
             return Err(Refusal::Full { max: COUNT_MAX });
         }
@@ -101,6 +107,19 @@ impl Queue {
         }
         if publish.deadline.is_some_and(|deadline| deadline < due) {
             return Err(Refusal::OverdueBeforeDue);
+        }
+        Ok(())
+    }
+
+    fn check_group(&self, publish: &Publish<'_>, replaced: Option<Slot>) -> Result<(), Refusal> {
+        let max = self.config.group_max_len;
+        let Some(group) = publish.wishes.group.filter(|group| max > 0 && !group.is_empty()) else {
+            return Ok(());
+        };
+        let is_of_group = |slot| *self.terms_of(self.job(slot)).group == *group;
+        let others = self.len_of_group(group) - u64::from(replaced.is_some_and(is_of_group));
+        if others + publish.bodies.as_slice().len() as u64 > max {
+            return Err(Refusal::GroupFull { max });
         }
         Ok(())
     }

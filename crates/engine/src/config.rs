@@ -1,9 +1,11 @@
 //! A queue's own configuration. It is part of the queue's state, so every replica agrees on it.
 
+use std::collections::BTreeMap;
+
 use crate::{retain::Retain, terms::Terms, time::Millis, Backoff};
 
 /// One setting and its value. `0` means "none" wherever a span or a limit is meant.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Setting {
     /// Deliveries before a failing job is dead; at least 1.
     Tries(u32),
@@ -31,6 +33,15 @@ pub enum Setting {
     Lapse(WhenLapsed),
     /// How long the queue stays when it is empty and nobody uses it.
     IdleExpire(Millis),
+    /// Jobs of one group that the queue holds in all states.
+    GroupMaxLen(u64),
+    /// How many jobs of a group are served before the turn of the next one; 1 unless set.
+    GroupWeight {
+        /// Which group.
+        group: Box<[u8]>,
+        /// How many; at least 1.
+        weight: u32,
+    },
 }
 
 /// What becomes of a job whose time to live is over. It is counted either way.
@@ -70,6 +81,10 @@ pub struct Config {
     pub lapse: WhenLapsed,
     /// See [`Setting::IdleExpire`]; zero for ever.
     pub idle_expire: Millis,
+    /// See [`Setting::GroupMaxLen`]; zero for no limit.
+    pub group_max_len: u64,
+    /// See [`Setting::GroupWeight`]; only those that are not 1.
+    pub group_weights: BTreeMap<Box<[u8]>, u32>,
 }
 
 impl Default for Config {
@@ -93,27 +108,41 @@ impl Default for Config {
             expired: WhenExpired::Drop,
             lapse: WhenLapsed::Ready,
             idle_expire: Millis::ZERO,
+            group_max_len: 0,
+            group_weights: BTreeMap::new(),
         }
     }
 }
 
 impl Config {
+    /// How many jobs of a group are served in a turn. O(log n) with n groups that have a weight of
+    /// their own.
+    #[must_use]
+    pub fn group_weight(&self, group: &[u8]) -> u32 {
+        self.group_weights.get(group).copied().unwrap_or(1)
+    }
+
     /// Replaces one setting.
-    pub fn set(&mut self, setting: Setting) {
+    pub fn set(&mut self, setting: &Setting) {
         match setting {
-            Setting::Tries(tries) => self.defaults.tries = tries,
-            Setting::Ttr(ttr) => self.defaults.ttr = ttr,
-            Setting::Ttl(ttl) => self.defaults.ttl = ttl,
-            Setting::Backoff(backoff) => self.defaults.backoff = backoff,
-            Setting::Retain(retain) => self.defaults.retain = retain,
-            Setting::Priority(priority) => self.defaults.priority = priority,
-            Setting::MaxLen(jobs) => self.max_len = jobs,
-            Setting::MaxBody(bytes) => self.max_body = bytes,
-            Setting::DeadMax(jobs) => self.dead_max = jobs,
-            Setting::DeadAge(age) => self.dead_age = age,
-            Setting::Expired(then) => self.expired = then,
-            Setting::Lapse(then) => self.lapse = then,
-            Setting::IdleExpire(span) => self.idle_expire = span,
+            Setting::Tries(tries) => self.defaults.tries = *tries,
+            Setting::Ttr(ttr) => self.defaults.ttr = *ttr,
+            Setting::Ttl(ttl) => self.defaults.ttl = *ttl,
+            Setting::Backoff(backoff) => self.defaults.backoff = *backoff,
+            Setting::Retain(retain) => self.defaults.retain = *retain,
+            Setting::Priority(priority) => self.defaults.priority = *priority,
+            Setting::MaxLen(jobs) => self.max_len = *jobs,
+            Setting::MaxBody(bytes) => self.max_body = *bytes,
+            Setting::DeadMax(jobs) => self.dead_max = *jobs,
+            Setting::DeadAge(age) => self.dead_age = *age,
+            Setting::Expired(then) => self.expired = *then,
+            Setting::Lapse(then) => self.lapse = *then,
+            Setting::IdleExpire(span) => self.idle_expire = *span,
+            Setting::GroupMaxLen(jobs) => self.group_max_len = *jobs,
+            Setting::GroupWeight { group, weight: 1 } => drop(self.group_weights.remove(group)),
+            Setting::GroupWeight { group, weight } => {
+                self.group_weights.insert(group.clone(), *weight);
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What must hold after every step, checked from scratch.
 
+mod limits;
+
 use std::collections::{HashMap, HashSet};
 
 use crate::{
@@ -20,6 +22,7 @@ impl Queue {
         self.check_membership()?;
         self.check_order()?;
         self.check_jobs()?;
+        self.check_limits()?;
         self.check_sums()
     }
 
@@ -53,17 +56,29 @@ impl Queue {
     }
 
     fn check_order(&self) -> Result<(), String> {
-        let mut last_place = (i8::MIN, None);
         let mut walked = 0;
-        for slot in self.ready.iter(&self.jobs) {
-            let job = &self.jobs[slot];
-            let place = (self.terms_of(job).priority, job.state().since());
-            ensure(matches!(job.state(), State::Ready { .. }), || format!("{job:?} in ready"))?;
-            ensure(place >= last_place, || format!("{job:?} after {last_place:?}"))?;
-            last_place = place;
-            walked += 1;
+        let mut heads = Vec::new();
+        for ((priority, place), list) in self.ready.lines() {
+            ensure(list.len() > 0, || format!("an empty line of priority {priority}"))?;
+            let mut last = None;
+            for slot in list.iter(&self.jobs) {
+                let job = &self.jobs[slot];
+                let (rank, since) = (self.rank_of(job), job.state().since());
+                let fits = matches!(job.state(), State::Ready { parked: false, .. })
+                    && rank.priority == priority
+                    && self.ready.place_of(rank) == Some(place);
+                ensure(fits, || format!("{job:?} in the line of priority {priority}"))?;
+                ensure(since >= last, || format!("{job:?} after {last:?}"))?;
+                last = since;
+                walked += 1;
+            }
+            heads.extend(list.first().and_then(|slot| self.jobs[slot].state().since()));
         }
         ensure(walked == self.ready.len(), || "a ready lane is broken".into())?;
+        let in_turn: Vec<_> = self.ready.iter(&self.jobs).collect();
+        ensure(in_turn.len() == walked, || "somebody has no turn".into())?;
+        let oldest = heads.into_iter().min();
+        ensure(self.ready.oldest(&self.jobs) == oldest, || format!("{oldest:?} is the oldest"))?;
 
         let timelines = [
             (&self.delayed, StateKind::Delayed),

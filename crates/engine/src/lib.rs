@@ -16,6 +16,7 @@
 
 mod apply;
 mod backoff;
+mod bucket;
 mod choose;
 mod config;
 mod counters;
@@ -26,6 +27,7 @@ mod index;
 mod interner;
 mod invariants;
 mod job;
+mod limits;
 mod list;
 mod listing;
 mod operation;
@@ -34,23 +36,27 @@ mod queue;
 mod ready;
 mod refusal;
 mod retain;
+mod seats;
 mod slab;
 pub mod snapshot;
 mod state;
 mod terms;
 mod time;
 mod timeline;
+mod turns;
 mod u48;
 pub mod uses;
 mod watch;
 
 pub use apply::ERROR_BYTES_MAX;
 pub use backoff::Backoff;
+pub use bucket::Rate;
 pub use config::{Config, Setting, WhenExpired, WhenLapsed};
 pub use counters::Counters;
 pub use headers::Headers;
 pub use id::{JobId, JobRef, Name, Token, Ulid};
 pub use job::{Extra, Job};
+pub use limits::{Permits, EACH_GROUP, WHOLE_QUEUE};
 pub use listing::{Cursor, Listing, Page};
 pub use operation::{
     Action, Bodies, Change, Conditions, Consume, Due, Holder, JobRefs, Lease, Leases, Operation,
@@ -60,6 +66,7 @@ pub use pause::Pauses;
 pub use queue::Queue;
 pub use refusal::Refusal;
 pub use retain::Retain;
+pub use seats::LimitSet;
 pub use slab::{Slot, Slots};
 pub use snapshot::{Corrupt, Digest, Loader};
 pub use state::{Event, State, StateKind};

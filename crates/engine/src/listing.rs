@@ -8,6 +8,8 @@
 use std::fmt;
 
 use crate::{
+    limits::ClassKey,
+    list::List,
     slab::Slot,
     state::{State, StateKind},
     time::{Millis, UnixMillis},
@@ -47,11 +49,22 @@ pub struct Cursor {
     at: UnixMillis,
     seq: u64,
     slot: Slot,
-    // The priority of a ready job, zero in other states.
-    lane: i8,
+    // Where the line is in which the job stands, if it is ready.
+    line: Line,
     // The walk passes over jobs of the lane until it comes to this instant. It is `at` unless the
     // walk has begun anew and is not there yet.
     sought: UnixMillis,
+}
+
+/// A line of ready jobs. These come first that may be taken, and then those that wait for a place of a
+/// limit.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+struct Line {
+    // One more than the class of those who wait.
+    room: u32,
+    priority: i8,
+    // Whose line it is among those of a priority.
+    place: u32,
 }
 
 impl Cursor {
@@ -65,7 +78,11 @@ impl Cursor {
             at: UnixMillis(number(48)?),
             seq: number(48)?,
             slot: Slot(number(32)? as u32),
-            lane: i8::from_ne_bytes([number(8)? as u8]),
+            line: Line {
+                room: number(32)? as u32,
+                priority: i8::from_ne_bytes([number(8)? as u8]),
+                place: number(32)? as u32,
+            },
             sought: UnixMillis(number(48)?),
         };
         parts.next().is_none().then_some(cursor)
@@ -74,10 +91,10 @@ impl Cursor {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, seq, slot, lane, sought } = self;
+        let Self { at, seq, slot, line: Line { room, priority, place }, sought } = self;
         // Without a sign, which would look like what separates the parts.
-        let [lane] = lane.to_ne_bytes();
-        write!(f, "{at}-{seq}-{}-{lane}-{sought}", slot.0)
+        let [priority] = priority.to_ne_bytes();
+        write!(f, "{at}-{seq}-{}-{room}-{priority}-{place}-{sought}", slot.0)
     }
 }
 
@@ -105,7 +122,7 @@ impl Queue {
         let mut walk = self.walk(listing);
         let (mut jobs, mut last) = (Vec::new(), None);
         for mut place in walk.by_ref().take(LISTED_STEPS_MAX) {
-            if let Some(after) = listing.after.filter(|after| after.lane == place.lane) {
+            if let Some(after) = listing.after.filter(|after| after.line == place.line) {
                 place.sought = if listing.reverse {
                     place.at.min(after.sought)
                 } else {
@@ -127,18 +144,36 @@ impl Queue {
     /// whole of it.
     fn walk(&self, listing: &Listing<'_>) -> Box<dyn Iterator<Item = Cursor> + '_> {
         let (jobs, anchor) = (&self.jobs, self.anchor(listing));
-        let lane = listing.after.map(|after| after.lane);
+        let line = listing.after.map(|after| after.line);
         let place = |slot| self.place_in_list(slot);
         match (listing.state, listing.reverse) {
             (StateKind::Delayed, _) => walk_timeline(&self.delayed, listing),
             (StateKind::Leased, _) => walk_timeline(&self.leased, listing),
             (StateKind::Ready, false) => {
-                let first = lane.unwrap_or(i8::MIN);
-                Box::new(self.ready.iter_after(jobs, first, anchor).filter_map(place))
+                let from = line.unwrap_or(Line { priority: i8::MIN, ..Line::default() });
+                let lines = self.ready.lines().map(in_line).chain(self.limits.lines().map(in_room));
+                let lines = lines.filter(move |(line, _)| *line >= from);
+                Box::new(
+                    lines
+                        .flat_map(move |(line, list)| {
+                            list.iter_after(jobs, anchor.filter(|_| line == from))
+                        })
+                        .filter_map(place),
+                )
             }
             (StateKind::Ready, true) => {
-                let last = lane.unwrap_or(i8::MAX);
-                Box::new(self.ready.iter_before(jobs, last, anchor).filter_map(place))
+                let end = Line { room: u32::MAX, priority: i8::MAX, place: u32::MAX };
+                let from = line.unwrap_or(end);
+                let waiting = self.limits.lines().rev().map(in_room);
+                let lines = waiting.chain(self.ready.lines().rev().map(in_line));
+                let lines = lines.filter(move |(line, _)| *line <= from);
+                Box::new(
+                    lines
+                        .flat_map(move |(line, list)| {
+                            list.iter_before(jobs, anchor.filter(|_| line == from))
+                        })
+                        .filter_map(place),
+                )
             }
             (StateKind::Completed, false) => {
                 Box::new(self.completed.iter_after(jobs, anchor).filter_map(place))
@@ -168,11 +203,18 @@ impl Queue {
     fn place_in_list(&self, slot: Slot) -> Option<Cursor> {
         let job = self.jobs.get(slot)?;
         let at = job.state().since()?;
-        let lane = match job.state() {
-            State::Ready { .. } => self.terms_of(job).priority,
-            _ => 0,
+        let line = match job.state() {
+            State::Ready { parked: true, .. } => {
+                let class = self.limits.class_of(&self.needs_of(job)?)?;
+                Line { room: class.0 + 1, priority: self.terms_of(job).priority, place: 0 }
+            }
+            State::Ready { parked: false, .. } => {
+                let rank = self.rank_of(job);
+                Line { room: 0, priority: rank.priority, place: self.ready.place_of(rank)? }
+            }
+            _ => Line::default(),
         };
-        Some(Cursor { at, seq: job.seq(), slot, lane, sought: at })
+        Some(Cursor { at, seq: job.seq(), slot, line, sought: at })
     }
 
     fn is_wanted(&self, slot: Slot, listing: &Listing<'_>) -> bool {
@@ -186,12 +228,20 @@ impl Queue {
     }
 }
 
+fn in_line(((priority, place), list): ((i8, u32), &List)) -> (Line, &List) {
+    (Line { room: 0, priority, place }, list)
+}
+
+fn in_room(((class, priority), list): ((ClassKey, i8), &List)) -> (Line, &List) {
+    (Line { room: class.0 + 1, priority, place: 0 }, list)
+}
+
 fn walk_timeline<'a>(
     timeline: &'a Timeline,
     listing: &Listing<'_>,
 ) -> Box<dyn Iterator<Item = Cursor> + 'a> {
     let key = listing.after.map(|after| (after.at, after.seq));
-    let place = |(at, seq, slot)| Cursor { at, seq, slot, lane: 0, sought: at };
+    let place = |(at, seq, slot)| Cursor { at, seq, slot, line: Line::default(), sought: at };
     if listing.reverse {
         Box::new(timeline.iter_before(key).map(place))
     } else {

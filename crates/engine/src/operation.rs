@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use crate::{
     config::Setting,
     id::{JobRef, Token},
+    limits::Permits,
     retain::Retain,
     slab::{Slot, Slots},
     state::StateKind,
@@ -263,6 +264,9 @@ pub enum Action<'a> {
     Resume,
     /// Change the configuration.
     Configure(Vec<Setting>),
+    /// Say what a limit permits, under the name that clients know; with nothing, it is a limit no
+    /// longer.
+    Limit { name: &'a [u8], permits: Option<Permits> },
 }
 
 /// What a client asks of a queue.

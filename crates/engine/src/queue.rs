@@ -16,6 +16,7 @@ use crate::{
     index::IdIndex,
     interner::{Interner, Key},
     job::{Extra, Job},
+    limits::Limits,
     list::List,
     operation::{Holder, Revival},
     pause::Pauses,
@@ -26,6 +27,7 @@ use crate::{
     time::{Millis, UnixMillis},
     timeline::Timeline,
     u48::U48,
+    uses::LimitName,
     watch::{Ending, Watch},
 };
 
@@ -60,6 +62,7 @@ pub struct Queue {
     pub(crate) default_terms: Key,
     pub(crate) holders: Interner<Holder>,
 
+    pub(crate) limits: Limits,
     pub(crate) ready: Ready,
     pub(crate) delayed: Timeline,
     pub(crate) leased: Timeline,
@@ -83,6 +86,8 @@ pub struct Queue {
 pub(crate) enum Timed {
     /// A job's instant has come, or the end of its lease, of its life or of its retention.
     Job(Slot),
+    /// Tokens of a limit have come back.
+    Refill,
     /// A pause is over.
     PauseEnd,
 }
@@ -132,6 +137,7 @@ impl Queue {
             terms,
             default_terms,
             holders: Interner::default(),
+            limits: Limits::default(),
             ready: Ready::default(),
             delayed: Timeline::default(),
             leased: Timeline::default(),
@@ -156,15 +162,29 @@ impl Queue {
     /// When a tick next has work; not after the clock if it has some now. O(1).
     #[must_use]
     pub fn next_due(&self) -> Option<UnixMillis> {
-        if !self.tasks.is_empty() {
+        if !self.tasks.is_empty() || !self.limits.chores.is_empty() {
             return Some(self.clock);
         }
         let held = self.delayed.first_due().min(self.leased.first_due());
         let kept = self.expiring.first_due().min(self.retained.first_due());
-        let due = held.min(kept);
+        let due = held.min(kept).min(self.limits.first_refill());
         let due = (due != Timeline::NEVER_DUE).then_some(due);
         let dead = self.first_too_old().map(|(at, _, _)| at);
-        sooner(due, sooner(dead, self.pauses.next_end()))
+        let queue = if self.ready.len() == 0 { None } else { self.limits.queue_refill(self.clock) };
+        sooner(sooner(due, queue), sooner(dead, self.pauses.next_end()))
+    }
+
+    /// When tokens of a limit come back for which a job waits, if any. O(1).
+    #[must_use]
+    pub fn next_refill(&self) -> Option<UnixMillis> {
+        let at = self.limits.first_refill();
+        (at != Timeline::NEVER_DUE).then_some(at)
+    }
+
+    /// How many limits are still to be seen to that have changed while jobs counted against them.
+    #[must_use]
+    pub fn chores_left(&self) -> usize {
+        self.limits.chores.len()
     }
 
     /// What is paused, and until when.
@@ -176,7 +196,12 @@ impl Queue {
     /// Whether a consumer could be given a job now. O(1).
     #[must_use]
     pub fn hands_out(&self) -> bool {
-        self.ready.len() > 0 && self.pauses.consuming.is_none()
+        self.ready.len() > 0 && self.pauses.consuming.is_none() && self.room_in_queue() > 0
+    }
+
+    /// How many more jobs the queue as a whole may hand out. O(1).
+    pub(crate) fn room_in_queue(&self) -> usize {
+        self.limits.room_in_queue(self.leased.len(), self.clock)
     }
 
     /// When the queue has been empty and unused for long enough that it should be removed, if ever:
@@ -200,11 +225,18 @@ impl Queue {
     pub fn len_of(&self, state: StateKind) -> usize {
         match state {
             StateKind::Delayed => self.delayed.len(),
-            StateKind::Ready => self.ready.len(),
+            StateKind::Ready => self.ready.len() + self.limits.parked,
             StateKind::Leased => self.leased.len(),
             StateKind::Completed => self.completed.len(),
             StateKind::Dead => self.dead.len(),
         }
+    }
+
+    /// How many jobs of a group there are in all states. O(1).
+    #[must_use]
+    pub fn len_of_group(&self, group: &[u8]) -> u64 {
+        let key = self.limits.find(LimitName::Group(group), self.hash_key);
+        key.and_then(|key| self.limits.get(key)).map_or(0, |limit| limit.jobs)
     }
 
     /// How many jobs there are in all states. O(1).
@@ -222,7 +254,8 @@ impl Queue {
     /// Since when the job that has been ready longest is so. O(1).
     #[must_use]
     pub fn oldest_ready(&self) -> Option<UnixMillis> {
-        self.ready.firsts().filter_map(|slot| self.jobs[slot].state().since()).min()
+        let parked = self.limits.heads.first().map(|(since, _, _)| since);
+        sooner(self.ready.oldest(&self.jobs), parked)
     }
 
     /// How many jobs are still to be worked through by what operators asked of many at once.
@@ -271,6 +304,7 @@ impl Queue {
             + self.terms.bytes()
             + self.holders.bytes()
             + self.ready.bytes()
+            + self.limits.bytes()
             + self.delayed.bytes()
             + self.leased.bytes()
             + self.expiring.bytes()
@@ -372,9 +406,11 @@ impl Queue {
     /// publish order.
     pub(crate) fn first_event(&self) -> Option<(UnixMillis, Timed)> {
         let jobs = self.first_due().map(|(at, _, slot)| (at, Timed::Job(slot)));
+        let refill = Some((self.limits.first_refill(), Timed::Refill));
+        let refill = refill.filter(|(at, _)| *at != Timeline::NEVER_DUE);
         let pause = self.pauses.next_end().map(|at| (at, Timed::PauseEnd));
         // In this order: the first of equals comes first.
-        [jobs, pause].into_iter().flatten().min_by_key(|(at, _)| *at)
+        [jobs, refill, pause].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// The earliest transition of a job: its instant, its place among equals, the job.
@@ -401,7 +437,7 @@ impl Queue {
     pub(crate) fn first_of(&self, state: StateKind) -> Option<Slot> {
         match state {
             StateKind::Delayed => self.delayed.first().map(|(_, _, slot)| slot),
-            StateKind::Ready => self.ready.iter(&self.jobs).next(),
+            StateKind::Ready => self.ready.iter(&self.jobs).next().or_else(|| self.parked().next()),
             StateKind::Leased => self.leased.first().map(|(_, _, slot)| slot),
             StateKind::Completed => self.completed.first(),
             StateKind::Dead => self.dead.first(),
@@ -410,18 +446,51 @@ impl Queue {
 
     /// Adds a job in its first state.
     pub(crate) fn admit(&mut self, job: Job) -> Slot {
+        let slot = self.register(job);
+        self.enter(slot, End::Tail);
+        if !self.limits.freed.is_empty() {
+            self.seat_freed();
+        }
+        slot
+    }
+
+    /// Adds a job in the state in which it was stored; where it is parked, by which of the limits that
+    /// it needs. `None` if it cannot be.
+    pub(crate) fn admit_again(&mut self, job: Job, parked: Option<usize>) -> Option<Slot> {
+        let state = job.state();
+        let slot = self.register(job);
+        let State::Ready { .. } = state else {
+            self.enter(slot, End::Tail);
+            return Some(slot);
+        };
+        let job = &self.jobs[slot];
+        let (ends_at, seq) = (self.ends_at(job), job.seq());
+        match parked {
+            Some(blocker) if !self.park_again(slot, blocker) => return None,
+            Some(_) => {}
+            None => self.take_seat_again(slot),
+        }
+        if let Some(at) = ends_at {
+            self.expiring.insert(at, seq, slot);
+        }
+        Some(slot)
+    }
+
+    fn register(&mut self, job: Job) -> Slot {
         self.heap_bytes += job.heap_bytes();
         self.given_ids += usize::from(job.given().is_some());
         if let State::Leased { holder, .. } = job.state() {
             self.holders.retain(holder);
         }
         self.terms.retain(job.terms);
+        if self.terms.get(job.terms).is_bound() {
+            self.enroll(&job);
+        }
         let key = self.hash_key;
         let hash = hash_of(job.id(), key);
         let slot = self.jobs.insert(job);
         let jobs = &self.jobs;
         self.ids.insert(hash, slot, |slot| hash_of(jobs[slot].id(), key));
-        self.enter(slot, End::Tail);
         slot
     }
 
@@ -438,12 +507,15 @@ impl Queue {
         job.state = state.into();
         match state {
             State::Delayed { until } => job.due = U48::new(until.0),
-            State::Ready { since } if event != Event::Wake => job.due = U48::new(since.0),
+            State::Ready { since, .. } if event != Event::Wake => job.due = U48::new(since.0),
             _ => {}
         }
         self.enter(slot, if event == Event::Release { End::Head } else { End::Tail });
         if state.kind().is_final() && self.watch.end(slot) {
             self.note_ending(slot, Some(state.kind()));
+        }
+        if !self.limits.freed.is_empty() {
+            self.seat_freed();
         }
         true
     }
@@ -475,7 +547,13 @@ impl Queue {
         let Some(job) = self.jobs.remove(slot) else { return };
         self.heap_bytes -= job.heap_bytes();
         self.given_ids -= usize::from(job.given().is_some());
+        if self.terms.get(job.terms).is_bound() {
+            self.dismiss(&job);
+        }
         self.terms.release(job.terms);
+        if !self.limits.freed.is_empty() {
+            self.seat_freed();
+        }
         if self.is_empty() {
             self.idle_since = self.clock;
             if self.terms.bytes() > DRAINED_TERMS_BYTES_MAX {
@@ -572,11 +650,14 @@ impl Queue {
             // It joins another line, and counts from then on, as any that joins one.
             let job = &mut self.jobs[slot];
             if matches!(job.state(), State::Ready { .. }) {
-                job.state = State::Ready { since: self.clock }.into();
+                job.state = State::Ready { since: self.clock, parked: false }.into();
             }
             self.enter(slot, End::Tail);
         } else if let Some((at, seq)) = mortal(self) {
             self.expiring.insert(at, seq, slot);
+        }
+        if !self.limits.freed.is_empty() {
+            self.seat_freed();
         }
     }
 
@@ -590,8 +671,7 @@ impl Queue {
                 self.delayed.remove(by(until), seq, slot);
             }
             State::Ready { .. } => {
-                let priority = self.terms.get(job.terms).priority;
-                self.ready.remove(&mut self.jobs, priority, slot);
+                self.stand_up(slot);
                 if let Some(at) = ends_at {
                     self.expiring.remove(at, seq, slot);
                 }
@@ -599,6 +679,7 @@ impl Queue {
             State::Leased { deadline, holder, .. } => {
                 self.leased.remove(by(deadline), seq, slot);
                 self.holders.release(holder);
+                self.let_go(slot);
             }
             State::Completed { until, .. } => {
                 self.completed.remove(&mut self.jobs, slot);
@@ -618,13 +699,15 @@ impl Queue {
         match job.state() {
             State::Delayed { until } => self.delayed.insert(by(until), seq, slot),
             State::Ready { .. } => {
-                let priority = self.terms.get(job.terms).priority;
-                self.ready.insert(&mut self.jobs, priority, slot, end);
+                self.sit_down(slot, end);
                 if let Some(at) = ends_at {
                     self.expiring.insert(at, seq, slot);
                 }
             }
-            State::Leased { deadline, .. } => self.leased.insert(by(deadline), seq, slot),
+            State::Leased { deadline, .. } => {
+                self.leased.insert(by(deadline), seq, slot);
+                self.hold(slot);
+            }
             State::Completed { until, .. } => {
                 self.completed.push_back(&mut self.jobs, slot);
                 if until != UnixMillis::NEVER {

@@ -25,6 +25,11 @@ pub enum Refusal {
         /// How many that is.
         max: u64,
     },
+    /// The queue holds as many jobs of the group as it may.
+    GroupFull {
+        /// How many that is.
+        max: u64,
+    },
     /// The queue takes no jobs for now.
     Paused,
     /// There is no such job, or the lease that the receipt names has ended.
@@ -50,6 +55,7 @@ impl fmt::Display for Refusal {
                 write!(f, "there are {bytes} bytes, the queue takes {max}")
             }
             Self::Full { max } => write!(f, "the queue holds its {max} jobs"),
+            Self::GroupFull { max } => write!(f, "the queue holds its {max} jobs of the group"),
             Self::Paused => f.write_str("publishing to the queue is paused"),
             Self::NoSuchJob => f.write_str("there is no such job, or its lease has ended"),
             Self::WrongState(state) => write!(f, "the job is {}", state.name()),

@@ -112,7 +112,7 @@ impl Queue {
             .iter_after(None)
             .chain(self.leased.iter_after(None))
             .map(|(_, _, slot)| slot);
-        let ready = self.ready.iter(&self.jobs);
+        let ready = self.ready.iter(&self.jobs).chain(self.parked());
         let finished = self.completed.iter(&self.jobs).chain(self.dead.iter(&self.jobs));
         ready.chain(timed).chain(finished)
     }
@@ -144,6 +144,7 @@ pub struct Loader {
     queue: Queue,
     expected: v1::Lengths,
     frames_read: u32,
+    unfinished: v1::Unfinished,
 }
 
 impl Loader {
@@ -156,8 +157,8 @@ impl Loader {
         if number != 0 {
             return Err(Corrupt::Incomplete);
         }
-        let (queue, expected) = v1::read_queue(records)?;
-        Ok(Self { queue, expected, frames_read: 1 })
+        let (queue, expected, unfinished) = v1::read_queue(records)?;
+        Ok(Self { queue, expected, frames_read: 1, unfinished })
     }
 
     /// Adds the next frame.
@@ -183,13 +184,16 @@ impl Loader {
     ///
     /// # Errors
     /// [`Corrupt::Incomplete`] if some are missing, or another if the jobs contradict each other.
-    pub fn finish(self) -> Result<Queue, Corrupt> {
+    pub fn finish(mut self) -> Result<Queue, Corrupt> {
         if !self.is_complete() {
             return Err(Corrupt::Incomplete);
         }
         self.check_places_and_tokens()?;
         if self.queue.has_too_many_dead() && !self.queue.prunes() {
             return Err(Corrupt::Value("number of dead jobs"));
+        }
+        if !self.unfinished.finish(&mut self.queue) {
+            return Err(Corrupt::Value("turn or bucket"));
         }
         Ok(self.queue)
     }

@@ -30,6 +30,8 @@ pub enum State {
     Ready {
         /// When it became ready.
         since: UnixMillis,
+        /// Whether a limit that it counts against has no place for it: then it stands in no line.
+        parked: bool,
     },
     /// Held by one consumer.
     Leased {
@@ -172,7 +174,7 @@ impl State {
     #[must_use]
     pub fn since(self) -> Option<UnixMillis> {
         match self {
-            Self::Ready { since } | Self::Completed { since, .. } | Self::Dead { since } => {
+            Self::Ready { since, .. } | Self::Completed { since, .. } | Self::Dead { since } => {
                 Some(since)
             }
             Self::Delayed { .. } | Self::Leased { .. } => None,
@@ -186,23 +188,25 @@ impl State {
         use Event as E;
         use State::{Completed, Dead, Delayed, Leased, Ready};
         match (self, event) {
-            (Delayed { .. }, E::Wake | E::Kick) => Some(Ready { since: now }),
+            (Delayed { .. }, E::Wake | E::Kick) => Some(Ready { since: now, parked: false }),
             (Delayed { .. } | Ready { .. }, E::Reschedule { until }) => Some(Delayed { until }),
             (Delayed { .. } | Ready { .. }, E::Bury) => Some(Dead { since: now }),
-            (Ready { .. }, E::Lease { token, deadline, holder }) => {
+            (Ready { parked: false, .. }, E::Lease { token, deadline, holder }) => {
                 Some(Leased { token, deadline, holder })
             }
             (Leased { token, holder, .. }, E::Touch { deadline }) => {
                 Some(Leased { token, deadline, holder })
             }
-            (Leased { .. }, E::Release | E::Lapse | E::Retry) => Some(Ready { since: now }),
+            (Leased { .. }, E::Release | E::Lapse | E::Retry) => {
+                Some(Ready { since: now, parked: false })
+            }
             (Leased { .. }, E::Postpone { until }) => Some(Delayed { until }),
             (Leased { .. }, E::Bury) => Some(Dead { since: now }),
             (
                 Delayed { .. } | Ready { .. } | Leased { .. } | Dead { .. },
                 E::Complete { until },
             ) => Some(Completed { since: now, until }),
-            (Dead { .. }, E::Respawn) => Some(Ready { since: now }),
+            (Dead { .. }, E::Respawn) => Some(Ready { since: now, parked: false }),
             (Dead { .. }, E::RespawnLater { until }) => Some(Delayed { until }),
             _ => None,
         }

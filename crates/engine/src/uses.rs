@@ -16,6 +16,18 @@ pub enum LimitName<'a> {
     Named(&'a [u8]),
     /// One that nobody sets: of all jobs with this name, one is held at a time.
     Mutex(&'a [u8]),
+    /// That of a group. All its jobs count against it, and none says so.
+    Group(&'a [u8]),
+}
+
+impl<'a> LimitName<'a> {
+    /// The name without its sort.
+    #[must_use]
+    pub fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Self::Named(name) | Self::Mutex(name) | Self::Group(name) => name,
+        }
+    }
 }
 
 /// A limit that a job counts against, and by how much.
@@ -37,6 +49,7 @@ pub fn pack(uses: &[Use<'_>]) -> Vec<u8> {
         let (kind, name) = match limit {
             LimitName::Named(name) => (NAMED, name),
             LimitName::Mutex(name) => (MUTEX, name),
+            LimitName::Group(_) => continue,
         };
         packed.push(kind);
         packed.extend(weight.to_le_bytes());
@@ -57,7 +70,7 @@ pub fn iter(packed: &[u8]) -> impl Iterator<Item = Use<'_>> {
 pub fn is_valid(packed: &[u8]) -> bool {
     let uses: Vec<_> = iter(packed).take(USES_MAX + 1).collect();
     let is_valid = |wanted: &Use<'_>| {
-        let (LimitName::Named(name) | LimitName::Mutex(name)) = wanted.limit;
+        let name = wanted.limit.as_bytes();
         wanted.weight > 0 && (1..=LIMIT_NAME_BYTES_MAX).contains(&name.len())
     };
     let ascends = uses.windows(2).all(|pair| pair[0].limit < pair[1].limit);

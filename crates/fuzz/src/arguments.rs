@@ -141,6 +141,7 @@ fn read(twins: &Twins, call: Call<'_>) {
             }
         }
         Call::ConfigGet(_) => check_settings(twins),
+        Call::Limits => drop(twins.queue().limits_set()),
         Call::Len(_) | Call::Stats | Call::Digest | Call::Queues { .. } | Call::Debug(_) => {}
         changing => panic!("{changing:?} is not for reading"),
     }
@@ -152,7 +153,7 @@ fn check_settings(twins: &Twins) {
     for spec in SETTINGS {
         let text = spec.read(&config);
         let setting = spec.parse(text.as_bytes()).unwrap_or_else(|bad| panic!("{bad}"));
-        config.set(setting);
+        config.set(&setting);
     }
     assert_eq!(&config, twins.queue().config());
 }

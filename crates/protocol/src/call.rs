@@ -5,7 +5,7 @@ use jobq_engine::{Action, Consume, JobRef, Listing, Millis, StateKind};
 
 use smallvec::SmallVec;
 
-use crate::{settings::SettingSpec, steps::Step};
+use crate::{settings::SettingName, steps::Step};
 
 /// A command that was understood.
 #[derive(Clone, Debug)]
@@ -37,7 +37,9 @@ pub enum Call<'a> {
     /// `JQ.STATS`.
     Stats,
     /// `JQ.CONFIG GET`, of one setting or of all.
-    ConfigGet(Option<&'static SettingSpec>),
+    ConfigGet(Option<SettingName<'a>>),
+    /// `JQ.LIMIT LIST`.
+    Limits,
     /// `JQ.DIGEST`.
     Digest,
     /// `JQ.QUEUES`.

@@ -54,6 +54,8 @@ pub enum CommandId {
     Stats,
     /// `JQ.CONFIG`
     Config,
+    /// `JQ.LIMIT`
+    Limit,
     /// `JQ.DIGEST`
     Digest,
     /// `JQ.QUEUES`

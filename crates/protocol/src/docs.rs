@@ -4,7 +4,7 @@ use crate::{
     command::Command,
     error::ErrorWord,
     job_fields::JOB_FIELDS,
-    settings::SETTINGS,
+    settings::{KEYED_SETTINGS, SETTINGS},
     stats,
     syntax::{Arg, Kind},
     table::COMMANDS,
@@ -94,6 +94,12 @@ fn settings() -> String {
         text += &format!(
             "| `{}` | `{value}` | {range}{zero} | `{}` | {} |\n",
             spec.name, spec.default, spec.meaning
+        );
+    }
+    for spec in KEYED_SETTINGS {
+        text += &format!(
+            "| `{}<key>` | `{}` | {} | `{}` | {} |\n",
+            spec.name, spec.value, spec.range, spec.default, spec.meaning
         );
     }
     text

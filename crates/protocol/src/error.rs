@@ -141,7 +141,7 @@ impl ErrorWord {
                 Self::Range
             }
             Refusal::TooBig { .. } => Self::TooBig,
-            Refusal::Full { .. } => Self::Full,
+            Refusal::Full { .. } | Refusal::GroupFull { .. } => Self::Full,
             Refusal::Paused => Self::Paused,
             Refusal::NoSuchJob => Self::NoSuchJob,
             Refusal::WrongState(_) => Self::WrongState,

@@ -47,9 +47,12 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("version", "1, and 1 more for each `JQ.UPDATE`"),
     (
         "why",
-        "why no consumer has it: `due`, it waits for its instant; `pause`, the queue hands nothing \
-         out; `turn`, others are served before or nobody asks; null unless it is delayed or ready",
+        "why no consumer has it: `due`, it waits for its instant; `limit`, a limit has no room for it; \
+         `pause`, the queue hands nothing out; `turn`, others are served before or nobody asks; null \
+         unless it is delayed or ready",
     ),
+    ("limit", "the limit that has no room for it; null unless that is why"),
+    ("limit-held", "by how much others count against that limit; null likewise"),
 ];
 
 /// The field that `JQ.CONSUME` with `DETAILS` leaves out, since it is told beside them.

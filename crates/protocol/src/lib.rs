@@ -43,6 +43,6 @@ pub use error::{BadArguments, ErrorWord};
 pub use job_fields::{JOB_FIELDS, NOT_IN_DETAILS};
 pub use parse::parse;
 pub use range::Range;
-pub use settings::{SettingSpec, SETTINGS};
+pub use settings::{KeyedSpec, SettingName, SettingSpec, KEYED_SETTINGS, SETTINGS};
 pub use syntax::{Arg, Kind};
 pub use table::{find, COMMANDS};

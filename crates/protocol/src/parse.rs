@@ -9,7 +9,7 @@ mod produce;
 mod settle;
 
 pub(crate) use consume::WORKER_BYTES_MAX;
-pub(crate) use produce::{backoff, retain};
+pub(crate) use produce::{backoff, group, retain};
 
 use jobq_engine::Action;
 
@@ -52,6 +52,7 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
         CommandId::Len => inspect::len(&mut args),
         CommandId::Stats => Ok(Call::Stats),
         CommandId::Config => operate::config(&mut args),
+        CommandId::Limit => operate::limit(&mut args),
         CommandId::Digest => Ok(Call::Digest),
         CommandId::Queues => inspect::queues(&mut args),
         CommandId::Debug => debug(&mut args),

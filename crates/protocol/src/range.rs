@@ -45,6 +45,12 @@ pub const TRIES: Range = Range::count("TRIES", 1, u32::MAX as i128, "");
 /// The order of service.
 pub const PRIORITY: Range =
     Range::count("PRIORITY", *PRIORITIES.start() as i128, *PRIORITIES.end() as i128, "");
+/// By how much jobs may count against a limit that are held at a time.
+pub const CONCURRENCY: Range = Range::count("CONCURRENCY", 1, u32::MAX as i128, "");
+/// By how much those that are taken in a time.
+pub const RATE: Range = Range::count("RATE", 1, u32::MAX as i128, "");
+/// In how long a time.
+pub const PER: Range = Range::millis("PER", 1);
 /// How many places of a limit a job takes.
 pub const USE: Range = Range::count("weight", 1, u32::MAX as i128, "");
 /// How long a consumer waits; 0 for ever.

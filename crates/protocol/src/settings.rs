@@ -4,7 +4,7 @@ use jobq_engine::{Config, Millis, Setting, WhenExpired, WhenLapsed};
 
 use crate::{
     error::{shown, BadArguments, ErrorWord},
-    parse::{backoff, retain},
+    parse::{backoff, group as group_name, retain},
     range::{self, Range},
 };
 
@@ -51,6 +51,70 @@ impl SettingSpec {
             let message = format!("{} is {one} or {other}, not {}", self.name, shown(text));
             BadArguments { word: ErrorWord::Range, message }
         })
+    }
+}
+
+/// A setting of which there is one for each key that is named behind its name.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyedSpec {
+    /// Its name on the wire, with the colon before the key.
+    pub name: &'static str,
+    /// How its value is written.
+    pub value: &'static str,
+    /// The values.
+    pub range: Range,
+    /// What a key has that was not named.
+    pub default: &'static str,
+    /// What it does, as a sentence.
+    pub meaning: &'static str,
+    parse: ParseKeyed,
+    read: fn(&Config, &[u8]) -> String,
+    keys: fn(&Config) -> Vec<&[u8]>,
+}
+
+impl KeyedSpec {
+    /// Reads a value for a key.
+    pub fn parse(&self, key: &[u8], text: &[u8]) -> Result<Setting, BadArguments> {
+        (self.parse)(self, key, text)
+    }
+
+    /// The value of a key in `config`.
+    #[must_use]
+    pub fn read(&self, config: &Config, key: &[u8]) -> String {
+        (self.read)(config, key)
+    }
+
+    /// The keys that have a value of their own.
+    #[must_use]
+    pub fn keys<'c>(&self, config: &'c Config) -> Vec<&'c [u8]> {
+        (self.keys)(config)
+    }
+
+    /// The name of the setting of a key.
+    #[must_use]
+    pub fn name_for(&self, key: &[u8]) -> Vec<u8> {
+        [self.name.as_bytes(), key].concat()
+    }
+}
+
+type ParseKeyed = fn(&KeyedSpec, &[u8], &[u8]) -> Result<Setting, BadArguments>;
+
+/// A setting that was named.
+#[derive(Clone, Copy, Debug)]
+pub enum SettingName<'a> {
+    /// One that every queue has.
+    Plain(&'static SettingSpec),
+    /// One of a key.
+    Keyed(&'static KeyedSpec, &'a [u8]),
+}
+
+impl SettingName<'_> {
+    /// Reads a value.
+    pub fn parse(&self, text: &[u8]) -> Result<Setting, BadArguments> {
+        match self {
+            Self::Plain(spec) => spec.parse(text),
+            Self::Keyed(spec, key) => spec.parse(key, text),
+        }
     }
 }
 
@@ -206,9 +270,47 @@ pub static SETTINGS: &[SettingSpec] = &[
         parse: |spec, text| spec.integer(text).map(Millis).map(Setting::IdleExpire),
         read: |config| config.idle_expire.to_string(),
     },
+    SettingSpec {
+        name: "group-maxlen",
+        value: "jobs",
+        range: Some(Range::count("group-maxlen", 0, LIMIT_MAX, "jobs")),
+        zero: Some("no limit"),
+        default: "0",
+        meaning:
+            "Jobs of one group the queue holds in all states before publishing more of them is \
+             refused with `FULL`.",
+        parse: |spec, text| spec.integer(text).map(Setting::GroupMaxLen),
+        read: |config| config.group_max_len.to_string(),
+    },
 ];
 
-/// Finds a setting by its name, in either case.
+/// All settings of which there is one for each key.
+pub static KEYED_SETTINGS: &[KeyedSpec] = &[KeyedSpec {
+    name: "group-weight:",
+    value: "n",
+    range: Range::count("group-weight", 1, 1_000_000, "jobs"),
+    default: "1",
+    meaning: "How many jobs of the group are served before the turn of the next one.",
+    parse: |spec, group, text| {
+        let weight = spec.range.read(text)?;
+        Ok(Setting::GroupWeight { group: group_name(group)?.into(), weight })
+    },
+    read: |config, group| config.group_weight(group).to_string(),
+    keys: |config| config.group_weights.keys().map(|group| &**group).collect(),
+}];
+
+/// Finds a setting by its name, in either case; a key is read to the letter.
+#[must_use]
+pub fn find_name(name: &[u8]) -> Option<SettingName<'_>> {
+    let keyed = |spec: &'static KeyedSpec| {
+        let (start, key) = name.split_at_checked(spec.name.len())?;
+        let is_it = start.eq_ignore_ascii_case(spec.name.as_bytes()) && !key.is_empty();
+        is_it.then_some(SettingName::Keyed(spec, key))
+    };
+    find(name).map(SettingName::Plain).or_else(|| KEYED_SETTINGS.iter().find_map(keyed))
+}
+
+/// Finds a setting that every queue has by its name, in either case.
 #[must_use]
 pub fn find(name: &[u8]) -> Option<&'static SettingSpec> {
     SETTINGS.iter().find(|spec| spec.name.as_bytes().eq_ignore_ascii_case(name))

@@ -185,7 +185,7 @@ impl Arg {
 }
 
 /// The longest word of any command, in bytes. Ids and bodies are longer and need no search.
-pub(crate) const WORD_BYTES_MAX: usize = 9;
+pub(crate) const WORD_BYTES_MAX: usize = 11;
 
 /// Finds the word `text` among `args`, in either case, and counts the words before it in `index`.
 pub(crate) fn find_word<'a>(args: &'a [Arg], text: &[u8], index: &mut u32) -> Option<&'a Arg> {

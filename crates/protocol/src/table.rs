@@ -35,6 +35,7 @@ pub static COMMANDS: &[Command] = &[
     inspect::LEN,
     inspect::STATS,
     operate::CONFIG,
+    operate::LIMIT,
     inspect::DIGEST,
     inspect::QUEUES,
     internal::DEBUG,

@@ -2,6 +2,10 @@
 //!
 //! bincode is not self-describing, so a field can neither be added nor moved here.
 
+mod limits;
+
+pub use limits::Unfinished;
+
 use bincode::Options;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +58,57 @@ struct QueueV1<'a> {
     counters: [u64; 20],
     tasks: Vec<TaskV1>,
     lengths: Lengths,
+    group_max_len: u64,
+    #[serde(borrow)]
+    group_weights: Vec<(&'a serde_bytes::Bytes, u32)>,
+    #[serde(borrow)]
+    limits: LimitsV1<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LimitsV1<'a> {
+    /// What is set, by the names that clients know.
+    #[serde(borrow)]
+    permits: Vec<(&'a serde_bytes::Bytes, PermitsV1)>,
+    whole_bucket: BucketV1,
+    /// Buckets that are not full.
+    #[serde(borrow)]
+    buckets: Vec<(LimitIdV1<'a>, BucketV1)>,
+    #[serde(borrow)]
+    chores: Vec<ChoreV1<'a>>,
+    /// When buckets are looked at.
+    #[serde(borrow)]
+    refills: Vec<(u64, LimitIdV1<'a>)>,
+    /// Turns that have begun: in the line of a priority, and in those of the room of a limit.
+    turns: Vec<(i8, u32)>,
+    #[serde(borrow)]
+    turns_in_rooms: Vec<(LimitIdV1<'a>, i8, u32)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PermitsV1 {
+    concurrency: Option<u32>,
+    rate: Option<(u32, u64)>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy)]
+struct BucketV1 {
+    /// A number of 128 bits, its lower half first.
+    full_at: [u64; 2],
+    fractions: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+enum LimitIdV1<'a> {
+    Named(#[serde(with = "serde_bytes", borrow)] &'a [u8]),
+    Mutex(#[serde(with = "serde_bytes", borrow)] &'a [u8]),
+    Group(#[serde(with = "serde_bytes", borrow)] &'a [u8]),
+}
+
+#[derive(Serialize, Deserialize)]
+enum ChoreV1<'a> {
+    Seat(#[serde(borrow)] LimitIdV1<'a>),
+    Revoke(#[serde(borrow)] LimitIdV1<'a>),
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq)]
@@ -141,6 +196,11 @@ enum StateV1<'a> {
     Dead {
         since: u64,
     },
+    /// Ready, but for a place of a limit: that of this place among those that the job needs.
+    Parked {
+        since: u64,
+        blocker: u8,
+    },
 }
 
 fn codec() -> impl Options {
@@ -189,11 +249,16 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
         counters,
         tasks: queue.tasks.iter().map(TaskV1::from).collect(),
         lengths: StateKind::ALL.map(|state| queue.len_of(state) as u64),
+        group_max_len: queue.config.group_max_len,
+        group_weights: (queue.config.group_weights.iter())
+            .map(|(group, weight)| (serde_bytes::Bytes::new(group), *weight))
+            .collect(),
+        limits: limits::write(queue),
     };
     write_record(frame, &record);
 }
 
-pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths), Corrupt> {
+pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths, Unfinished), Corrupt> {
     let record: QueueV1<'_> = read_record(&mut records)?;
     if !records.is_empty() {
         return Err(Corrupt::Record);
@@ -216,6 +281,8 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths), Corrupt> {
         expired: if record.buries_expired { WhenExpired::Bury } else { WhenExpired::Drop },
         lapse: if record.backs_off_lapsed { WhenLapsed::Backoff } else { WhenLapsed::Ready },
         idle_expire: span(record.idle_expire)?,
+        group_max_len: record.group_max_len,
+        group_weights: limits::weights(&record.group_weights)?,
     };
     queue.idle_since = past(record.idle_since, queue.clock)?;
     queue.pauses = Pauses {
@@ -230,7 +297,8 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths), Corrupt> {
     for task in record.tasks {
         queue.tasks.push_back(task.check()?);
     }
-    Ok((queue, record.lengths))
+    let unfinished = limits::read(&record.limits, &mut queue)?;
+    Ok((queue, record.lengths, unfinished))
 }
 
 /// Writes jobs one after the other, and the terms only where they change.
@@ -245,7 +313,11 @@ impl JobWriter {
         self.terms = Some(job.terms);
         let state = match job.state() {
             State::Delayed { until } => StateV1::Delayed { until: until.0 },
-            State::Ready { since } => StateV1::Ready { since: since.0 },
+            State::Ready { since, parked: false } => StateV1::Ready { since: since.0 },
+            State::Ready { since, parked: true } => {
+                let blocker = queue.parked_at(job).unwrap_or_default();
+                StateV1::Parked { since: since.0, blocker: blocker as u8 }
+            }
             State::Leased { token, deadline, holder } => {
                 let holder = queue.holders.get(holder);
                 StateV1::Leased {
@@ -329,7 +401,12 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     let mut holder = None;
     let state = match record.state {
         StateV1::Delayed { until } => State::Delayed { until: instant(until)? },
-        StateV1::Ready { since } => State::Ready { since: past(since, queue.clock)? },
+        StateV1::Ready { since } => {
+            State::Ready { since: past(since, queue.clock)?, parked: false }
+        }
+        StateV1::Parked { since, .. } => {
+            State::Ready { since: past(since, queue.clock)?, parked: true }
+        }
         StateV1::Completed { since, until } => State::Completed {
             since: after_last(since, &queue.completed, queue)?,
             until: until.map_or(Ok(UnixMillis::NEVER), instant)?,
@@ -371,7 +448,11 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     if !queue.fits(&job, queue.terms_of(&job).tries) {
         return Err(Corrupt::Value("number of deliveries"));
     }
-    let slot = queue.admit(job);
+    let parked = match record.state {
+        StateV1::Parked { blocker, .. } => Some(usize::from(blocker)),
+        _ => None,
+    };
+    let slot = queue.admit_again(job, parked).ok_or(Corrupt::Value("limit that holds a job up"))?;
     if queue.jobs[slot].state() != state {
         return Err(Corrupt::Value("order of the ready"));
     }

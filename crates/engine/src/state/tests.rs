@@ -59,7 +59,7 @@ fn states() -> [State; 5] {
     let since = UnixMillis(500);
     [
         State::Delayed { until: UnixMillis(1_500) },
-        State::Ready { since },
+        State::Ready { since, parked: false },
         State::Leased { token: Token(1), deadline: UnixMillis(2_000), holder: key() },
         State::Completed { since, until: UnixMillis(3_000) },
         State::Dead { since },

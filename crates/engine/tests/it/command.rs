@@ -2,7 +2,7 @@
 
 use jobq_engine::{
     Action, Bodies, Change, Conditions, Consume, Due, Holder, JobRefs, Lease, Millis, Operation,
-    Outcome, Publish, Queue, Refusal, Request, Revival, Setting, Side, StateKind, Token,
+    Outcome, Permits, Publish, Queue, Refusal, Request, Revival, Setting, Side, StateKind, Token,
     UnixMillis, Verdict, Which, Wishes,
 };
 
@@ -27,6 +27,7 @@ pub enum Command {
     Pause { side: Side, span: Millis },
     Resume,
     Configure(Vec<Setting>),
+    Limit { name: &'static [u8], permits: Option<Permits> },
 }
 
 #[derive(Clone, Debug)]
@@ -103,6 +104,7 @@ impl Command {
             Self::Pause { side, span } => Action::Pause { side: *side, span: *span },
             Self::Resume => Action::Resume,
             Self::Configure(settings) => Action::Configure(settings.clone()),
+            Self::Limit { name, permits } => Action::Limit { name, permits: *permits },
         }))
     }
 
@@ -173,7 +175,7 @@ pub fn perform(queue: &mut Queue, command: &Command) -> Result<(Answer, Option<C
 }
 
 /// Every reason to refuse.
-pub const REFUSALS: [&str; 10] = [
+pub const REFUSALS: [&str; 11] = [
     "duplicate",
     "expires before due",
     "overdue before due",
@@ -184,6 +186,7 @@ pub const REFUSALS: [&str; 10] = [
     "wrong state",
     "too few tries",
     "diverged",
+    "group full",
 ];
 
 /// The word for a refusal.
@@ -199,5 +202,6 @@ pub fn reason(refusal: &Refusal) -> &'static str {
         Refusal::WrongState(_) => REFUSALS[7],
         Refusal::TooFewTries { .. } => REFUSALS[8],
         Refusal::Diverged(_) => REFUSALS[9],
+        Refusal::GroupFull { .. } => REFUSALS[10],
     }
 }

@@ -280,8 +280,11 @@ fn a_foreign_cursor_does_no_harm() {
         for slot in extremes(u64::from(u32::MAX)) {
             for lane in extremes(255) {
                 for sought in extremes((1 << 48) - 1) {
-                    let text = format!("{at}-{}-{slot}-{lane}-{sought}", (1u64 << 48) - 1 - at);
-                    cursors.extend(Cursor::parse(text.as_bytes()));
+                    for room in extremes(u64::from(u32::MAX)) {
+                        let (seq, place) = ((1u64 << 48) - 1 - at, u64::from(u32::MAX) - room);
+                        let text = format!("{at}-{seq}-{slot}-{room}-{lane}-{place}-{sought}");
+                        cursors.extend(Cursor::parse(text.as_bytes()));
+                    }
                 }
             }
         }
@@ -556,7 +559,7 @@ impl Story {
         let seq = self.queue.job(self.queue.find_id(id)?).seq();
         Some(match state {
             State::Delayed { until } => (0, until, seq),
-            State::Ready { since } => (priority, since, seq),
+            State::Ready { since, .. } => (priority, since, seq),
             State::Leased { deadline, .. } => (0, deadline, seq),
             State::Completed { since, .. } | State::Dead { since } => (0, since, seq),
         })

@@ -13,6 +13,7 @@ mod any; // commands at random, and simpler ones
 mod met; // words for all that can be asked
 mod reference; // the naive queue
 mod trial; // engine and model side by side
+mod turns; // what holds of the order of service where there are groups and limits
 
 use std::{
     collections::HashSet,
@@ -66,7 +67,8 @@ struct Story {
 
 impl Story {
     fn new(seed: u64) -> Self {
-        let (trial, memory) = (Trial::new(), Memory::default());
+        // Without groups and limits, the order of service is known to the job.
+        let (trial, memory) = (Trial::new(seed % 2 == 1), Memory::default());
         Self { seed, trial, memory, dice: Dice(seed), now: START }
     }
 
@@ -75,7 +77,8 @@ impl Story {
         for number in 0..steps {
             let jobs = self.trial.queue.len();
             let (dice, memory, now) = (&mut self.dice, &self.memory, &mut self.now);
-            let command = Any { dice, memory, now, jobs }.command();
+            let bound = self.seed % 2 == 1;
+            let command = Any { dice, memory, now, jobs, bound }.command();
             history.push((number, command.clone()));
             self.tell(&(number, command))?;
         }

@@ -1,14 +1,16 @@
 //! Changing, moving and removing jobs, and the queue's pauses and configuration.
 
-use jobq_engine::{Action, Change, Millis, Revival, Side, Which};
+use jobq_engine::{
+    Action, Change, Millis, Permits, Rate, Revival, Side, Which, EACH_GROUP, WHOLE_QUEUE,
+};
 
-use super::produce::due;
+use super::produce::{due, limit_name};
 use crate::{
     args::Args,
     call::Call,
     error::{shown, BadArguments},
     range,
-    settings::{self, SettingSpec},
+    settings::{self, SettingName},
 };
 
 /// `JQ.UPDATE queue id [option ...]`
@@ -104,25 +106,80 @@ pub fn config<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
 
 fn set<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let mut settings = Vec::new();
-    let mut named: Vec<&str> = Vec::new();
+    let mut named: Vec<Vec<u8>> = Vec::new();
     let mut next = Some(args.value("SET")?);
     while let Some(name) = next {
-        let spec = setting(args, name)?;
-        if named.contains(&spec.name) {
-            return Err(args.syntax(&format!("{} is given twice", spec.name)));
+        let setting = setting(args, name)?;
+        let full = match setting {
+            SettingName::Plain(spec) => spec.name.into(),
+            SettingName::Keyed(spec, key) => spec.name_for(key),
+        };
+        let shown = String::from_utf8_lossy(&full).into_owned();
+        if named.contains(&full) {
+            return Err(args.syntax(&format!("{} is given twice", shown.escape_default())));
         }
-        settings.push(spec.parse(args.value(spec.name)?)?);
-        named.push(spec.name);
+        settings.push(setting.parse(args.value(&shown)?)?);
+        named.push(full);
         next = args.optional();
     }
     Ok(Call::Act(Action::Configure(settings)))
 }
 
-fn setting(args: &Args<'_, '_>, name: &[u8]) -> Result<&'static SettingSpec, BadArguments> {
-    settings::find(name).ok_or_else(|| {
-        let names: Vec<&str> = settings::SETTINGS.iter().map(|spec| spec.name).collect();
+fn setting<'a>(args: &Args<'_, '_>, name: &'a [u8]) -> Result<SettingName<'a>, BadArguments> {
+    settings::find_name(name).ok_or_else(|| {
+        let plain = settings::SETTINGS.iter().map(|spec| spec.name.to_owned());
+        let keyed = settings::KEYED_SETTINGS.iter().map(|spec| format!("{}<key>", spec.name));
+        let names: Vec<String> = plain.chain(keyed).collect();
         args.syntax(&format!("{} is no setting, these are: {}", shown(name), names.join(" ")))
     })
+}
+
+/// `JQ.LIMIT queue (SET name [CONCURRENCY n | UNLIMITED] [RATE n PER ms] | DEL name | LIST)`
+pub fn limit<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    match args.word()? {
+        Some("SET") => {
+            let name = any_limit(args.value("SET")?)?;
+            let permits = Some(permits(args)?);
+            Ok(Call::Act(Action::Limit { name, permits }))
+        }
+        Some("DEL") => {
+            let name = any_limit(args.value("DEL")?)?;
+            Ok(Call::Act(Action::Limit { name, permits: None }))
+        }
+        Some("LIST") => Ok(Call::Limits),
+        _ => Err(args.syntax("SET, DEL or LIST is needed")),
+    }
+}
+
+/// Reads the name of a limit, also of one that no publisher names.
+fn any_limit(name: &[u8]) -> Result<&[u8], BadArguments> {
+    match name {
+        WHOLE_QUEUE | EACH_GROUP => Ok(name),
+        _ => limit_name("JQ.LIMIT", name),
+    }
+}
+
+fn permits(args: &mut Args<'_, '_>) -> Result<Permits, BadArguments> {
+    let mut permits = Permits::default();
+    let mut is_said = false;
+    while let Some(word) = args.word()? {
+        match word {
+            "CONCURRENCY" | "UNLIMITED" if std::mem::replace(&mut is_said, true) => {
+                return Err(args.syntax("CONCURRENCY and UNLIMITED exclude each other"));
+            }
+            "CONCURRENCY" => permits.concurrency = Some(args.integer(&range::CONCURRENCY)?),
+            "UNLIMITED" => {}
+            "RATE" => {
+                let tokens = args.integer(&range::RATE)?;
+                if args.word()? != Some("PER") {
+                    return Err(args.syntax("RATE needs PER"));
+                }
+                permits.rate = Some(Rate { tokens, per: args.span(&range::PER)? });
+            }
+            _ => return Err(args.misplaced(word)),
+        }
+    }
+    Ok(permits)
 }
 
 /// Reads which jobs are meant.

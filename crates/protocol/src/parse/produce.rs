@@ -116,8 +116,8 @@ fn add_use<'a>(
     wanted: Use<'a>,
 ) -> Result<(), BadArguments> {
     if known.iter().any(|known| known.limit == wanted.limit) {
-        let (LimitName::Named(name) | LimitName::Mutex(name)) = wanted.limit;
-        return Err(args.syntax(&format!("limit {} is named twice", shown(name))));
+        let name = shown(wanted.limit.as_bytes());
+        return Err(args.syntax(&format!("limit {name} is named twice")));
     }
     if known.len() == uses::USES_MAX {
         return Err(args.syntax(&format!("a job uses at most {} limits", uses::USES_MAX)));

@@ -5,13 +5,15 @@ mod fuzz;
 mod refusals;
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Cursor, Due, JobRef, LimitName, Listing, Millis, Retain,
-    Setting, Side, StateKind, Token, UnixMillis, Use, Verdict, WhenExpired, WhenLapsed, Which,
+    Action, Backoff, Bodies, Change, Cursor, Due, JobRef, LimitName, Listing, Millis, Permits,
+    Rate, Retain, Setting, Side, StateKind, Token, UnixMillis, Use, Verdict, WhenExpired,
+    WhenLapsed, Which,
 };
 
 use super::*;
 use crate::{
     call::ConsumeCall,
+    settings::SettingName,
     steps::{Packed, Step},
     table::find,
 };
@@ -140,6 +142,22 @@ fn a_publish_says_whose_the_job_is_and_which_limits_it_uses() {
     let named = |name| LimitName::Named(name);
     let uses = [one(named(b"disk"), 3), one(named(b"net"), 1), one(LimitName::Mutex(b"disk"), 1)];
     assert_eq!(publish.conditions.expect("some").uses, uses);
+}
+
+#[test]
+fn a_limit_permits_what_is_said_and_all_else() {
+    let permits = |line| match understood(line) {
+        Call::Act(Action::Limit { name, permits }) => (name, permits),
+        other => panic!("{line}: {other:?}"),
+    };
+    let rate = Some(Rate { tokens: 5, per: Millis(60) });
+    let both = Permits { concurrency: Some(3), rate };
+    assert_eq!(permits("JQ.LIMIT q set a RATE 5 per 60 concurrency 3"), (&b"a"[..], Some(both)));
+    let unlimited = Permits { concurrency: None, rate };
+    assert_eq!(permits("JQ.LIMIT q SET * UNLIMITED RATE 5 PER 60"), (&b"*"[..], Some(unlimited)));
+    assert_eq!(permits("JQ.LIMIT q SET a"), (&b"a"[..], Some(Permits::default())));
+    assert_eq!(permits("JQ.LIMIT q DEL group:*"), (&b"group:*"[..], None));
+    assert!(matches!(understood("JQ.LIMIT q LIST"), Call::Limits));
 }
 
 #[test]
@@ -405,10 +423,10 @@ fn a_list_is_of_one_state_and_begins_at_its_first_job_unless_told_otherwise() {
     }
     assert_eq!(listed("JQ.LIST q dead CURSOR 0").after, None);
     let line =
-        "JQ.LIST q dead reverse CURSOR 17-3-0-0-17 count 10000 TYPE dead GROUP g MINAGE 0 MAXAGE 5";
+        "JQ.LIST q dead reverse CURSOR 17-3-0-0-0-0-17 count 10000 TYPE dead GROUP g MINAGE 0 MAXAGE 5";
     let Listing { state, reverse, after, count, job_type, group, min_age, max_age } = listed(line);
     assert_eq!((state, reverse, count), (StateKind::Dead, true, 10_000));
-    assert_eq!(after, Cursor::parse(b"17-3-0-0-17"));
+    assert_eq!(after, Cursor::parse(b"17-3-0-0-0-0-17"));
     assert!(after.is_some());
     assert_eq!(group, Some(&b"g"[..]));
     assert_eq!(job_type, Some(&b"dead"[..]), "a type may have the name of a state");
@@ -453,7 +471,8 @@ fn a_length_is_of_one_state_or_of_all() {
 #[test]
 fn a_configuration_is_read_in_part_or_in_whole() {
     assert!(matches!(understood("JQ.CONFIG q GET"), Call::ConfigGet(None)));
-    let Call::ConfigGet(Some(spec)) = understood("JQ.CONFIG q get TTR") else { panic!() };
+    let line = "JQ.CONFIG q get TTR";
+    let Call::ConfigGet(Some(SettingName::Plain(spec))) = understood(line) else { panic!() };
     assert_eq!(spec.name, "ttr");
 }
 

@@ -25,11 +25,12 @@ fn every_setting_is_read_back_as_it_was_set() {
         "dead",
         "backoff",
         "3600000",
+        "20",
     ];
     assert_eq!(values.len(), SETTINGS.len());
     let mut config = Config::default();
     for (spec, value) in SETTINGS.iter().zip(values) {
-        config.set(spec.parse(value.as_bytes()).unwrap());
+        config.set(&spec.parse(value.as_bytes()).unwrap());
         assert_eq!(spec.read(&config), value, "{}", spec.name);
     }
     let read: Vec<_> = SETTINGS.iter().map(|spec| spec.read(&config)).collect();
@@ -74,7 +75,7 @@ fn a_word_is_a_value_in_either_case_and_read_back_in_lower() {
         ("retain", "Forever", "forever"),
     ] {
         let spec = find(name.as_bytes()).unwrap();
-        config.set(spec.parse(value.as_bytes()).unwrap());
+        config.set(&spec.parse(value.as_bytes()).unwrap());
         assert_eq!(spec.read(&config), read, "{name} {value}");
     }
 }
@@ -94,4 +95,20 @@ fn settings_have_names_of_their_own() {
     assert_eq!(names.len(), SETTINGS.len());
     assert!(SETTINGS.iter().all(|spec| spec.meaning.ends_with('.')));
     assert!(find(b"nothing").is_none());
+}
+
+#[test]
+fn a_setting_of_a_key_is_read_back_for_that_key_alone() {
+    let named = |name: &[u8]| find_name(name).map(|found| format!("{found:?}"));
+    assert!(named(b"group-weight:").is_none() && named(b"group-weight").is_none());
+    let Some(SettingName::Keyed(spec, key)) = find_name(b"GROUP-weight:Acme") else { panic!() };
+    assert_eq!(key, b"Acme");
+    let mut config = Config::default();
+    config.set(&spec.parse(key, b"3").unwrap());
+    assert_eq!((spec.read(&config, key), spec.read(&config, b"acme")), ("3".into(), "1".into()));
+    assert_eq!(spec.keys(&config), [b"Acme"]);
+    config.set(&spec.parse(key, b"1").unwrap());
+    assert_eq!(config, Config::default(), "what is as usual is not kept");
+    let line = spec.parse(key, b"0").unwrap_err().to_string();
+    assert_eq!(line, "RANGE group-weight is 1 to 1000000 jobs, not '0'");
 }

@@ -306,3 +306,85 @@ pub const CONFIG: Command = Command {
     ],
     ..OPERATE
 };
+
+pub const LIMIT: Command = Command {
+    id: CommandId::Limit,
+    name: "JQ.LIMIT",
+    summary: "Sets, lists and removes limits: how many jobs may be held at a time, and taken in a time.",
+    complexity: "O(1), and O(n) with n groups for `group:*`; jobs that wait are seen to in slices",
+    fast: true,
+    args: &[
+        QUEUE,
+        Arg::one_of(
+            "action",
+            &[
+                Arg::block(
+                    "permit",
+                    &[
+                        Arg::string("limit").after("SET").shown("name").about(
+                            "The name that publishers give with `USES`; `*` for the whole queue; \
+                             `group:*` for each group by itself.",
+                        ),
+                        Arg::one_of(
+                            "held",
+                            &[
+                                Arg::integer("concurrency", range::CONCURRENCY)
+                                    .after("CONCURRENCY")
+                                    .shown("n")
+                                    .about("By how much jobs may count that are held at a time."),
+                                Arg::word("unlimited", "UNLIMITED")
+                                    .about("Any number may be held; so it is if neither is named."),
+                            ],
+                        )
+                        .optional(),
+                        Arg::block(
+                            "rate",
+                            &[
+                                Arg::integer("tokens", range::RATE)
+                                    .after("RATE")
+                                    .shown("n")
+                                    .about("By how much jobs may count that are taken in the time."),
+                                Arg::integer("per", range::PER)
+                                    .after("PER")
+                                    .shown("ms")
+                                    .about("That time."),
+                            ],
+                        )
+                        .optional(),
+                    ],
+                )
+                .about("Sets what a limit permits, and makes the queue if there is none."),
+                Arg::string("limit")
+                    .after("DEL")
+                    .shown("name")
+                    .about("Removes a limit: jobs that name it are held up by it no longer."),
+                Arg::word("list", "LIST").about("Lists the limits that are set."),
+            ],
+        ),
+    ],
+    reply: "`SET`: `OK`. `DEL`: integer: 1, or 0 if there was none. `LIST`: a map from names to maps \
+            (flat arrays in RESP2) with `concurrency`, `rate`, `per`, null where not set; `held`, by how \
+            much the jobs count that are held; `waiting`, how many jobs wait for a place in its room; \
+            and `tokens`, how many are left; the last three are null where they are counted for each \
+            group.",
+    examples: &[
+        Example { command: "JQ.LIMIT mail SET smtp CONCURRENCY 2 RATE 100 PER 60000", reply: "OK" },
+        Example { command: "JQ.PUBLISH mail hello ID welcome-7 USES smtp 1", reply: "\"welcome-7\"" },
+        Example { command: "JQ.LIMIT mail DEL smtp", reply: "(integer) 1" },
+        Example { command: "JQ.LIMIT mail DEL smtp", reply: "(integer) 0" },
+    ],
+    notes: &[
+        "A job is taken when all limits that it uses have room for it. One for which there is no room \
+         waits, and others are served meanwhile; places that become free go to those who wait in the \
+         order of service. No job that counts against a limit goes before another that waits for it, but \
+         one of a better priority does. What is free is given at once: by an ack, a nack, a release, a \
+         lapse, and when a lease ends in any other way; or when a token comes back, at that very \
+         millisecond.",
+        "A rate is a bucket of `n` tokens that all come back in `ms`, one by one. A delivery takes as many \
+         as the job weighs, and they are not given back if the job is released. A job that weighs more than a \
+         limit has is taken alone: when nothing of the limit is held, or its bucket is full.",
+        "A limit may be changed at any time. Jobs that are held keep their places: where a limit is \
+         lowered, nothing is taken until there is room again.",
+    ],
+    ..OPERATE
+};

@@ -43,6 +43,7 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.LEN queue [delayed|ready|leased|completed|dead]",
         "JQ.STATS queue",
         "JQ.CONFIG queue (GET [name] | SET name value [name value ...])",
+        "JQ.LIMIT queue (SET name [CONCURRENCY n | UNLIMITED] [RATE n PER ms] | DEL name | LIST)",
         "JQ.DIGEST queue",
         "JQ.QUEUES [MATCH pattern] [CURSOR c] [COUNT n]",
         "JQ.DEBUG queue PANIC [ANSWERED]",

@@ -337,7 +337,7 @@ fn a_lapsed_job_can_wait_like_a_nacked_one_and_counts_a_failure() {
             driver.consume();
             driver.pass(10);
             let expected = match wait {
-                0 => State::Ready { since: driver.queue.clock() },
+                0 => State::Ready { since: driver.queue.clock(), parked: false },
                 wait => State::Delayed { until: UnixMillis(driver.now() + wait) },
             };
             assert_eq!(driver.job(&id).state(), expected, "{backoff}");

@@ -55,7 +55,7 @@ fn a_respawned_job_starts_anew_on_its_own_terms() {
     assert_eq!(driver.state(&id), Some(StateKind::Dead));
     assert_eq!(driver.respawn(&[&id], AS_IT_WAS), 1);
     let job = driver.job(&id);
-    assert_eq!(job.state(), State::Ready { since: UnixMillis(START + 100) });
+    assert_eq!(job.state(), State::Ready { since: UnixMillis(START + 100), parked: false });
     assert_eq!((job.deliveries, job.failures()), (0, 0));
     let terms = driver.queue.terms_of(job);
     assert_eq!((terms.tries, terms.ttr, terms.priority), (1, Millis(100), 3));

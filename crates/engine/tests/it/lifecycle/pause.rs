@@ -231,7 +231,10 @@ fn a_retry_that_comes_due_while_paused_keeps_its_turn() {
     driver.settle(&[&taken.receipt], NACK);
     driver.pass(50);
     driver.publish(job("b"));
-    assert_eq!(driver.job(&taken.id).state(), State::Ready { since: UnixMillis(START + 50) });
+    assert_eq!(
+        driver.job(&taken.id).state(),
+        State::Ready { since: UnixMillis(START + 50), parked: false }
+    );
     driver.resume();
     assert_eq!(driver.line(), ["a", "b"]);
 }

@@ -147,7 +147,7 @@ fn every_other_change_keeps_the_place_in_line() {
             driver.pass(5);
             change(&mut driver, "b", wanted.clone());
             assert_eq!(driver.line(), ["a", "b", "c"], "{wanted:?}");
-            assert_eq!(driver.job("b").state(), State::Ready { since: at(0) });
+            assert_eq!(driver.job("b").state(), State::Ready { since: at(0), parked: false });
         }
     }
 }
@@ -194,7 +194,7 @@ fn a_delayed_job_is_given_another_instant() {
     change(&mut driver, "a", later(50));
     assert_eq!(driver.queue.next_due(), Some(at(150)));
     driver.pass(50);
-    assert_eq!(driver.job("a").state(), State::Ready { since: at(150) });
+    assert_eq!(driver.job("a").state(), State::Ready { since: at(150), parked: false });
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_delayed_job_whose_new_instant_has_come_is_ready_at_once_at_the_tail() {
         driver.publish(job("b"));
         driver.pass(5);
         change(&mut driver, "a", due(due_at));
-        assert_eq!(driver.job("a").state(), State::Ready { since: at(5) });
+        assert_eq!(driver.job("a").state(), State::Ready { since: at(5), parked: false });
         assert_eq!(driver.line(), ["b", "a"]);
         assert_eq!((driver.queue.next_due(), driver.queue.counters().kicked), (None, 0));
     }

@@ -5,14 +5,15 @@
 use std::collections::HashMap;
 
 use jobq_engine::{
-    Backoff, Change, Due, Millis, Retain, Revival, Side, StateKind, UnixMillis, Verdict, Wishes,
+    Backoff, Change, Conditions, Due, Millis, Retain, Revival, Setting, Side, StateKind,
+    UnixMillis, Verdict, Wishes,
 };
 
 use super::trial::Told;
 use crate::{
     command::{Chosen, Command, Draft},
     replay::{
-        any_backoff, any_conditions, any_group, any_holder, any_retain, any_settings,
+        any_backoff, any_conditions, any_group, any_holder, any_limit, any_retain, any_settings,
         any_span as any_short_span, any_verdict, GIVEN_IDS,
     },
     support::Dice,
@@ -83,7 +84,8 @@ fn names_of(command: &mut Command) -> Vec<&mut String> {
         | Command::Purge { .. }
         | Command::Pause { .. }
         | Command::Resume
-        | Command::Configure(_) => Vec::new(),
+        | Command::Configure(_)
+        | Command::Limit { .. } => Vec::new(),
     }
 }
 
@@ -178,6 +180,8 @@ pub struct Any<'a> {
     pub now: &'a mut u64,
     /// How many jobs there are.
     pub jobs: usize,
+    /// Whether there are groups and limits.
+    pub bound: bool,
 }
 
 impl Any<'_> {
@@ -220,6 +224,11 @@ impl Any<'_> {
                 let job = if self.dice.one_in(3) { self.name() } else { self.id() };
                 Command::Update { job, change: self.change() }
             }
+            _ if self.bound && self.dice.one_in(2) => any_limit(self.dice),
+            _ if self.bound && self.dice.one_in(3) => {
+                let most = self.dice.pick(&[0, 1, 2]);
+                Command::Configure(vec![Setting::GroupMaxLen(most)])
+            }
             _ => Command::Configure(any_settings(self.dice)),
         }
     }
@@ -260,6 +269,7 @@ impl Any<'_> {
         let now = *self.now;
         let id = if self.dice.one_in(4) { Some(self.given_id()) } else { None };
         let replaces = if self.dice.one_in(10) { Some(self.name()) } else { None };
+        let bound = self.bound;
         let dice = &mut *self.dice;
         let count = if id.is_none() && dice.one_in(4) { 1 + dice.below(3) } else { 1 };
         let wishes = Wishes {
@@ -270,7 +280,7 @@ impl Any<'_> {
             retain: dice.maybe(40, any_keeping),
             priority: dice.maybe(30, |dice| dice.below(5) as i8 - 2),
             job_type: dice.maybe(30, |dice| dice.pick(&[b"mail".as_slice(), b"", b"fax"])),
-            group: any_group(dice),
+            group: any_group(dice).filter(|_| bound),
         };
         let headers: &[(&[u8], &[u8])] = &[(b"trace", b"1"), (b"", b"\0")];
         Draft {
@@ -285,7 +295,7 @@ impl Any<'_> {
             headers: headers[..dice.pick(&[0, 0, 0, 1, 2])].to_vec(),
             replaces,
             wishes: if dice.one_in(3) { Wishes::default() } else { wishes },
-            conditions: any_conditions(dice),
+            conditions: if bound { any_conditions(dice) } else { Conditions::default() },
         }
     }
 

@@ -4,7 +4,7 @@
 use jobq_engine::{Action, Operation, Setting, Side, StateKind, Verdict, Which};
 
 /// Every word there is.
-pub const ALL: [&str; 44] = [
+pub const ALL: [&str; 48] = [
     "tick",
     "lease",
     "publish",
@@ -49,6 +49,10 @@ pub const ALL: [&str; 44] = [
     "named lease",
     "replace",
     "term",
+    "limit",
+    "limit no more",
+    "set group-maxlen",
+    "set group-weight",
 ];
 
 /// The words for an operation.
@@ -97,6 +101,8 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
             Action::Configure(settings) => {
                 return settings.iter().map(setting).chain([ALL[39]]).collect();
             }
+            Action::Limit { permits: Some(_), .. } => ALL[44],
+            Action::Limit { permits: None, .. } => ALL[45],
         },
     };
     vec![word]
@@ -117,5 +123,7 @@ fn setting(setting: &Setting) -> &'static str {
         Setting::Expired(_) => ALL[36],
         Setting::Lapse(_) => ALL[37],
         Setting::IdleExpire(_) => ALL[38],
+        Setting::GroupMaxLen(_) => ALL[46],
+        Setting::GroupWeight { .. } => ALL[47],
     }
 }

@@ -6,6 +6,9 @@
 //! What chance decides, it cannot know: the ids that a queue makes, its tokens, and the random part
 //! of a wait. It leaves them open, and takes what the engine drew if the documentation allows it.
 
+use std::collections::BTreeMap;
+
+use super::turns::{self, Limits};
 use jobq_engine::{
     uses, Action, Backoff, Change, Counters, Due, Holder, JobRef, Publish, Refusal, Retain,
     Revival, Setting, Side, StateKind, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
@@ -148,6 +151,8 @@ pub struct Settings {
     pub expired: WhenExpired,
     pub lapse: WhenLapsed,
     pub idle_expire: u64,
+    pub group_max_len: u64,
+    pub group_weights: BTreeMap<Box<[u8]>, u32>,
 }
 
 impl Default for Settings {
@@ -166,13 +171,15 @@ impl Default for Settings {
             expired: WhenExpired::Drop,
             lapse: WhenLapsed::Ready,
             idle_expire: 0,
+            group_max_len: 0,
+            group_weights: BTreeMap::new(),
         }
     }
 }
 
 impl Settings {
-    fn set(&mut self, setting: Setting) {
-        match setting {
+    fn set(&mut self, setting: &Setting) {
+        match setting.clone() {
             Setting::Tries(tries) => self.tries = tries,
             Setting::Ttr(ttr) => self.ttr = ttr.0,
             Setting::Ttl(ttl) => self.ttl = ttl.0,
@@ -186,6 +193,11 @@ impl Settings {
             Setting::Expired(then) => self.expired = then,
             Setting::Lapse(then) => self.lapse = then,
             Setting::IdleExpire(span) => self.idle_expire = span.0,
+            Setting::GroupMaxLen(jobs) => self.group_max_len = jobs,
+            Setting::GroupWeight { group, weight: 1 } => drop(self.group_weights.remove(&group)),
+            Setting::GroupWeight { group, weight } => {
+                self.group_weights.insert(group, weight);
+            }
         }
     }
 
@@ -240,6 +252,9 @@ pub struct Model {
     first_turn: i64,
     used: u64,
     pub endings: Vec<Ending>,
+    pub limits: Limits,
+    /// The ready job that a task meets next, where only the engine knows.
+    pub victim: Option<String>,
 }
 
 /// Whether two ids are one: in either case if they have the form of a ULID, else to the letter.
@@ -300,6 +315,11 @@ impl Model {
         }
         let ready = self.in_order(StateKind::Ready).into_iter();
         ready.filter(|job| !self.is_over(job)).map(|job| job.id.clone()).collect()
+    }
+
+    /// Whether the life of a ready job is over, though no tick has come to it.
+    pub fn has_overdue(&self) -> bool {
+        self.in_order(StateKind::Ready).into_iter().any(|job| self.is_over(job))
     }
 
     /// Whether the job's life is over, though no tick has come to it.
@@ -415,8 +435,9 @@ impl Model {
     fn ready_at_head(&mut self, seq: u64) {
         self.first_turn -= 1;
         let (turn, priority) = (self.first_turn, self.job(seq).priority);
-        let of_priority = self.jobs.iter().filter(|job| job.priority == priority);
-        let since = of_priority.filter_map(since).min().unwrap_or(self.clock);
+        let group = self.job(seq).group.clone();
+        let of_line = |job: &&Job| job.priority == priority && job.group == group;
+        let since = self.jobs.iter().filter(of_line).filter_map(since).min().unwrap_or(self.clock);
         self.job(seq).place = Place::Ready { since, turn };
     }
 
@@ -566,6 +587,17 @@ impl Model {
         all.into_iter().min()
     }
 
+    /// When something next happens by itself, if it does by now, and whether that is to a job.
+    pub fn due(&self) -> Option<(u64, bool)> {
+        let (at, _, transition) = self.next_transition()?;
+        (at <= self.clock).then_some((at, transition != Transition::PauseEnds))
+    }
+
+    /// Whether a step has something to do.
+    pub fn has_step(&self) -> bool {
+        self.due().is_some() || !self.tasks.is_empty()
+    }
+
     /// Works through one thing that is due, or one job of a task. False if there is nothing.
     pub fn step(&mut self) -> bool {
         let was_empty = self.jobs.is_empty();
@@ -632,7 +664,10 @@ impl Model {
             task.left = left.saturating_sub(1);
             let work = task.work;
             let state = self.state_of(work);
-            let next = self.in_order(state).first().map(|job| job.seq);
+            let victim = self.victim.as_deref().and_then(|id| self.find_id(id));
+            let first = || self.in_order(state).into_iter().next();
+            let next = victim.filter(|_| state == StateKind::Ready).or_else(first);
+            let next = next.map(|job| job.seq);
             let has_work = match work {
                 Work::Prune => self.dead_too_many() > 0,
                 _ => left > 0,
@@ -732,7 +767,7 @@ impl Model {
 
     /// Leases exactly these jobs, unless one of them is not ready.
     pub fn lease(&mut self, ids: &[String], to: &Holder) -> Answer {
-        let mut leased = Vec::new();
+        let (mut leased, mut used) = (Vec::new(), Vec::new());
         for id in ids {
             let job = self.find_id(id).expect("the engine has named it");
             if !matches!(job.place, Place::Ready { .. }) {
@@ -747,11 +782,15 @@ impl Model {
             }
             let ttr = if to.ttr.0 > 0 { to.ttr.0 } else { job.ttr };
             let until = (now + ttr).min(job.deadline.unwrap_or(NEVER));
+            let uses = turns::uses_of(job);
             job.place = Place::Leased { token: 0, until, holder: to.clone() };
             job.deliveries += u32::from(to.counted);
             self.counters.delivered += 1;
+            self.limits.take(&uses, now);
+            used.extend(uses);
             leased.push(id.clone());
         }
+        self.limits.check(&self.jobs, &used, self.clock);
         self.use_if(!leased.is_empty());
         Ok(Reply::Leased(leased))
     }
@@ -808,12 +847,13 @@ impl Model {
                 }
                 Ok(Reply::Configured)
             }
+            Action::Limit { name, permits } => Ok(self.limits.set(name, *permits, self.clock)),
             Action::Resume => {
                 (self.publishing_paused, self.consuming_paused) = (None, None);
                 Ok(Reply::Configured)
             }
             Action::Configure(settings) => {
-                settings.iter().for_each(|&setting| self.settings.set(setting));
+                settings.iter().for_each(|setting| self.settings.set(setting));
                 if self.dead_too_many() > 0 && !self.prunes() {
                     self.tasks.push(Task { work: Work::Prune, left: 0 });
                 }
@@ -884,6 +924,14 @@ impl Model {
         let max = self.settings.max_len;
         if max > 0 && len as u64 > max {
             reasons.push(Refusal::Full { max });
+        }
+        let max = self.settings.group_max_len;
+        if let Some(group) = group.filter(|group| max > 0 && !group.is_empty()) {
+            let others = |job: &&Job| *job.group == *group && Some(job.seq) != replaced;
+            let len = self.jobs.iter().filter(others).count() + bodies.len();
+            if len as u64 > max {
+                reasons.push(Refusal::GroupFull { max });
+            }
         }
         if !reasons.is_empty() {
             return Err(reasons);

@@ -55,6 +55,9 @@ fn what_the_table_does_not_know_is_refused() {
         ("JQ.DIGEST q x", "SYNTAX unexpected 'x'"),
         ("JQ.CONFIG q GET ttr ttl", "SYNTAX unexpected 'ttl'"),
         ("JQ.CONFIG q READ", "SYNTAX unexpected 'READ'"),
+        ("JQ.LIMIT q a", "SYNTAX unexpected 'a'"),
+        ("JQ.LIMIT q SET a 5", "SYNTAX unexpected '5'"),
+        ("JQ.LIMIT q LIST a", "SYNTAX unexpected 'a'"),
         ("JQ.DEBUG q SLEEP", "SYNTAX unexpected 'SLEEP'"),
         ("JQ.LOAD q a b", "SYNTAX unexpected 'b'"),
     ]);
@@ -410,7 +413,7 @@ fn a_type_has_a_name_of_a_bearable_length_that_is_not_blank() {
 #[test]
 fn an_unknown_setting_is_answered_with_the_known_ones() {
     let known = "these are: tries ttr ttl backoff retain priority maxlen maxbody \
-                 dead-max dead-age expired lapse idle-expire";
+                 dead-max dead-age expired lapse idle-expire group-maxlen group-weight:<key>";
     let error = format!("SYNTAX 'color' is no setting, {known}");
     assert_refused(&[("JQ.CONFIG q GET color", &error), ("JQ.CONFIG q SET ttr 1 color 2", &error)]);
 }
@@ -444,4 +447,23 @@ fn the_names_of_groups_and_limits_are_checked() {
     let many: String = (0..17).map(|n| format!(" USES limit-{n} 1")).collect();
     let line = refused(&format!("JQ.PUBLISH q x{many}"));
     assert_eq!(line, "SYNTAX a job uses at most 16 limits");
+}
+
+#[test]
+fn what_a_limit_permits_is_checked() {
+    assert_refused(&[
+        ("JQ.LIMIT q", "SYNTAX SET, DEL or LIST is needed"),
+        ("JQ.LIMIT q SET", "SYNTAX no value for SET"),
+        ("JQ.LIMIT q SET a CONCURRENCY 0", "RANGE CONCURRENCY is 1 to 4294967295, not '0'"),
+        ("JQ.LIMIT q SET a RATE 5", "SYNTAX RATE needs PER"),
+        ("JQ.LIMIT q SET a PER 5", "SYNTAX PER cannot stand there"),
+        ("JQ.LIMIT q SET a RATE 1 PER 0", "RANGE PER is 1 to 3155760000000 milliseconds, not '0'"),
+        (
+            "JQ.LIMIT q SET a UNLIMITED CONCURRENCY 5",
+            "SYNTAX CONCURRENCY and UNLIMITED exclude each other",
+        ),
+        ("JQ.LIMIT q DEL", "SYNTAX no value for DEL"),
+    ]);
+    let line = refused("JQ.LIMIT q SET mutex:a");
+    assert!(line.starts_with("RANGE JQ.LIMIT takes a name of 1 to 256 bytes"), "{line}");
 }
