@@ -121,6 +121,12 @@ impl Queue {
         let job = &self.jobs[slot];
         let priority = self.rank(job, None).priority;
         let standing = (priority, job.state().since().unwrap_or_default(), job.seq());
+        // Not before others like it, also where they began to wait in this very millisecond.
+        let before = self.limits.class_of(&needs).and_then(|class| self.limits.class(class));
+        let before = before.filter(|class| end == End::Tail && class.standing.0 <= priority);
+        if let Some(at) = before.map(|class| class.at) {
+            return self.park(slot, needs, at, end);
+        }
         let goes_first =
             |_, limit: &Limit| end == End::Head || stands_before(standing, limit, self);
         match self.blocker(&needs, goes_first) {
