@@ -23,9 +23,9 @@ use redis_module::raw::{
 
 use crate::{
     commands, registry, reply,
-    server::{call, guard, text::bytes_of, Context},
-    timer,
-    waiters::{Answer, Handle, Ticket, Waiter, Wish},
+    server::{call, guard, text::bytes_of, Context, Text},
+    timer, visit,
+    waiters::{Answer, Expired, Handle, Ticket, Waiter, Wish},
 };
 
 /// Makes the client of this command wait.
@@ -73,10 +73,37 @@ pub fn wake(handle: Handle) {
 
 /// Sends away one client that has waited long enough. False if there is none.
 pub fn expire_one(now: UnixMillis) -> bool {
-    let expired = registry::with(|registry| registry.waiters.pop_expired(now));
-    let Some(handle) = expired else { return false };
-    registry::with(|registry| registry.stats.timed_out += 1);
-    wake(handle);
+    match registry::with(|registry| registry.waiters.pop_expired(now)) {
+        Expired::Nobody => return false,
+        Expired::Told(handle) => {
+            registry::with(|registry| registry.stats.timed_out += 1);
+            wake(handle);
+        }
+        Expired::LooksLast => {}
+    }
+    true
+}
+
+/// Lets a consumer whose time is over take what there is, though others wait for more of it, and
+/// sends it away. False if there is none.
+pub fn look_last(context: Context) -> bool {
+    let Some(ticket) = registry::with(|registry| registry.waiters.pop_last_look()) else {
+        return false;
+    };
+    let waiter = registry::with(|registry| registry.waiters.get(ticket).cloned());
+    let Some(Waiter { handle, db, wish: Wish::Jobs { queues, take }, .. }) = waiter else {
+        // Served meanwhile, or gone.
+        return true;
+    };
+    context.select_db(db);
+    let mut queues = queues.iter().map(|queue| Text::new(queue));
+    if !queues.any(|queue| visit::serve_last(context, &queue, ticket, &take)) {
+        registry::with(|registry| {
+            registry.leave(handle);
+            registry.stats.timed_out += 1;
+        });
+        wake(handle);
+    }
     true
 }
 
@@ -127,8 +154,9 @@ unsafe extern "C" fn on_answer(
             )
         };
         let (waiter, answer) = registry::with(|registry| {
-            (registry.waiters.leave(handle), registry.waiters.take_answer(ticket))
+            (registry.leave(handle), registry.waiters.take_answer(ticket))
         });
+        timer::arm(context);
         match (answer, waiter.map(|waiter| waiter.wish)) {
             (Some(Answer::Jobs(deliveries)), _) => {
                 reply::deliveries(context, &deliveries.jobs);
@@ -149,12 +177,14 @@ unsafe extern "C" fn on_answer(
 /// The client is gone, or was sent away by the server: killed, unblocked with an error, demoted,
 /// or its slot moved. [`on_release`] follows.
 unsafe extern "C" fn on_disconnect(
-    _raw: *mut RedisModuleCtx,
+    raw: *mut RedisModuleCtx,
     client: *mut RedisModuleBlockedClient,
 ) {
     guard(|| {
         let handle = Handle(client.cast::<c_void>());
-        registry::with(|registry| registry.waiters.leave(handle));
+        registry::with(|registry| registry.leave(handle));
+        // SAFETY: the server hands over a live context.
+        timer::arm(unsafe { Context::new(raw) });
     });
 }
 

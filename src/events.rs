@@ -4,13 +4,14 @@
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 
+use jobq_engine::UnixMillis;
 use redis_module::raw::{
-    self, RedisModuleCtx, RedisModuleEvent, RedisModuleFlushInfo, RedisModuleString,
-    RedisModuleSwapDbInfo,
+    self, RedisModuleClientInfo, RedisModuleCtx, RedisModuleEvent, RedisModuleFlushInfo,
+    RedisModuleString, RedisModuleSwapDbInfo,
 };
 
 use crate::{
-    blocking,
+    blocking, clock,
     keyspace::{self, Found},
     registry, replicas,
     server::{call, guard, log, text::bytes_of, Context, Key, Level, Mode},
@@ -23,6 +24,7 @@ mod numbers {
     pub const PERSISTENCE: u64 = 1;
     pub const FLUSHDB: u64 = 2;
     pub const LOADING: u64 = 3;
+    pub const CLIENT_CHANGE: u64 = 4;
     pub const REPLICA_CHANGE: u64 = 6;
     pub const CRON_LOOP: u64 = 8;
     pub const SWAPDB: u64 = 11;
@@ -33,6 +35,7 @@ mod numbers {
     pub const LOADING_ENDED: u64 = 3;
     pub const LOADING_FAILED: u64 = 4;
     pub const CHILD_DIED: u64 = 1;
+    pub const CLIENT_DISCONNECTED: u64 = 1;
     pub const SAVE_BEGINS: u64 = 2;
 }
 
@@ -40,11 +43,12 @@ type Callback = unsafe extern "C" fn(*mut RedisModuleCtx, RedisModuleEvent, u64,
 
 /// Subscribes to all of them. False if the server does not let us.
 pub fn subscribe(context: Context, to_renames: bool) -> bool {
-    let events: [(u64, Callback); 8] = [
+    let events: [(u64, Callback); 9] = [
         (numbers::ROLE_CHANGED, on_role),
         (numbers::LOADING, on_loading),
         (numbers::FLUSHDB, on_flush),
         (numbers::SWAPDB, on_swap),
+        (numbers::CLIENT_CHANGE, on_client),
         (numbers::CRON_LOOP, on_cron),
         (numbers::REPLICA_CHANGE, on_replica),
         (numbers::FORK_CHILD, on_fork),
@@ -176,6 +180,8 @@ unsafe extern "C" fn on_flush(
         registry::with(|registry| {
             registry.names.clear(db);
             registry.schedule.clear(db);
+            registry.waiters.lingers.clear(db);
+            registry.bonds.clear(db);
             registry.look_at_awaited(db);
         });
         // SAFETY: see `on_role`.
@@ -196,11 +202,42 @@ unsafe extern "C" fn on_swap(
         registry::with(|registry| {
             registry.names.swap(a, b);
             registry.schedule.swap(a, b);
+            registry.waiters.lingers.clear(Some(a));
+            registry.waiters.lingers.clear(Some(b));
+            registry.bonds.swap(a, b);
             registry.look_at_awaited(Some(a));
             registry.look_at_awaited(Some(b));
         });
         // SAFETY: see `on_role`.
         timer::restart(unsafe { Context::new(raw) });
+    });
+}
+
+/// A client has come, or gone. Leases that end with it are not settled here: that has to be told to the
+/// log, which may be in the middle of something else.
+unsafe extern "C" fn on_client(
+    raw: *mut RedisModuleCtx,
+    _event: RedisModuleEvent,
+    kind: u64,
+    data: *mut c_void,
+) {
+    if kind != numbers::CLIENT_DISCONNECTED {
+        return;
+    }
+    guard(|| {
+        // SAFETY: the server hands over this structure with this event.
+        let id = unsafe { (*data.cast::<RedisModuleClientInfo>()).id };
+        let is_bound = registry::with(|registry| {
+            let is_bound = registry.bonds.len() > 0 && registry.bonds.close(id, clock::now());
+            if is_bound {
+                registry.alarm.want(UnixMillis(0));
+            }
+            is_bound
+        });
+        if is_bound {
+            // SAFETY: see `on_role`.
+            timer::arm(unsafe { Context::new(raw) });
+        }
     });
 }
 

@@ -28,6 +28,8 @@ unsafe extern "C" fn on_info(info: *mut RedisModuleInfoCtx, _for_crash_report: c
                 ("waiters_woken", registry.stats.woken),
                 ("waiters_timed_out", registry.stats.timed_out),
                 ("jobs_undelivered", registry.stats.undelivered),
+                ("bonds", registry.bonds.len() as u64),
+                ("jobs_unbound", registry.stats.unbound),
                 ("errors_caught", boundary::panics()),
             ]
         });

@@ -2,11 +2,11 @@
 
 use std::ptr::NonNull;
 
-use jobq_engine::{Ending, Job, JobRef, Queue, Ulid};
+use jobq_engine::{Bond, Ending, Job, JobRef, Millis, Name, Owner, Queue, Ulid, UnixMillis};
 use redis_module::raw::RedisModuleString;
 
 use crate::{
-    endings, registry,
+    bonds, endings, registry,
     server::{text::bytes_of, Context, Key, Mode},
     stored::Stored,
 };
@@ -97,6 +97,53 @@ pub fn watch(
                     Watched::Unfinished(queue.job(slot).ulid)
                 }
             })
+        }
+    }
+}
+
+/// Leases whose connection has closed.
+pub struct Orphans {
+    /// Receipts of some that are over, in the order of their deliveries.
+    pub over: Vec<Name>,
+    /// When to ask again, if there are more.
+    pub next: Option<UnixMillis>,
+    /// Whether that is a failed attempt in this queue.
+    pub counts: bool,
+}
+
+/// Some leases that are bound to a connection which has closed, the last ones first: so each of many
+/// steps puts its jobs before those of the step before. `Ok(None)` if there is no queue.
+pub fn orphans(
+    context: Context,
+    name: *mut RedisModuleString,
+    owner: Owner,
+    ends: impl Fn(Millis) -> UnixMillis,
+    now: UnixMillis,
+) -> Result<Option<Orphans>, WrongType> {
+    let Some(key) = Key::open(context, name, Mode::Read) else { return Ok(None) };
+    match find(&key) {
+        Found::Nothing => Ok(None),
+        Found::Other => Err(WrongType),
+        Found::Queue(mut stored) => {
+            // SAFETY: as in `watch`: what is bound is no part of what the queue is either.
+            let queue = unsafe { &mut stored.as_mut().queue };
+            queue.orphan(owner);
+            let mut over: Vec<Bond> = Vec::new();
+            let mut next: Option<UnixMillis> = None;
+            for bond in queue.bound_to(owner).rev() {
+                let at = ends(bond.grace);
+                if at > now {
+                    next = Some(next.map_or(at, |next| next.min(at)));
+                } else if over.len() < bonds::STEP_MAX {
+                    over.push(bond);
+                } else {
+                    next = Some(now);
+                    break;
+                }
+            }
+            let receipt = |bond: &Bond| queue.job(bond.slot).id().receipt(bond.token);
+            let over = over.iter().rev().map(receipt).collect();
+            Ok(Some(Orphans { over, next, counts: queue.config().bind_counts }))
         }
     }
 }

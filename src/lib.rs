@@ -10,6 +10,8 @@
 //! | `visit.rs`, `record.rs` | a queue that is open for writing: the only place that changes one |
 //! | `keyspace.rs`, `stored.rs` | queues in keys |
 //! | `blocking.rs`, `waiters.rs`, `endings.rs` | clients that wait, for jobs or for the end of one |
+//! | `lingers.rs` | those of them that wait for several jobs |
+//! | `bonds.rs` | leases that end with a connection |
 //! | `timer.rs`, `schedule.rs`, `clock.rs` | when something has to happen without a command |
 //! | `names.rs`, `glob.rs` | which queues there are |
 //! | `events.rs` | what happens in the server outside our commands |
@@ -21,6 +23,7 @@
 //! | `server.rs` | the module API behind a small safe layer |
 
 mod blocking;
+mod bonds;
 mod clock;
 mod commands;
 mod details;
@@ -29,6 +32,7 @@ mod events;
 mod glob;
 mod info;
 mod keyspace;
+mod lingers;
 mod names;
 mod persist;
 mod record;

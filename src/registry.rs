@@ -12,10 +12,11 @@ use lazy_static::lazy_static;
 use redis_module::raw::RedisModuleType;
 
 use crate::{
+    bonds::Bonds,
     names::Names,
     schedule::Schedule,
     timer::Alarm,
-    waiters::{Deliveries, Waiters},
+    waiters::{Deliveries, Handle, Waiter, Waiters},
 };
 
 /// A queue by database and name.
@@ -50,6 +51,8 @@ pub struct Registry {
     pub schedule: Schedule,
     /// Clients that wait.
     pub waiters: Waiters,
+    /// Leases that end with a connection.
+    pub bonds: Bonds,
     /// The one timer.
     pub alarm: Alarm,
     /// Queues at which something may have changed outside our commands.
@@ -73,11 +76,14 @@ impl Registry {
         let at_once = !self.looks.is_empty()
             || !self.rechecks.is_empty()
             || !self.untold.is_empty()
-            || !self.undelivered.is_empty();
+            || !self.undelivered.is_empty()
+            || self.waiters.has_last_looks();
         let firsts = [
             at_once.then_some(UnixMillis(0)),
             self.schedule.first(),
             self.waiters.first_deadline(),
+            self.waiters.lingers.first_end(),
+            self.bonds.first_due(),
         ];
         firsts.into_iter().flatten().min()
     }
@@ -104,6 +110,23 @@ impl Registry {
         self.alarm.want(UnixMillis(0));
     }
 
+    /// Takes a client out of all lines, if it still waits, and sees to those behind it.
+    pub fn leave(&mut self, handle: Handle) -> Option<Waiter> {
+        let waiter = self.waiters.leave(handle);
+        self.look_at_left();
+        waiter
+    }
+
+    /// Has the timer look at queues with jobs whose first consumer, who waited for more of them, has
+    /// left the line: those behind it may want what there is.
+    pub fn look_at_left(&mut self) {
+        let left = self.waiters.take_left();
+        if !left.is_empty() {
+            self.looks.extend(left);
+            self.alarm.want(UnixMillis(0));
+        }
+    }
+
     /// Has the timer look at those who wait for the end of a job of this queue, which may be another
     /// now, or gone.
     pub fn recheck(&mut self, place: &Place) {
@@ -127,6 +150,8 @@ pub struct Stats {
     pub timed_out: u64,
     /// Jobs that went back because their consumer was gone before it could be written to.
     pub undelivered: u64,
+    /// Jobs whose leases ended with their connections.
+    pub unbound: u64,
 }
 
 /// Lets a value that only the server's main thread uses be a static.
@@ -148,6 +173,7 @@ lazy_static! {
         names: Names::default(),
         schedule: Schedule::default(),
         waiters: Waiters::default(),
+        bonds: Bonds::default(),
         alarm: Alarm::default(),
         looks: BTreeSet::new(),
         rechecks: BTreeMap::new(),

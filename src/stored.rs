@@ -32,6 +32,13 @@ impl Stored {
         if !self.listed {
             self.listed = true;
             registry::with(|registry| registry.names.insert(db, name));
+            if self.queue.owners().next().is_some() {
+                let place = (db, name.into());
+                registry::with(|registry| {
+                    registry.bonds.adopt(&place, self.queue.owners());
+                    registry.alarm.want(UnixMillis(0));
+                });
+            }
         }
     }
 
@@ -72,6 +79,10 @@ impl Stored {
         if std::mem::take(&mut self.listed) {
             registry::with(|registry| registry.names.remove(db, name));
         }
+        registry::with(|registry| {
+            registry.waiters.lingers.end(db, name);
+            registry.bonds.leave(db, name);
+        });
     }
 
     /// Takes this queue out of the schedule.

@@ -7,7 +7,7 @@ use jobq_engine::{Millis, UnixMillis};
 use redis_module::raw::{RedisModuleCtx, RedisModuleTimerID};
 
 use crate::{
-    blocking,
+    blocking, bonds,
     clock::{self, Slice},
     endings, registry,
     server::{call, guard, Context, Text},
@@ -104,10 +104,17 @@ fn take_turn(context: Context) {
         registry::with(|registry| registry.alarm.want(now.after(RETRY)));
         return arm(context);
     }
+    registry::with(|registry| {
+        while let Some(place) = registry.waiters.lingers.pop_over(now) {
+            registry.looks.insert(place);
+        }
+    });
     while !slice.is_over() {
         let busy = return_one(context)
+            || bonds::settle_some(context, now)
             || endings::tell_more()
             || endings::look_again(context)
+            || blocking::look_last(context)
             || look_at_one(context, &slice)
             || serve_one(context, now, &slice);
         if !busy {

@@ -4,14 +4,14 @@
 use std::{cell::Cell, ptr::NonNull};
 
 use jobq_engine::{
-    Action, Consume, JobRef, Leases, Millis, Operation, Outcome, Queue, Refusal, Request, Slot,
-    Token, UnixMillis, Verdict,
+    Action, Bond, Consume, JobRef, Leases, Millis, Name, Operation, Outcome, Owner, Queue, Refusal,
+    Request, Slot, Token, UnixMillis, Verdict,
 };
 use jobq_protocol::steps::{LeaseStep, Step};
 use redis_module::raw::{self, RedisModuleString};
 
 use crate::{
-    blocking,
+    blocking, bonds,
     clock::{self, Slice},
     details, endings,
     keyspace::{self, Found},
@@ -20,7 +20,7 @@ use crate::{
     server::{guard, log, text::bytes_of, Context, Flags, Key, Level, Mode, Text},
     stored::Stored,
     timer,
-    waiters::{Answer, Deliveries, Delivery},
+    waiters::{Answer, Deliveries, Delivery, Handle, Take, Ticket},
 };
 
 /// Due transitions that one tick works through.
@@ -99,6 +99,16 @@ pub fn perform(
     }
 }
 
+/// What a consumer wants that sends a command.
+pub struct Wanted<'a> {
+    /// How many jobs at most, and who takes them.
+    pub consume: Consume<'a>,
+    /// None if there are fewer than this.
+    pub least: u32,
+    /// What the leases are bound to, and how long they outlive it.
+    pub bond: Option<(Owner, Millis)>,
+}
+
 /// Takes jobs of a queue for the consumer that sends a command, and lets `deliver` answer with them
 /// if there are any.
 pub fn consume(
@@ -106,7 +116,7 @@ pub fn consume(
     flags: Flags,
     name: *mut RedisModuleString,
     command: &[*mut RedisModuleString],
-    consume: &Consume<'_>,
+    wanted: &Wanted<'_>,
     deliver: impl FnOnce(&Queue, &[(Slot, Token)]),
 ) -> Result<(), Denied> {
     let site = Site::open(context, name, Asked::Client(command), flags)?;
@@ -123,12 +133,39 @@ pub fn consume(
             return Ok(());
         }
         visit.catch_up();
-        let leased = visit.take(consume)?;
-        if !leased.is_empty() {
-            deliver(&visit.stored.queue, &leased);
+        let queue = &visit.stored.queue;
+        if wanted.least <= 1 || queue.hands_out_at_least(wanted.least as usize) {
+            let leased = visit.take(&wanted.consume, wanted.bond)?;
+            if !leased.is_empty() {
+                deliver(&visit.stored.queue, &leased);
+            }
         }
         visit.follow_up();
         Ok(())
+    })
+}
+
+/// How many jobs a consumer could take of a queue now, up to `count`.
+pub fn count_takeable(
+    context: Context,
+    flags: Flags,
+    name: *mut RedisModuleString,
+    count: usize,
+) -> Result<usize, Denied> {
+    let site = Site::open(context, name, Asked::Nobody, flags)?;
+    let stored = match site.found() {
+        Found::Queue(stored) => stored,
+        Found::Nothing => return Ok(0),
+        Found::Other => return Err(Denied::WrongType),
+    };
+    let now = clock::now();
+    site.visit(stored, now, |visit| {
+        let queue = &visit.stored.queue;
+        if queue.hands_out() || queue.is_due(now) {
+            visit.catch_up();
+            visit.follow_up();
+        }
+        Ok(visit.stored.queue.peek(count).len())
     })
 }
 
@@ -215,30 +252,88 @@ pub fn catch_up(context: Context, name: &Text, filed: Option<UnixMillis>, slice:
     }
 }
 
+/// Serves a consumer whose time is over with what there is in a queue, out of its turn if others wait
+/// for more of it. False if it goes on waiting.
+pub fn serve_last(context: Context, name: &Text, ticket: Ticket, take: &Take) -> bool {
+    let flags = context.flags();
+    let Ok(site) = Site::open(context, name.raw(), Asked::Nobody, flags) else { return false };
+    let Found::Queue(stored) = site.found() else { return false };
+    let done = site.visit(stored, clock::now(), |visit| {
+        visit.tick_if_due();
+        let handle = registry::with(|registry| registry.waiters.get(ticket).map(|it| it.handle));
+        let served = handle.is_none_or(|handle| visit.serve(handle, take));
+        visit.follow_up();
+        Ok(served)
+    });
+    done.unwrap_or(false)
+}
+
 /// Gives back the jobs of a queue that were leased to a consumer which was gone before it could be
 /// told.
 pub fn give_back(context: Context, name: &Text, jobs: &[Delivery]) {
-    let receipts: Vec<_> = jobs.iter().map(|job| Text::new(job.receipt.as_bytes())).collect();
-    let release = Text::new(b"JQ.RELEASE");
-    let words = [&release, name].into_iter().chain(&receipts);
-    let command: Vec<_> = words.map(Text::raw).collect();
-    let asked = Asked::Us(&command);
-    let Ok(site) = Site::open(context, name.raw(), asked, context.flags()) else { return };
-    let Found::Queue(stored) = site.found() else { return };
-    let done = site.visit(stored, clock::now(), |visit| {
-        visit.catch_up();
-        let jobs = jobs.iter().filter_map(|job| JobRef::parse(job.receipt.as_bytes())).collect();
-        let verdict = Verdict::Release { delay: Millis::ZERO };
-        let outcome = visit.stored.queue.act(&Action::Settle { jobs, verdict })?;
-        visit.note_command(&outcome);
-        if let Outcome::Done(jobs) = outcome {
-            registry::with(|registry| registry.stats.undelivered += jobs);
-        }
-        visit.follow_up();
-        Ok(())
-    });
+    let receipts: Vec<_> = jobs.iter().map(|job| job.receipt).collect();
     // Where they cannot be given back, their leases lapse.
-    drop(done);
+    if let Ok(jobs) = settle_for_us(context, name, &receipts, GivenBack::Blameless) {
+        registry::with(|registry| registry.stats.undelivered += jobs);
+    }
+}
+
+/// How a lease ends of which nobody hears any more.
+#[derive(Clone, Copy)]
+pub enum GivenBack {
+    /// Nobody is to blame.
+    Blameless,
+    /// It was an attempt, and has failed.
+    Failed,
+}
+
+impl GivenBack {
+    const ERROR: &'static [u8] = b"connection closed";
+
+    fn verdict(self) -> Verdict<'static> {
+        match self {
+            Self::Blameless => Verdict::Release { delay: Millis::ZERO },
+            Self::Failed => Verdict::Nack { delay: Some(Millis::ZERO), error: Some(Self::ERROR) },
+        }
+    }
+
+    /// The command that says the same, and what follows the jobs in it.
+    fn words(self) -> (&'static [u8], &'static [&'static [u8]]) {
+        match self {
+            Self::Blameless => (b"JQ.RELEASE", &[]),
+            Self::Failed => (b"JQ.NACK", &[b"DELAY", b"0", b"ERROR", Self::ERROR]),
+        }
+    }
+}
+
+/// Ends leases without anybody having asked for it. The log has it as a command. Tells how many held.
+pub fn settle_for_us(
+    context: Context,
+    name: &Text,
+    receipts: &[Name],
+    how: GivenBack,
+) -> Result<u64, Denied> {
+    let (word, options) = how.words();
+    let jobs = receipts.iter().map(Name::as_bytes);
+    let words = [word].into_iter().chain(jobs).chain(options.iter().copied());
+    let words: Vec<_> = words.map(Text::new).collect();
+    let mut command: Vec<_> = words.iter().map(Text::raw).collect();
+    command.insert(1, name.raw());
+    let asked = Asked::Us(&command);
+    let site = Site::open(context, name.raw(), asked, context.flags())?;
+    let Found::Queue(stored) = site.found() else { return Ok(0) };
+    site.visit(stored, clock::now(), |visit| {
+        visit.catch_up();
+        let jobs = receipts.iter().filter_map(|receipt| JobRef::parse(receipt.as_bytes()));
+        let action = Action::Settle { jobs: jobs.collect(), verdict: how.verdict() };
+        let outcome = visit.stored.queue.act(&action)?;
+        visit.note_command(&outcome);
+        visit.follow_up();
+        Ok(match outcome {
+            Outcome::Done(jobs) => jobs,
+            _ => 0,
+        })
+    })
 }
 
 /// Tells who listens to keyspace events of a new queue.
@@ -384,6 +479,7 @@ impl<'a> Site<'a> {
             let result = body(stored);
             stored.file(self.db, self.name());
             endings::tell((self.db, self.name()), stored);
+            bonds::forget_unbound((self.db, self.name()), stored);
             result
         });
         if self.is_changed.get() {
@@ -393,6 +489,8 @@ impl<'a> Site<'a> {
             stored.poisoned = true;
             stored.list(self.db, self.name());
             stored.unfile(self.db, self.name());
+            // Nobody waits behind somebody who will not be served.
+            registry::with(|registry| registry.waiters.lingers.end(self.db, self.name()));
             Err(Denied::Internal)
         })
     }
@@ -513,7 +611,11 @@ impl Visit<'_> {
         self.serve_waiters();
     }
 
-    fn take(&mut self, consume: &Consume<'_>) -> Result<Leases, Denied> {
+    fn take(
+        &mut self,
+        consume: &Consume<'_>,
+        bond: Option<(Owner, Millis)>,
+    ) -> Result<Leases, Denied> {
         let queue = &mut self.stored.queue;
         let Some(operation) = queue.choose(Request::Consume(consume.clone()))? else {
             return Ok(Leases::new());
@@ -525,7 +627,18 @@ impl Visit<'_> {
             let ids = leased.iter().map(|&(slot, _)| queue.job(slot).id());
             self.record.push(&Step::Lease(LeaseStep::new(&consume.holder, ids)));
         }
+        if let Some((owner, grace)) = bond {
+            self.bind(owner, grace, &leased);
+        }
         Ok(leased)
+    }
+
+    fn bind(&mut self, owner: Owner, grace: Millis, leased: &Leases) {
+        for &(slot, token) in leased {
+            self.stored.queue.bind(owner, Bond { slot, token, grace });
+        }
+        let place = (self.site.db, self.site.name().into());
+        registry::with(|registry| registry.bonds.bind(owner, place));
     }
 
     fn somebody_waits(&self) -> bool {
@@ -545,16 +658,46 @@ impl Visit<'_> {
     }
 
     fn wake_one(&mut self) -> bool {
-        if !self.stored.queue.hands_out() {
-            return false;
-        }
+        let (db, name) = (self.site.db, self.site.name());
         let waiter = registry::with(|registry| {
-            let (handle, take) = registry.waiters.first(self.site.db, self.site.name())?;
-            Some((handle, take.clone()))
+            if !self.stored.queue.hands_out() {
+                registry.waiters.lingers.end(db, name);
+                return None;
+            }
+            let (ticket, handle, take) = registry.waiters.first(db, name)?;
+            Some((ticket, handle, take.clone()))
         });
-        let Some((handle, take)) = waiter else { return false };
+        let Some((ticket, handle, take)) = waiter else { return false };
+        self.is_enough(ticket, &take) && self.serve(handle, &take)
+    }
+
+    /// Whether the first in line has as many jobs as it waits for, or has waited for more of them for
+    /// long enough.
+    fn is_enough(&self, ticket: Ticket, take: &Take) -> bool {
+        let Some(gather) = take.gather else { return true };
+        let queue = &self.stored.queue;
+        if queue.hands_out_at_least(gather.min as usize) {
+            return true;
+        }
+        let (db, name) = (self.site.db, self.site.name());
+        registry::with(|registry| {
+            let lingers = &mut registry.waiters.lingers;
+            if !queue.hands_out_at_least(1) {
+                lingers.end(db, name);
+                return false;
+            }
+            let until = lingers.begin((db, name.into()), ticket, self.now.after(gather.linger));
+            if until > self.now {
+                registry.alarm.want(until);
+            }
+            until <= self.now
+        })
+    }
+
+    /// Leases jobs to a consumer that waits, and wakes it. False if there are none.
+    fn serve(&mut self, handle: Handle, take: &Take) -> bool {
         let consume = Consume { count: take.count, holder: take.holder.as_ref() };
-        let Ok(leased) = self.take(&consume) else { return false };
+        let Ok(leased) = self.take(&consume, take.bond) else { return false };
         if leased.is_empty() {
             return false;
         }
@@ -569,9 +712,11 @@ impl Visit<'_> {
             }
         });
         let jobs = deliveries.collect();
-        let answer = Answer::Jobs(Deliveries { db: self.site.db, jobs });
+        let owner = take.bond.map(|(owner, _)| owner);
+        let answer = Answer::Jobs(Deliveries { db: self.site.db, owner, jobs });
         registry::with(|registry| {
             registry.waiters.serve(handle, answer);
+            registry.look_at_left();
             registry.stats.woken += 1;
         });
         blocking::wake(handle);

@@ -8,15 +8,16 @@
 //! Nothing here calls the server.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     ffi::c_void,
     ops::Bound::{Excluded, Unbounded},
     rc::Rc,
 };
 
-use jobq_engine::{Ending, Holder, Name, Ulid, UnixMillis};
+use jobq_engine::{Ending, Holder, Millis, Name, Owner, Ulid, UnixMillis};
+use jobq_protocol::Gather;
 
-use crate::{details::Details, registry::Place};
+use crate::{details::Details, lingers::Lingers, registry::Place};
 
 /// A blocked client, by the address of the server's handle. Good until the client is answered or
 /// gone.
@@ -66,6 +67,10 @@ pub struct Take {
     pub holder: Holder,
     /// Whether it wants to know everything of them.
     pub details: bool,
+    /// For how many it waits, if not for one.
+    pub gather: Option<Gather>,
+    /// What the leases are bound to, and how long they outlive it.
+    pub bond: Option<(Owner, Millis)>,
 }
 
 /// A job on its way to a consumer.
@@ -102,6 +107,8 @@ pub enum Answer {
 pub struct Deliveries {
     /// The database of their queues.
     pub db: i32,
+    /// The connection that the leases are bound to.
+    pub owner: Option<Owner>,
     /// The jobs.
     pub jobs: Vec<Delivery>,
 }
@@ -120,6 +127,22 @@ pub struct Waiters {
     deadlines: BTreeSet<(UnixMillis, Ticket)>,
     tickets_drawn: Ticket,
     answers: HashMap<Ticket, Answer>,
+    /// Who waits for more jobs while there are some.
+    pub lingers: Lingers,
+    // Consumers whose time is over, and who take what there is first.
+    last_looks: VecDeque<Ticket>,
+    // Queues whose line has lost a first consumer who waited for more jobs while there were some.
+    left: Vec<Place>,
+}
+
+/// Who has waited long enough.
+pub enum Expired {
+    /// Nobody.
+    Nobody,
+    /// This client, which is told so.
+    Told(Handle),
+    /// One that takes what there is first: others wait for more of it.
+    LooksLast,
 }
 
 impl Waiters {
@@ -154,13 +177,18 @@ impl Waiters {
     }
 
     /// The consumer that has waited longest for a queue.
-    pub fn first(&self, db: i32, queue: &[u8]) -> Option<(Handle, &Rc<Take>)> {
-        let ticket = self.lines.get(&db)?.get(queue)?.first()?;
-        let waiter = self.by_ticket.get(ticket)?;
+    pub fn first(&self, db: i32, queue: &[u8]) -> Option<(Ticket, Handle, &Rc<Take>)> {
+        let &ticket = self.lines.get(&db)?.get(queue)?.first()?;
+        let waiter = self.by_ticket.get(&ticket)?;
         match &waiter.wish {
-            Wish::Jobs { take, .. } => Some((waiter.handle, take)),
+            Wish::Jobs { take, .. } => Some((ticket, waiter.handle, take)),
             Wish::Ending { .. } => None,
         }
+    }
+
+    /// A client that still waits.
+    pub fn get(&self, ticket: Ticket) -> Option<&Waiter> {
+        self.by_ticket.get(&ticket)
     }
 
     /// Whether somebody waits for the end of a job of this queue.
@@ -208,8 +236,13 @@ impl Waiters {
                     for queue in queues {
                         let Some(line) = lines.get_mut(queue) else { continue };
                         line.remove(&ticket);
-                        if line.is_empty() {
+                        let is_empty = line.is_empty();
+                        if is_empty {
                             lines.remove(queue);
+                        }
+                        if self.lingers.of(waiter.db, queue) == Some(ticket) {
+                            self.lingers.end(waiter.db, queue);
+                            self.left.extend((!is_empty).then(|| (waiter.db, queue.clone())));
                         }
                     }
                 }
@@ -238,16 +271,48 @@ impl Waiters {
     }
 
     /// Takes out a client that has waited long enough, and leaves for it what there is to tell.
-    pub fn pop_expired(&mut self, now: UnixMillis) -> Option<Handle> {
-        let &(at, ticket) = self.deadlines.first()?;
-        if at > now {
-            return None;
+    pub fn pop_expired(&mut self, now: UnixMillis) -> Expired {
+        let Some(&(at, ticket)) = self.deadlines.first() else { return Expired::Nobody };
+        let Some(waiter) = self.by_ticket.get(&ticket).filter(|_| at <= now) else {
+            return Expired::Nobody;
+        };
+        let handle = waiter.handle;
+        if self.lingers_before(waiter) {
+            self.deadlines.remove(&(at, ticket));
+            self.last_looks.push_back(ticket);
+            return Expired::LooksLast;
         }
-        let handle = self.by_ticket.get(&ticket)?.handle;
-        if let Wish::Ending { queue, named, .. } = self.leave(handle)?.wish {
+        if let Some(Wish::Ending { queue, named, .. }) = self.leave(handle).map(|gone| gone.wish) {
             self.keep_answer(ticket, Answer::NoEnding { queue, named });
         }
-        Some(handle)
+        Expired::Told(handle)
+    }
+
+    /// Whether somebody, if only this one, waits for more jobs in a queue that it waits for.
+    fn lingers_before(&self, waiter: &Waiter) -> bool {
+        match &waiter.wish {
+            _ if self.lingers.is_empty() => false,
+            Wish::Jobs { queues, .. } => {
+                queues.iter().any(|queue| self.lingers.of(waiter.db, queue).is_some())
+            }
+            Wish::Ending { .. } => false,
+        }
+    }
+
+    /// A consumer whose time is over, and who may take what there is.
+    pub fn pop_last_look(&mut self) -> Option<Ticket> {
+        self.last_looks.pop_front()
+    }
+
+    /// Whether there is such a consumer.
+    pub fn has_last_looks(&self) -> bool {
+        !self.last_looks.is_empty()
+    }
+
+    /// Queues with jobs whose first consumer has left since this was asked last, and where others
+    /// wait.
+    pub fn take_left(&mut self) -> Vec<Place> {
+        std::mem::take(&mut self.left)
     }
 
     /// The queues, of one database or of all, that consumers wait for.
@@ -273,6 +338,15 @@ impl Waiters {
     /// Leaves an answer for a client that has been woken.
     pub fn keep_answer(&mut self, ticket: Ticket, answer: Answer) {
         self.answers.insert(ticket, answer);
+    }
+
+    /// Whether jobs are on their way to a connection that their leases are bound to.
+    pub fn is_answering(&self, owner: Owner) -> bool {
+        let is_to = |answer: &Answer| match answer {
+            Answer::Jobs(deliveries) => deliveries.owner == Some(owner),
+            Answer::Ending(_) | Answer::NoEnding { .. } => false,
+        };
+        self.answers.values().any(is_to)
     }
 
     /// What was left for a client, once.

@@ -2,16 +2,16 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use jobq_engine::{Consume, Millis, Queue, Slot, Token};
-use jobq_protocol::ConsumeCall;
+use jobq_engine::{Consume, Millis, Owner, Queue, Slot, Token};
+use jobq_protocol::{ConsumeCall, ErrorWord};
 use rand::Rng;
 use redis_module::raw::RedisModuleString;
 
 use super::Arguments;
 use crate::{
-    blocking, clock, details, keyspace, reply,
+    blocking, clock, details, keyspace, registry, reply,
     server::{Context, Flags},
-    visit::{self, Denied},
+    visit::{self, Denied, Wanted},
     waiters::{Take, Waiter, Wish},
 };
 
@@ -27,15 +27,31 @@ pub fn consume(context: Context, arguments: &Arguments<'_>, call: ConsumeCall<'_
     if keys.queues > 1 && !(0..keys.queues).all(is_queue) {
         return reply::denied(context, &Denied::WrongType);
     }
-    match take(context, flags, &keys, &call) {
+    let Ok(bond) = bond(context, &call) else {
+        let prose = "BIND needs a connection, and a script has none";
+        return reply::error(context, ErrorWord::NoPerm, prose);
+    };
+    let block = call.block.filter(|_| !flags.denies_blocking());
+    match take(context, flags, &keys, &call, bond, block.is_some()) {
         Err(denied) => reply::denied(context, &denied),
-        Ok(0) => match call.block {
-            Some(span) if !flags.denies_blocking() => wait(context, &keys, &call, span),
-            _ => context.reply_null_array(),
+        Ok(0) => match block {
+            Some(span) => wait(context, &keys, &call, bond, span),
+            None => context.reply_null_array(),
         },
         Ok(_) => {}
     }
 }
+
+/// What the leases are to be bound to, and how long they outlive it. The server does not tell a script
+/// who runs it.
+fn bond(context: Context, call: &ConsumeCall<'_>) -> Result<Option<(Owner, Millis)>, NoConnection> {
+    let Some(grace) = call.bind else { return Ok(None) };
+    let owner = context.connection().ok_or(NoConnection)?;
+    Ok(Some((owner, grace)))
+}
+
+/// There is no connection that a lease could be bound to.
+struct NoConnection;
 
 /// The keys of a consume: the first argument, and the last ones.
 struct Keys<'k, 'a> {
@@ -54,13 +70,29 @@ impl Keys<'_, '_> {
 }
 
 /// Takes what is there, from one queue after the other, and answers with it. Tells how many jobs
-/// there are; with none, nothing is answered yet.
+/// there are; with none, nothing is answered yet. Who may wait takes none that another waits for, and
+/// none where there are fewer than it waits for.
 fn take(
     context: Context,
     flags: Flags,
     keys: &Keys<'_, '_>,
     call: &ConsumeCall<'_>,
+    bond: Option<(Owner, Millis)>,
+    may_wait: bool,
 ) -> Result<usize, Denied> {
+    let is_free = |place: usize| !may_wait || !is_waited_for(context, call.queues[place]);
+    let mut least = call.gather.map_or(1, |gather| if may_wait { gather.min } else { 1 });
+    if least > 1 && keys.queues > 1 {
+        let mut there = 0;
+        for place in (0..keys.queues).filter(|&place| is_free(place)) {
+            let missing = (least as usize).saturating_sub(there);
+            there += visit::count_takeable(context, flags, keys.at(place), missing)?;
+        }
+        if there < least as usize {
+            return Ok(0);
+        }
+        least = 1;
+    }
     let drawn = (!call.weights.is_empty()).then(|| draw_order(&call.weights));
     let mut taken = 0;
     for place in 0..keys.queues {
@@ -69,7 +101,11 @@ fn take(
         if left == 0 {
             break;
         }
+        if !is_free(place) {
+            continue;
+        }
         let consume = Consume { count: left, holder: call.consume.holder.clone() };
+        let wanted = Wanted { consume, least, bond };
         let command = keys.arguments.raw;
         let delivered = Cell::new(0);
         let deliver = |queue: &Queue, leased: &[(Slot, Token)]| {
@@ -87,7 +123,7 @@ fn take(
             }
             delivered.set(leased.len());
         };
-        match visit::consume(context, flags, keys.at(place), command, &consume, deliver) {
+        match visit::consume(context, flags, keys.at(place), command, &wanted, deliver) {
             // What was taken is answered; the next call will meet the error again.
             Err(denied) if taken + delivered.get() == 0 => return Err(denied),
             _ => taken += delivered.get(),
@@ -97,6 +133,12 @@ fn take(
         context.end_array(taken);
     }
     Ok(taken)
+}
+
+/// Whether somebody waits for more jobs in a queue while there are some.
+fn is_waited_for(context: Context, queue: &[u8]) -> bool {
+    let db = context.db();
+    registry::with(|registry| registry.waiters.lingers.of(db, queue).is_some())
 }
 
 /// In which order the queues are asked, drawn by weight. O(q log q).
@@ -113,7 +155,13 @@ fn draw_order(weights: &[u32]) -> Vec<usize> {
     order
 }
 
-fn wait(context: Context, keys: &Keys<'_, '_>, call: &ConsumeCall<'_>, span: Millis) {
+fn wait(
+    context: Context,
+    keys: &Keys<'_, '_>,
+    call: &ConsumeCall<'_>,
+    bond: Option<(Owner, Millis)>,
+    span: Millis,
+) {
     let db = context.db();
     let mut keys: Vec<_> = (0..keys.queues).map(|place| keys.at(place)).collect();
     blocking::block(context, &mut keys, |handle| Waiter {
@@ -126,7 +174,13 @@ fn wait(context: Context, keys: &Keys<'_, '_>, call: &ConsumeCall<'_>, span: Mil
                 count: call.consume.count,
                 holder: call.consume.holder.to_owned(),
                 details: call.details,
+                gather: call.gather,
+                bond,
             }),
         },
     });
+    if call.gather.is_some() {
+        // There may be some jobs: then it is from now on that it waits for more of them.
+        call.queues.iter().for_each(|queue| blocking::look_at(context, queue));
+    }
 }

@@ -1,6 +1,9 @@
 //! What a callback may ask of the server and tell it, while it runs.
 
-use std::ffi::{c_int, c_long, CStr};
+use std::{
+    ffi::{c_int, c_long, CStr},
+    ptr::null_mut,
+};
 
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
 
@@ -42,6 +45,11 @@ impl Flags {
                 | raw::REDISMODULE_CTX_FLAGS_LUA
                 | raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING,
         )
+    }
+
+    /// A script calls.
+    pub fn is_script(self) -> bool {
+        self.has(raw::REDISMODULE_CTX_FLAGS_LUA)
     }
 
     /// The server is a node of a cluster.
@@ -91,6 +99,24 @@ impl Context {
     pub fn select_db(self, db: i32) {
         // SAFETY: see `flags`. An unknown number is refused, and the keys are then not found.
         unsafe { call!(RedisModule_SelectDb(self.0, db)) };
+    }
+
+    /// The number of the connection over which the command came. `None` where there is no such thing,
+    /// as in a script: the server does not tell whose it is.
+    pub fn connection(self) -> Option<u64> {
+        if self.flags().is_script() {
+            return None;
+        }
+        // SAFETY: see `flags`.
+        let id = unsafe { call!(RedisModule_GetClientId(self.0)) };
+        self.is_connected(id).then_some(id)
+    }
+
+    /// Whether the connection of this number is open.
+    pub fn is_connected(self, id: u64) -> bool {
+        // SAFETY: with a null pointer the server tells only whether there is such a client.
+        let found = unsafe { call!(RedisModule_GetClientInfoById(null_mut(), id)) };
+        found as isize == raw::REDISMODULE_OK
     }
 
     /// Whether replicas must not be sent anything now: clients are paused, or a failover runs.

@@ -2,6 +2,7 @@
 //! nor a try is lost on the way to a client that is gone.
 
 mod ends;
+mod gathering;
 mod order;
 mod places;
 mod races;

@@ -3,6 +3,7 @@
 
 mod access;
 mod blocking;
+mod bonds;
 mod cluster;
 mod commands;
 mod examples;

@@ -70,6 +70,12 @@ impl Queue {
         chosen
     }
 
+    /// Whether the next consume could take so many jobs. O(1) while fewer are ready, else O(count).
+    #[must_use]
+    pub fn hands_out_at_least(&self, count: usize) -> bool {
+        self.hands_out() && self.ready.len() >= count && self.peek(count).len() >= count
+    }
+
     fn is_takeable(&self, slot: Slot) -> bool {
         let job = &self.jobs[slot];
         self.ends_at(job).is_none_or(|at| at > self.clock)

@@ -42,6 +42,8 @@ pub enum Setting {
         /// How many; at least 1.
         weight: u32,
     },
+    /// Whether a lease that ends with its connection is a failed attempt.
+    BindCounts(bool),
 }
 
 /// What becomes of a job whose time to live is over. It is counted either way.
@@ -85,6 +87,8 @@ pub struct Config {
     pub group_max_len: u64,
     /// See [`Setting::GroupWeight`]; only those that are not 1.
     pub group_weights: BTreeMap<Box<[u8]>, u32>,
+    /// See [`Setting::BindCounts`].
+    pub bind_counts: bool,
 }
 
 impl Default for Config {
@@ -110,6 +114,7 @@ impl Default for Config {
             idle_expire: Millis::ZERO,
             group_max_len: 0,
             group_weights: BTreeMap::new(),
+            bind_counts: false,
         }
     }
 }
@@ -143,6 +148,7 @@ impl Config {
             Setting::GroupWeight { group, weight } => {
                 self.group_weights.insert(group.clone(), *weight);
             }
+            Setting::BindCounts(counts) => self.bind_counts = *counts,
         }
     }
 }

@@ -16,6 +16,7 @@
 
 mod apply;
 mod backoff;
+mod bonds;
 mod bucket;
 mod choose;
 mod config;
@@ -50,6 +51,7 @@ mod watch;
 
 pub use apply::ERROR_BYTES_MAX;
 pub use backoff::Backoff;
+pub use bonds::{Bond, Owner};
 pub use bucket::Rate;
 pub use config::{Config, Setting, WhenExpired, WhenLapsed};
 pub use counters::Counters;

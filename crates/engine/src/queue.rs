@@ -9,6 +9,7 @@ use std::{
 use siphasher::sip::SipHasher13;
 
 use crate::{
+    bonds::Bonds,
     config::Config,
     counters::Counters,
     generator::Generator,
@@ -79,6 +80,7 @@ pub struct Queue {
     // When somebody last used the queue, or it became empty.
     pub(crate) idle_since: UnixMillis,
     pub(crate) watch: Watch,
+    pub(crate) bonds: Bonds,
 }
 
 /// What time brings.
@@ -150,6 +152,7 @@ impl Queue {
             heap_bytes: 0,
             idle_since: UnixMillis(0),
             watch: Watch::default(),
+            bonds: Bonds::default(),
         }
     }
 
@@ -502,6 +505,9 @@ impl Queue {
         if let State::Leased { holder, .. } = state {
             self.holders.retain(holder);
         }
+        if !self.bonds.is_empty() {
+            self.loosen(slot, matches!(event, Event::Touch { .. }));
+        }
         self.leave(slot);
         let job = &mut self.jobs[slot];
         job.state = state.into();
@@ -537,6 +543,9 @@ impl Queue {
 
     /// Removes a job from the queue.
     pub(crate) fn remove(&mut self, slot: Slot) {
+        if !self.bonds.is_empty() {
+            self.loosen(slot, false);
+        }
         self.leave(slot);
         if self.watch.end(slot) {
             self.note_ending(slot, None);

@@ -91,6 +91,13 @@ fn act(twins: &mut Twins, call: Call<'_>) -> Result<(), Refusal> {
         Call::Consume(call) => {
             let share = call.weights.len();
             assert!(share == 0 || share == call.queues.len(), "a weight for each queue");
+            let gather = call.gather.filter(|gather| gather.min <= call.consume.count);
+            assert_eq!(gather, call.gather, "nobody waits for more than it takes");
+            let enough = call.gather.map_or(1, |gather| gather.min as usize);
+            assert_eq!(
+                twins.queue().hands_out_at_least(enough),
+                twins.queue().peek(call.consume.count as usize).len() >= enough
+            );
             let request = Request::Consume(call.consume);
             check_record(twins, request.clone());
             return twins.ask(request).map(drop);
@@ -281,7 +288,9 @@ impl Drawing<'_, '_, '_> {
                 let words = ["forever", "exp:1:20", "fixed:7", "none", "poly", "drop", "dead"];
                 let more =
                     ["0", "50", "ready", "backoff", "exp:3155760000000:1", "fixed:", "exp::"];
-                self.source.pick(&[words, more].concat()).into()
+                let answers = ["yes", "no"];
+                let all: Vec<_> = words.into_iter().chain(more).chain(answers).collect();
+                self.source.pick(&all).into()
             }
             "cursor" => self.cursor(),
             "steps" => self.steps(),
@@ -389,6 +398,12 @@ impl Drawing<'_, '_, '_> {
             };
             let end = argv[3..].iter().position(|arg| is_word(&arg)).unwrap_or(argv.len() - 3);
             argv[2] = end.to_string().into();
+        }
+        if let Some(at) = place(argv, "MIN").filter(|at| at + 1 < argv.len()) {
+            argv[at + 1] = b"1".into();
+            if place(argv, "BLOCK").is_none() && argv.len() > 2 {
+                argv.splice(2..2, [b"BLOCK".to_vec(), b"0".to_vec()]);
+            }
         }
         if let Some(at) = place(argv, "WEIGHTS").filter(|at| at + 1 < argv.len()) {
             let queues = place(argv, "ALSO").map_or(1, |also| argv.len() - also);

@@ -3,8 +3,8 @@
 
 use jobq_engine::{
     Action, Backoff, Bodies, Change, Conditions, Consume, Due, Holder, JobRef, JobRefs, LimitName,
-    Listing, Millis, Operation, Publish, Queue, Retain, Revival, Setting, Side, Slot, StateKind,
-    UnixMillis, Use, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
+    Listing, Millis, Operation, Outcome, Publish, Queue, Retain, Revival, Setting, Side, Slot,
+    StateKind, UnixMillis, Use, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
 };
 
 use crate::{source::Source, twins::Twins};
@@ -75,7 +75,13 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
         5..11 if jobs < JOBS_MAX => return publish(twins, source, &names),
         5..16 => {
             let consume = Consume { count: 1 + source.below(5) as u32, holder: holder(source) };
-            drop(twins.ask(jobq_engine::Request::Consume(consume)));
+            let taken = twins.ask(jobq_engine::Request::Consume(consume));
+            if let (Ok(Some(Outcome::Leased(leased))), true) = (taken, source.one_in(2)) {
+                twins.bind(source.below(3) as u64, &leased);
+            }
+            if source.one_in(8) {
+                twins.orphan(source.below(3) as u64);
+            }
             return;
         }
         16..22 => Action::Settle { jobs: refs(source, &names), verdict: verdict(source) },
@@ -185,7 +191,7 @@ fn change<'a>(source: &mut Source<'a>, now: UnixMillis) -> Change<'a> {
 }
 
 fn setting(source: &mut Source<'_>) -> Setting {
-    match source.below(13) {
+    match source.below(14) {
         0 => Setting::Tries(tries(source)),
         1 => Setting::Ttr(Millis(1 + span(source).0)),
         2 => Setting::Ttl(span(source)),
@@ -198,6 +204,7 @@ fn setting(source: &mut Source<'_>) -> Setting {
         9 => Setting::DeadAge(span(source)),
         10 => Setting::Expired(source.pick(&[WhenExpired::Bury, WhenExpired::Drop])),
         11 => Setting::Lapse(source.pick(&[WhenLapsed::Backoff, WhenLapsed::Ready])),
+        12 => Setting::BindCounts(source.one_in(2)),
         _ => Setting::IdleExpire(span(source)),
     }
 }

@@ -1,7 +1,10 @@
 //! A queue that decides, and one that follows it by its log, by text and nothing else. After every
 //! step both are sound and alike.
 
-use jobq_engine::{Corrupt, Lease, Loader, Operation, Outcome, Queue, Refusal, Request, Token};
+use jobq_engine::{
+    Bond, Corrupt, Lease, Leases, Loader, Millis, Operation, Outcome, Owner, Queue, Refusal,
+    Request, Token,
+};
 
 /// How many names of jobs are remembered.
 const NAMES_MAX: usize = 32;
@@ -46,6 +49,20 @@ impl Twins {
         let Some(operation) = self.primary.choose(request)? else { return Ok(None) };
         let outcome = self.apply(operation);
         Ok(Some(outcome.unwrap_or_else(|refusal| panic!("{refusal}, though it was chosen"))))
+    }
+
+    /// Binds leases of the one that decides. The other does not hear of it, and is alike all the same.
+    pub fn bind(&mut self, owner: Owner, leased: &Leases) {
+        for &(slot, token) in leased {
+            self.primary.bind(owner, Bond { slot, token, grace: Millis::ZERO });
+        }
+        self.check();
+    }
+
+    /// One to whom leases are bound has gone.
+    pub fn orphan(&mut self, owner: Owner) {
+        self.primary.orphan(owner);
+        self.check();
     }
 
     /// Applies what a log could say. A refusal changes nothing, and what is no change is not in

@@ -53,6 +53,14 @@ impl<'a, 'v> Args<'a, 'v> {
         self.integer(range).map(Millis)
     }
 
+    /// Takes the next argument as a span, unless it is one of the command's words or there is none.
+    pub fn optional_span(&mut self, range: &Range) -> Result<Option<Millis>, BadArguments> {
+        if self.rest.is_empty() || self.next_word().is_some() {
+            return Ok(None);
+        }
+        self.span(range).map(Some)
+    }
+
     /// Takes the next `n` arguments, which were `announced` like this.
     pub fn values(
         &mut self,

@@ -74,12 +74,25 @@ pub struct ConsumeCall<'a> {
     pub consume: Consume<'a>,
     /// How long to wait for a job: `None` not at all, zero for ever.
     pub block: Option<Millis>,
+    /// For how many jobs to wait, where it may wait.
+    pub gather: Option<Gather>,
+    /// How long the leases outlive the connection, where they are bound to it.
+    pub bind: Option<Millis>,
     /// Whether everything known of a job is told with it.
     pub details: bool,
     /// A share for each queue, in their order; empty if the order itself decides.
     pub weights: Vec<u32>,
     /// The keys, each once, at least one.
     pub queues: SmallVec<[&'a [u8]; 1]>,
+}
+
+/// How a consumer that may wait waits for several jobs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Gather {
+    /// Until there are so many; from 1 to as many as it takes.
+    pub min: u32,
+    /// But no longer than this once there is one for it.
+    pub linger: Millis,
 }
 
 /// What `JQ.DEBUG` can do.

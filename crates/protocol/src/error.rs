@@ -106,8 +106,8 @@ impl ErrorWord {
             }
             Self::WrongType => "The key holds something that is not a queue.",
             Self::NoPerm => {
-                "The command is internal, or for tests only, or the server's access control list \
-                 forbids it."
+                "The command is internal, or for tests only, or would bind a lease where there is no \
+                 connection, or the server's access control list forbids it."
             }
             Self::ReadOnly => "A write was sent to a replica.",
             Self::Oom => {

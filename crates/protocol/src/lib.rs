@@ -37,7 +37,7 @@ pub mod steps;
 mod syntax;
 mod table;
 
-pub use call::{Call, ConsumeCall, DebugCall};
+pub use call::{Call, ConsumeCall, DebugCall, Gather};
 pub use command::{Access, Command, CommandId, Example, Keys};
 pub use error::{BadArguments, ErrorWord};
 pub use job_fields::{JOB_FIELDS, NOT_IN_DETAILS};

@@ -55,6 +55,12 @@ pub const PER: Range = Range::millis("PER", 1);
 pub const USE: Range = Range::count("weight", 1, u32::MAX as i128, "");
 /// How long a consumer waits; 0 for ever.
 pub const BLOCK: Range = Range::millis("BLOCK", 0);
+/// How many jobs a consumer waits for.
+pub const MIN: Range = Range::count("MIN", 1, COUNT.max, "jobs");
+/// How long a consumer waits for more jobs once there is one.
+pub const LINGER: Range = Range::millis("LINGER", 1);
+/// How long a lease outlives the connection that it is bound to.
+pub const GRACE: Range = Range::millis("grace", 0);
 /// How many jobs one reply may carry.
 pub const COUNT: Range = Range::count("COUNT", 1, 10_000, "jobs");
 /// How many names of queues a page looks at.

@@ -124,6 +124,8 @@ type Choice<T> = [(&'static str, T); 2];
 const EXPIRED: Choice<WhenExpired> = [("drop", WhenExpired::Drop), ("dead", WhenExpired::Bury)];
 const LAPSE: Choice<WhenLapsed> = [("ready", WhenLapsed::Ready), ("backoff", WhenLapsed::Backoff)];
 
+const YES_NO: Choice<bool> = [("no", false), ("yes", true)];
+
 /// The word for a value, which is one of the two.
 fn word_for<T: PartialEq>(value: T, [one, other]: &Choice<T>) -> String {
     let (word, _) = if other.1 == value { other } else { one };
@@ -281,6 +283,18 @@ pub static SETTINGS: &[SettingSpec] = &[
              refused with `FULL`.",
         parse: |spec, text| spec.integer(text).map(Setting::GroupMaxLen),
         read: |config| config.group_max_len.to_string(),
+    },
+    SettingSpec {
+        name: "bind-counts",
+        value: "no|yes",
+        range: None,
+        zero: None,
+        default: "no",
+        meaning:
+            "Whether a lease that ends with the connection it is bound to (`BIND`) is a failed \
+             attempt, as by a nack without a wait, or is given back as by a release.",
+        parse: |spec, text| spec.choice(text, &YES_NO).map(Setting::BindCounts),
+        read: |config| word_for(config.bind_counts, &YES_NO),
     },
 ];
 

@@ -28,6 +28,7 @@ pub struct Load {
     random: StdRng,
     queues: Vec<String>,
     brief: Option<String>,
+    port: u16,
     clients: Vec<Client>,
     consumers: Vec<Consumer>,
     jobs: Vec<(String, String)>,
@@ -73,6 +74,7 @@ impl Load {
             random: StdRng::seed_from_u64(seed),
             queues: queues.iter().map(ToString::to_string).collect(),
             brief: queues.get(1..).and_then(<[_]>::last).map(ToString::to_string),
+            port: server.port(),
             clients: (0..CLIENTS).map(|_| server.client()).collect(),
             consumers: consumers.take(CONSUMERS).collect(),
             jobs: Vec::new(),
@@ -85,7 +87,7 @@ impl Load {
         (0..steps).for_each(|_| self.step());
     }
 
-    /// Has every consumer stop waiting, and waits until no key is left that will expire: from then
+    /// Has every consumer stop waiting, ends what is bound to any connection, and waits until no key is left that will expire: from then
     /// on only timers change anything.
     pub fn finish(&mut self) {
         for consumer in 0..self.consumers.len() {
@@ -95,7 +97,15 @@ impl Load {
                 self.hear(consumer);
             }
         }
+        // What is bound to them would end whenever they do.
+        let connect = || Client::connect(self.port).expect("the server takes a connection");
+        self.clients.iter_mut().for_each(|client| *client = connect());
+        self.consumers.iter_mut().for_each(|consumer| {
+            consumer.client = connect();
+            consumer.id = consumer.client.run("CLIENT ID").int();
+        });
         let client = &mut self.clients[0];
+        wait_for("the last bond", || (client.info("jobq", "jobq_bonds") == "0").then_some(()));
         wait_for("the last key to expire", || {
             let keyspace = client.run("INFO keyspace").text();
             let expires = |line: &str| line.contains("expires=") && !line.contains("expires=0");
@@ -117,16 +127,31 @@ impl Load {
         }
     }
 
-    /// A consumer hears what it was told meanwhile, or begins to wait.
+    /// A consumer hears what it was told meanwhile, or begins to wait, or goes and another comes.
     fn consumer_turn(&mut self) {
         let consumer = self.random.random_range(0..CONSUMERS);
-        if !self.consumers[consumer].waits {
+        if self.random.random_ratio(1, 8) {
+            self.replace(consumer);
+        } else if !self.consumers[consumer].waits {
             let block = *[0, 5, 20, AN_HOUR].choose(&mut self.random).unwrap_or(&0);
             let line = self.consume(Some(block));
             self.consumers[consumer].client.send(&line.words);
             self.consumers[consumer].waits = true;
         } else if !self.consumers[consumer].client.is_waiting() {
             self.hear(consumer);
+        }
+    }
+
+    /// A consumer hangs up, or is killed, and another takes its place.
+    fn replace(&mut self, consumer: usize) {
+        let mut client = Client::connect(self.port).expect("the server takes a connection");
+        let id = client.run("CLIENT ID").int();
+        let newcomer = Consumer { id, client, waits: false };
+        let gone = std::mem::replace(&mut self.consumers[consumer], newcomer);
+        if self.random.random_bool(0.5) {
+            gone.client.hang_up();
+        } else {
+            self.clients[0].run(&format!("CLIENT KILL ID {}", gone.id));
         }
     }
 
@@ -292,8 +317,21 @@ impl Load {
     fn consume(&mut self, block: Option<u64>) -> Line {
         let queue = self.queue();
         let mut words = Vec::new();
-        if self.random.random_bool(0.5) {
-            words.extend(["COUNT".into(), self.random.random_range(1..6).to_string()]);
+        let gathers = block.is_some() && self.random.random_bool(0.4);
+        if gathers || self.random.random_bool(0.5) {
+            let count = self.random.random_range(1..6);
+            words.extend(["COUNT".into(), count.to_string()]);
+            if gathers {
+                let (min, linger) = (self.random.random_range(1..=count), self.span().max(1));
+                let linger = linger.to_string();
+                words.extend(["MIN".into(), min.to_string(), "LINGER".into(), linger]);
+            }
+        }
+        if self.random.random_bool(0.2) {
+            words.push("BIND".into());
+            if self.random.random_bool(0.5) {
+                words.push(self.random.random_range(0..40).to_string());
+            }
         }
         if self.random.random_bool(0.4) {
             words.extend(["TTR".into(), self.span().max(1).to_string()]);
@@ -426,6 +464,8 @@ impl Load {
             "retain 0",
             "retain forever",
             "idle-expire 3600000",
+            "bind-counts yes",
+            "bind-counts no",
         ];
         let setting = settings.choose(&mut self.random).unwrap_or(&"tries 3");
         Line::new("JQ.CONFIG", &self.queue()).with(["SET"]).with(setting.split(' '))

@@ -54,6 +54,7 @@ struct QueueV1<'a> {
     publishing_paused: Option<u64>,
     consuming_paused: Option<u64>,
     idle_expire: u64,
+    bind_counts: bool,
     idle_since: u64,
     counters: [u64; 20],
     tasks: Vec<TaskV1>,
@@ -245,6 +246,7 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
         publishing_paused: queue.pauses.publishing.map(|until| until.0),
         consuming_paused: queue.pauses.consuming.map(|until| until.0),
         idle_expire: queue.config.idle_expire.0,
+        bind_counts: queue.config.bind_counts,
         idle_since: queue.idle_since.0,
         counters,
         tasks: queue.tasks.iter().map(TaskV1::from).collect(),
@@ -283,6 +285,7 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths, Unfinished), Co
         idle_expire: span(record.idle_expire)?,
         group_max_len: record.group_max_len,
         group_weights: limits::weights(&record.group_weights)?,
+        bind_counts: record.bind_counts,
     };
     queue.idle_since = past(record.idle_since, queue.clock)?;
     queue.pauses = Pauses {

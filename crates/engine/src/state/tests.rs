@@ -474,6 +474,32 @@ wait; or both. It lasts for as long as it says and ends by itself, or until `JQ.
 on: leases are acked, nacked and touched, and lapse; delays end; jobs expire; operators kick, respawn and purge. A pause
 is part of the queue, so it outlives a restart.
 
+## Waiting for several jobs
+
+`JQ.CONSUME mail COUNT 100 MIN 20 LINGER 500 BLOCK 0` takes up to 100 jobs as soon as there are 20; or fewer, when 500 ms
+have passed since the first of them was there for it. It is there for it when the consumer is the first in line. It holds
+nothing meanwhile: who does not wait takes the jobs from under it, they expire, somebody deletes them or pauses the
+queue. When none is left, the time begins anew with the next. When `BLOCK` is over it takes what is there, and answers
+null only if there is nothing; so does any other consumer that waits behind it. Those behind it wait, also those who come
+while there are jobs, and are served as soon as it is, or is gone.
+
+With `ALSO`, the first look counts the jobs of all its queues, and takes from all of them. While it waits, each queue
+counts by itself, and it is served from one: the first that has enough, or in which it has waited long enough.
+
+## Leases that end with a connection
+
+A worker that dies keeps its jobs until their leases lapse. With `JQ.CONSUME … BIND` they come back as soon as the
+server sees that the connection has closed: by the client, by `CLIENT KILL`, by a time-out of the server's. They come back
+as if the worker had released them: to the head, in their order, uncounted. Where a job may be what kills its worker, set
+`bind-counts yes`: then it is a failed attempt with the error `connection closed`, as by a nack without a wait.
+
+`BIND 5000` gives a worker 5 s to come back over another connection. What it settles meanwhile is settled, and what it
+touches is bound no longer: from then on the lease ends by its TTR alone. All else comes back when the time is over.
+
+A bond is no part of the queue. It goes with a queue that is renamed or moved, but a copy, a restarted server and a
+replica that takes over have none: there leases end by their TTR, which always goes on. A worker that the network cut off
+without a word is not seen to be gone before the server's `tcp-keepalive` says so.
+
 ## A purge
 
 `JQ.PURGE` takes as many jobs of a state as it tells, beginning with the job that would leave the state first, or with

@@ -1,5 +1,6 @@
 //! The rules of a job's life, in its order.
 
+mod bonds;
 mod complete;
 mod consume;
 mod dead;

@@ -486,7 +486,10 @@ pub fn any_settings(dice: &mut Dice) -> Vec<Setting> {
         8 => Setting::Expired(dice.pick(&[WhenExpired::Drop, WhenExpired::Bury])),
         9 => Setting::Lapse(dice.pick(&[WhenLapsed::Ready, WhenLapsed::Backoff])),
         10 => Setting::Retain(any_retain(dice)),
-        11 => Setting::IdleExpire(any_span(dice)),
+        11 => match any_span(dice) {
+            span if span.0 % 2 == 0 => Setting::IdleExpire(span),
+            span => Setting::BindCounts(span.0 % 4 == 1),
+        },
         12 => Setting::GroupMaxLen(dice.pick(&[0, 1, 2])),
         13 => {
             let group = dice.pick(&[b"acme".as_slice(), b"bolt"]).into();

@@ -46,7 +46,7 @@ fn fixed() -> Queue {
     driver.configure(&[Setting::DeadMax(3)]);
     driver.purge(StateKind::Dead, 1);
     driver.configure(&[Setting::Retain(Retain::For(Millis(7_000))), Setting::MaxLen(999)]);
-    driver.configure(&[Setting::IdleExpire(Millis(86_400_000))]);
+    driver.configure(&[Setting::IdleExpire(Millis(86_400_000)), Setting::BindCounts(true)]);
     let headers: [(&[u8], &[u8]); 2] = [(b"trace", b"\0\xFF"), (b"empty", b"")];
     let headed = job("headed").headers(&headers).job_type("mail").deadline(START + 80_000);
     driver.publish(headed.delay(60).retain(Retain::Forever));
@@ -108,7 +108,7 @@ fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
     let mut original = Driver { queue: fixed() };
     original.resume();
     let original = original.queue;
-    let changes: [fn(&mut Driver); 28] = [
+    let changes: [fn(&mut Driver); 29] = [
         |driver| driver.pass(1),
         |driver| drop(driver.publish(job(""))),
         |driver| drop(driver.consume()),
@@ -133,6 +133,7 @@ fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
         |driver| driver.configure(&[Setting::Lapse(WhenLapsed::Ready)]),
         |driver| driver.configure(&[Setting::Retain(Retain::Forever)]),
         |driver| driver.configure(&[Setting::IdleExpire(Millis(1))]),
+        |driver| driver.configure(&[Setting::BindCounts(false)]),
         |driver| drop(driver.publish(job("").job_type("t"))),
         |driver| drop(driver.publish(job("").headers(&[(b"a", b"b")]))),
         |driver| drop(driver.publish(job("").headers(&[(b"ab", b"")]))),
@@ -375,8 +376,10 @@ mod description {
     pub const PAUSED_IN_UNTIL: usize = PAUSED_IN + 1;
     pub const PAUSED_OUT: usize = PAUSED_IN_UNTIL + 8;
     pub const PAUSED_OUT_UNTIL: usize = PAUSED_OUT + 1;
-    /// Behind two spans of idleness.
-    const COUNTERS: usize = PAUSED_OUT_UNTIL + 8 + 8 + 8;
+    /// Behind the span of idleness.
+    pub const BIND_COUNTS: usize = PAUSED_OUT_UNTIL + 8 + 8;
+    /// Behind since when it is idle.
+    const COUNTERS: usize = BIND_COUNTS + 1 + 8;
     pub const UPDATED: usize = COUNTERS + 16 * 8;
     pub const PURGED: usize = UPDATED + 8;
     pub const PRUNED: usize = PURGED + 8;
@@ -410,10 +413,11 @@ fn a_description_that_no_queue_can_have_is_refused() {
         ("a purge of all there will be", at::PURGE_LEFT, &never),
         ("a burial of the ready", at::BURY_STATE, &[1]),
     ];
-    let refused: [(&str, usize, &[u8]); 18] = [
+    let refused: [(&str, usize, &[u8]); 19] = [
         ("an age of the dead beyond a lifetime", at::DEAD_AGE, &too_long),
         ("something else for the expired", at::EXPIRED, &[2]),
         ("something else for the lapsed", at::LAPSE, &[2]),
+        ("something else for what a bond counts", at::BIND_COUNTS, &[2]),
         ("half a pause of publishing", at::PAUSED_IN, &[2]),
         ("half a pause of consuming", at::PAUSED_OUT, &[2]),
         ("a pause of publishing beyond all time", at::PAUSED_IN_UNTIL, &almost_never),

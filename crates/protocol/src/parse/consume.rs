@@ -7,7 +7,7 @@ use smallvec::{smallvec, SmallVec};
 use super::repeated;
 use crate::{
     args::Args,
-    call::{Call, ConsumeCall},
+    call::{Call, ConsumeCall, Gather},
     error::{shown, BadArguments, ErrorWord},
     range,
 };
@@ -19,15 +19,20 @@ pub const WORKER_BYTES_MAX: usize = 256;
 pub fn consume<'a>(queue: &'a [u8], args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let mut holder = Holder { worker: &b""[..], ttr: Millis::ZERO, counted: true };
     let mut count = 1;
+    let (mut min, mut linger) = (None, None);
     let mut block = None;
+    let mut bind = None;
     let mut details = false;
     let mut weights = Vec::new();
     let mut queues: SmallVec<[_; 1]> = smallvec![queue];
     while let Some(word) = args.word()? {
         match word {
             "COUNT" => count = args.integer(&range::COUNT)?,
+            "MIN" => min = Some(args.integer(&range::MIN)?),
+            "LINGER" => linger = Some(args.span(&range::LINGER)?),
             "TTR" => holder.ttr = args.span(&range::TTR)?,
             "BLOCK" => block = Some(args.span(&range::BLOCK)?),
+            "BIND" => bind = Some(args.optional_span(&range::GRACE)?.unwrap_or_default()),
             "WORKER" => holder.worker = worker(args.value(word)?)?,
             "FREE" => holder.counted = false,
             "DETAILS" => details = true,
@@ -43,8 +48,29 @@ pub fn consume<'a>(queue: &'a [u8], args: &mut Args<'a, '_>) -> Result<Call<'a>,
         let what = format!("there are {} weights for {} queue(s)", weights.len(), queues.len());
         return Err(args.syntax(&what));
     }
+    let gather = gather(args, min, linger)?;
+    if let Some(Gather { min, .. }) = gather.filter(|gather| gather.min > count) {
+        let message = format!("MIN is 1 to COUNT, which is {count}, not '{min}'");
+        return Err(BadArguments { word: ErrorWord::Range, message });
+    }
+    if gather.is_some() && block.is_none() {
+        return Err(args.syntax("MIN and LINGER need BLOCK: who does not wait takes what is there"));
+    }
     let consume = Consume { count, holder };
-    Ok(Call::Consume(ConsumeCall { consume, block, details, weights, queues }))
+    Ok(Call::Consume(ConsumeCall { consume, block, gather, bind, details, weights, queues }))
+}
+
+fn gather(
+    args: &Args<'_, '_>,
+    min: Option<u32>,
+    linger: Option<Millis>,
+) -> Result<Option<Gather>, BadArguments> {
+    match (min, linger) {
+        (Some(min), Some(linger)) => Ok(Some(Gather { min, linger })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(args.syntax("MIN needs LINGER")),
+        (None, Some(_)) => Err(args.syntax("LINGER needs MIN")),
+    }
 }
 
 fn worker(name: &[u8]) -> Result<&[u8], BadArguments> {

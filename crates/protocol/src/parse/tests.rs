@@ -12,7 +12,7 @@ use jobq_engine::{
 
 use super::*;
 use crate::{
-    call::ConsumeCall,
+    call::{ConsumeCall, Gather},
     settings::SettingName,
     steps::{Packed, Step},
     table::find,
@@ -170,8 +170,10 @@ fn publishing_many_says_so_even_for_one_body() {
 
 #[test]
 fn a_consume_in_its_shortest_form_takes_one_job_and_does_not_wait() {
-    let ConsumeCall { consume, block, details, weights, queues } = consume("JQ.CONSUME q");
+    let call = consume("JQ.CONSUME q");
+    let ConsumeCall { consume, block, gather, bind, details, weights, queues } = call;
     assert!(!details);
+    assert_eq!((gather, bind), (None, None));
     assert_eq!(consume.count, 1);
     assert_eq!(consume.holder.worker, b"");
     assert_eq!(consume.holder.ttr, Millis::ZERO);
@@ -184,8 +186,10 @@ fn a_consume_in_its_shortest_form_takes_one_job_and_does_not_wait() {
 #[test]
 fn a_consume_takes_every_option() {
     let line = "JQ.CONSUME q COUNT 10000 TTR 5 BLOCK 0 WORKER w FREE details WEIGHTS 5,1000,1 \
-                ALSO r FREE";
-    let ConsumeCall { consume, block, details, weights, queues } = consume(line);
+                bind 7 MIN 10000 LINGER 1 ALSO r FREE";
+    let ConsumeCall { consume, block, gather, bind, details, weights, queues } = consume(line);
+    assert_eq!(gather, Some(Gather { min: 10_000, linger: Millis(1) }));
+    assert_eq!(bind, Some(Millis(7)));
     assert!(details);
     assert_eq!(consume.count, 10_000);
     assert_eq!(consume.holder.worker, b"w");
@@ -194,6 +198,20 @@ fn a_consume_takes_every_option() {
     assert_eq!(block, Some(Millis(0)));
     assert_eq!(weights, [5, 1000, 1]);
     assert_eq!(queues[..], [&b"q"[..], b"r", b"FREE"], "all that follows ALSO is queues");
+}
+
+#[test]
+fn the_grace_of_a_bond_is_none_unless_it_is_named() {
+    for line in ["JQ.CONSUME q BIND", "JQ.CONSUME q BIND 0", "JQ.CONSUME q BIND ALSO 5"] {
+        assert_eq!(consume(line).bind, Some(Millis(0)), "{line}");
+    }
+    assert_eq!(consume("JQ.CONSUME q BIND 90 FREE").bind, Some(Millis(90)));
+}
+
+#[test]
+fn the_words_of_a_gathering_may_stand_apart() {
+    let gather = Some(Gather { min: 2, linger: Millis(5) });
+    assert_eq!(consume("JQ.CONSUME q LINGER 5 BLOCK 0 MIN 2 COUNT 3").gather, gather);
 }
 
 #[test]

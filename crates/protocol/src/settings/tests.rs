@@ -26,6 +26,7 @@ fn every_setting_is_read_back_as_it_was_set() {
         "backoff",
         "3600000",
         "20",
+        "yes",
     ];
     assert_eq!(values.len(), SETTINGS.len());
     let mut config = Config::default();

@@ -7,6 +7,21 @@ use crate::{
     syntax::Arg,
 };
 
+const GATHER: Arg = Arg::block(
+    "gather",
+    &[
+        Arg::integer("min", range::MIN)
+            .after("MIN")
+            .shown("n")
+            .about("Waits until there are so many jobs, at most `COUNT`. With `BLOCK` only."),
+        Arg::integer("linger", range::LINGER)
+            .after("LINGER")
+            .shown("ms")
+            .about("Waits no longer than this for more of them once there is one."),
+    ],
+)
+.optional();
+
 const TTR: Arg = Arg::integer("ttr", range::TTR)
     .after("TTR")
     .shown("ms")
@@ -21,6 +36,17 @@ const BLOCK: Arg =
 const WORKER: Arg = Arg::string("name").after("WORKER").optional().about(
     "Who takes the jobs: 1 to 256 bytes. For people who look at the queue; it proves nothing.",
 );
+
+const BIND: Arg = Arg::block(
+    "bind",
+    &[
+        Arg::word("bind", "BIND").about("Ties the leases to the connection: they end with it."),
+        Arg::integer("grace", range::GRACE).shown("grace-ms").optional().about(
+            "How long the leases hold on when the connection has closed; at once over if not named.",
+        ),
+    ],
+)
+.optional();
 
 const FREE: Arg = Arg::word("free", "FREE")
     .optional()
@@ -55,7 +81,7 @@ pub const CONSUME: Command = Command {
     dangerous: false,
     arity: -2,
     keys: Keys::FirstAndAfter("ALSO"),
-    args: &[QUEUE, COUNT, TTR, BLOCK, WORKER, FREE, DETAILS, WEIGHTS, ALSO],
+    args: &[QUEUE, COUNT, GATHER, TTR, BLOCK, WORKER, BIND, FREE, DETAILS, WEIGHTS, ALSO],
     reply: "Array of jobs, each an array of three bulk strings: the queue, the receipt, the body; \
             with `DETAILS` a fourth element, a map of the job fields but `body` (a flat array in \
             RESP2). Null if there is no job, or none came in time (a null array in RESP2). A queue that \
@@ -83,6 +109,16 @@ pub const CONSUME: Command = Command {
          once, at the tail, or after its backoff if the queue's `lapse` says so, or dead if that was \
          its last try.",
         "Inside a transaction or a script it does not wait.",
+        "With `MIN n LINGER ms` it waits for `n` jobs in any one of its queues, and takes what is there \
+         when so long has passed since the first was there for it, when `BLOCK` is over, or where it \
+         may not wait. It holds nothing meanwhile: who does not wait takes the jobs from under it, \
+         and when all have gone, the time begins anew with the next. Who waits behind it, or comes \
+         and may wait, is served after it. At first it looks at all its queues together.",
+        "With `BIND` the leases end when the connection closes, whoever closes it, or the grace later. \
+         The jobs go back as by `JQ.RELEASE`, or, where the queue's `bind-counts` says so, as by \
+         `JQ.NACK … DELAY 0 ERROR \"connection closed\"`. A lease that is touched within the grace is \
+         bound no longer. The TTR goes on: a server that was restarted, or has taken over by a \
+         failover, knows of no connection. A script has none, and is refused.",
         "The fields that `DETAILS` tells are in the table of job fields below.",
     ],
 };

@@ -19,8 +19,8 @@ fn the_usage_lines_are_those_of_the_wire() {
          [DELAY ms | AT unix-ms] [TTL ms] [TTR ms] [DEADLINE unix-ms] [TRIES n] \
          [BACKOFF none|fixed:<ms>|exp:<base-ms>:<max-ms>|poly] [RETAIN ms|FOREVER] [PRIORITY p] \
          [GROUP key] [USES limit weight [USES limit weight ...]] [MUTEX name]",
-        "JQ.CONSUME queue [COUNT n] [TTR ms] [BLOCK ms] [WORKER name] [FREE] [DETAILS] \
-         [WEIGHTS w,w,...] [ALSO queue [queue ...]]",
+        "JQ.CONSUME queue [COUNT n] [MIN n LINGER ms] [TTR ms] [BLOCK ms] [WORKER name] \
+         [BIND [grace-ms]] [FREE] [DETAILS] [WEIGHTS w,w,...] [ALSO queue [queue ...]]",
         "JQ.ACK queue id [id ...]",
         "JQ.FULFILL queue id result [RETAIN ms|FOREVER]",
         "JQ.NACK queue id [id ...] [DELAY ms] [ERROR text]",

@@ -108,7 +108,8 @@ fn everything(server: &Server, mark: &str) {
     let mut run = |line: &str| say(&mut client, &line.replace('~', mark));
     run(&format!(
         "JQ.CONFIG mail SET tries 7 ttr 45000 ttl {LONG} backoff exp:1000:60000 retain 86400000 priority 2 \
-         maxlen 100000 maxbody 100000 dead-max 50 dead-age {LONG} expired dead lapse backoff idle-expire {LONG}"
+         maxlen 100000 maxbody 100000 dead-max 50 dead-age {LONG} expired dead lapse backoff idle-expire {LONG} \
+         bind-counts yes"
     ));
     run("JQ.CONFIG plain SET tries 25");
     for queue in ["mail", "plain"] {

@@ -56,15 +56,25 @@ fn no_more_jobs_are_held_than_a_limit_permits_and_others_are_not_blocked() {
 fn a_place_is_free_again_however_a_lease_ends() {
     type End = fn(&mut Driver, &str);
     let ends: [(&str, End); 9] = [
-        ("ack", |driver, receipt| drop(driver.ack(receipt))),
-        ("nack", |driver, receipt| drop(driver.settle(&[receipt], NACK))),
+        ("ack", |driver, receipt| {
+            driver.ack(receipt);
+        }),
+        ("nack", |driver, receipt| {
+            driver.settle(&[receipt], NACK);
+        }),
         ("release with a delay", |driver, receipt| {
             let verdict = jobq_engine::Verdict::Release { delay: Millis(50) };
-            drop(driver.settle(&[receipt], verdict));
+            driver.settle(&[receipt], verdict);
         }),
-        ("bury", |driver, receipt| drop(driver.bury(receipt))),
-        ("fulfill", |driver, receipt| drop(driver.fulfill(receipt, "", None))),
-        ("delete", |driver, receipt| drop(driver.delete(&[receipt]))),
+        ("bury", |driver, receipt| {
+            driver.bury(receipt);
+        }),
+        ("fulfill", |driver, receipt| {
+            driver.fulfill(receipt, "", None);
+        }),
+        ("delete", |driver, receipt| {
+            driver.delete(&[receipt]);
+        }),
         ("lapse", |driver, _| driver.pass(60_000)),
         ("expiry", |driver, _| driver.pass(30_000)),
         ("purge", |driver, _| {

@@ -4,7 +4,7 @@
 use jobq_engine::{Action, Operation, Setting, Side, StateKind, Verdict, Which};
 
 /// Every word there is.
-pub const ALL: [&str; 48] = [
+pub const ALL: [&str; 49] = [
     "tick",
     "lease",
     "publish",
@@ -53,6 +53,7 @@ pub const ALL: [&str; 48] = [
     "limit no more",
     "set group-maxlen",
     "set group-weight",
+    "set bind-counts",
 ];
 
 /// The words for an operation.
@@ -125,5 +126,6 @@ fn setting(setting: &Setting) -> &'static str {
         Setting::IdleExpire(_) => ALL[38],
         Setting::GroupMaxLen(_) => ALL[46],
         Setting::GroupWeight { .. } => ALL[47],
+        Setting::BindCounts(_) => ALL[48],
     }
 }

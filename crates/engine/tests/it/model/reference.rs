@@ -153,6 +153,7 @@ pub struct Settings {
     pub idle_expire: u64,
     pub group_max_len: u64,
     pub group_weights: BTreeMap<Box<[u8]>, u32>,
+    pub bind_counts: bool,
 }
 
 impl Default for Settings {
@@ -173,6 +174,7 @@ impl Default for Settings {
             idle_expire: 0,
             group_max_len: 0,
             group_weights: BTreeMap::new(),
+            bind_counts: false,
         }
     }
 }
@@ -198,6 +200,7 @@ impl Settings {
             Setting::GroupWeight { group, weight } => {
                 self.group_weights.insert(group, weight);
             }
+            Setting::BindCounts(counts) => self.bind_counts = counts,
         }
     }
 

@@ -8,6 +8,7 @@ use jobq_engine::{
 };
 
 use super::{
+    bonds::Bonds,
     met,
     reference::{self, Answer, Ending, Model, Place, Reply, NEVER},
     turns,
@@ -33,6 +34,7 @@ pub struct Trial {
     bound: bool,
     // How the model calls the jobs that are watched.
     watched: HashMap<Ulid, String>,
+    bonds: Bonds,
 }
 
 /// Somebody goes from page to page while the queue goes on.
@@ -73,6 +75,7 @@ impl Trial {
             refused: HashSet::new(),
             walk: None,
             watched: HashMap::new(),
+            bonds: Bonds::default(),
         }
     }
 
@@ -245,6 +248,7 @@ impl Trial {
             (Outcome::Leased(leased), Reply::Leased(ids)) => {
                 let engine: Vec<_> = leased.iter().map(|&(slot, _)| self.id(slot)).collect();
                 same!("jobs leased", &engine, &ids);
+                self.bonds.bind(&mut self.queue, &leased);
                 let mut receipts = Vec::new();
                 for (id, (_, token)) in ids.iter().zip(leased) {
                     self.model.adopt_token(id, token.0)?;
@@ -314,9 +318,14 @@ impl Trial {
             let may_serve = model.len_of(StateKind::Ready) > 0 && model.consuming_paused.is_none();
             same!("handing out", queue.hands_out(), may_serve);
         }
+        for count in [1, 2, 7] {
+            let enough = line.len() >= count;
+            same!(format!("handing out {count}"), queue.hands_out_at_least(count), enough);
+        }
         self.compare_config()?;
         self.compare_lists(dice)?;
         self.go_on_walking(dice)?;
+        self.bonds.compare(&mut self.queue, &self.model)?;
         self.compare_endings()
     }
 
@@ -401,6 +410,7 @@ impl Trial {
             idle_expire,
             group_max_len,
             group_weights,
+            bind_counts,
         } = self.queue.config();
         same!("setting tries", *tries, settings.tries);
         same!("setting ttr", ttr.0, settings.ttr);
@@ -418,6 +428,7 @@ impl Trial {
         same!("setting idle-expire", idle_expire.0, settings.idle_expire);
         same!("setting group-maxlen", *group_max_len, settings.group_max_len);
         same!("the weights of groups", group_weights, &settings.group_weights);
+        same!("setting bind-counts", *bind_counts, settings.bind_counts);
         Ok(())
     }
 

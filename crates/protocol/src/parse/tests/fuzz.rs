@@ -101,6 +101,13 @@ fn reconcile(argv: &mut Vec<Vec<u8>>) {
         let queue = argv[1].clone();
         argv.splice(3.., [b"JQ.PUBLISH".into(), queue, b"hello".into()]);
     }
+    if let Some(min) = at(argv, "MIN") {
+        // The words of one block, then as many as it takes, and a wait.
+        argv[min + 1] = b"1".into();
+        if at(argv, "BLOCK").is_none() {
+            argv.splice(2..2, [b"BLOCK".into(), b"5".into()]);
+        }
+    }
     if let Some(weights) = at(argv, "WEIGHTS") {
         let queues = at(argv, "ALSO").map_or(1, |also| argv.len() - also);
         argv[weights + 1] = vec!["7"; queues].join(",").into();

@@ -255,6 +255,20 @@ fn weights_are_one_for_each_queue() {
 #[test]
 fn a_queue_is_consumed_under_one_name_only() {
     assert_refused(&[
+        ("JQ.CONSUME q MIN 1 BLOCK 0", "SYNTAX MIN needs LINGER"),
+        ("JQ.CONSUME q LINGER 1 BLOCK 0", "SYNTAX LINGER needs MIN"),
+        (
+            "JQ.CONSUME q MIN 1 LINGER 1",
+            "SYNTAX MIN and LINGER need BLOCK: who does not wait takes what is there",
+        ),
+        ("JQ.CONSUME q MIN 2 LINGER 1 BLOCK 0", "RANGE MIN is 1 to COUNT, which is 1, not '2'"),
+        (
+            "JQ.CONSUME q MIN 4 LINGER 1 BLOCK 0 COUNT 3",
+            "RANGE MIN is 1 to COUNT, which is 3, not '4'",
+        ),
+        ("JQ.CONSUME q MIN 0", "RANGE MIN is 1 to 10000 jobs, not '0'"),
+        ("JQ.CONSUME q LINGER 0", "RANGE LINGER is 1 to 3155760000000 milliseconds, not '0'"),
+        ("JQ.CONSUME q BIND soon", "RANGE grace is 0 to 3155760000000 milliseconds, not 'soon'"),
         ("JQ.CONSUME q ALSO q", "SYNTAX queue 'q' is named twice"),
         ("JQ.CONSUME q ALSO r s r", "SYNTAX queue 'r' is named twice"),
     ]);
@@ -413,7 +427,8 @@ fn a_type_has_a_name_of_a_bearable_length_that_is_not_blank() {
 #[test]
 fn an_unknown_setting_is_answered_with_the_known_ones() {
     let known = "these are: tries ttr ttl backoff retain priority maxlen maxbody \
-                 dead-max dead-age expired lapse idle-expire group-maxlen group-weight:<key>";
+                 dead-max dead-age expired lapse idle-expire group-maxlen bind-counts \
+                 group-weight:<key>";
     let error = format!("SYNTAX 'color' is no setting, {known}");
     assert_refused(&[("JQ.CONFIG q GET color", &error), ("JQ.CONFIG q SET ttr 1 color 2", &error)]);
 }
