@@ -22,7 +22,7 @@ use redis_module::raw::{
 };
 
 use crate::{
-    commands, registry, reply,
+    commands, registry, reply, room,
     server::{call, guard, text::bytes_of, Context, Text},
     timer, visit,
     waiters::{Answer, Expired, Handle, Ticket, Waiter, Wish},
@@ -168,6 +168,11 @@ unsafe extern "C" fn on_answer(
             | (None, Some(Wish::Ending { queue, named, .. })) => {
                 commands::result_now(context, &queue, &named);
             }
+            (Some(Answer::Published { ids, many }), _) => reply::published(context, &ids, many),
+            (Some(Answer::Denied(denied)), _) => reply::denied(context, &denied),
+            (Some(Answer::NoRoom(asking)), _) | (None, Some(Wish::Room(asking))) => {
+                room::refuse(context, &asking);
+            }
             (None, Some(Wish::Jobs { .. }) | None) => context.reply_null_array(),
         }
     });
@@ -195,10 +200,15 @@ unsafe extern "C" fn on_release(raw: *mut RedisModuleCtx, ticket: *mut c_void) {
         let answer = registry::with(|registry| registry.waiters.take_answer(ticket as Ticket));
         // SAFETY: the server hands over a live context; so below.
         let is_gone = unsafe { call!(RedisModule_BlockedClientDisconnected(raw)) != 0 };
-        let Some(Answer::Jobs(deliveries)) = answer.filter(|_| is_gone) else { return };
         registry::with(|registry| {
-            registry.undelivered.push(deliveries);
-            registry.alarm.want(UnixMillis(0));
+            if let Some(Answer::Jobs(deliveries)) = answer.filter(|_| is_gone) {
+                registry.undelivered.push(deliveries);
+                registry.alarm.want(UnixMillis(0));
+            }
+            if !registry.waiters.rooms.is_empty() {
+                // It stood before others.
+                registry.alarm.want(UnixMillis(0));
+            }
         });
         // SAFETY: see above.
         timer::arm(unsafe { Context::new(raw) });

@@ -4,6 +4,7 @@
 mod consume;
 mod inspect;
 mod internal;
+mod publish;
 mod queues;
 mod register;
 
@@ -18,7 +19,7 @@ use crate::{
     registry,
     reply::{self, NoQueue},
     server::{guard, text::bytes_of, Context},
-    visit,
+    visit::{self, Denied},
 };
 
 pub use inspect::result_now;
@@ -80,6 +81,9 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
     let queue = arguments.queue();
     match call {
         Call::Act(action) => perform(context, arguments, &action),
+        Call::PublishOrWait { publish, span, place } => {
+            publish::publish_or_wait(context, arguments, publish, span, place);
+        }
         Call::Queues { pattern, after, count } => queues::queues(context, pattern, after, count),
         Call::Job(job) => inspect::job(context, queue, &job),
         Call::List(listing) => inspect::list(context, queue, &listing),
@@ -100,6 +104,17 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
 }
 
 fn perform(context: Context, arguments: &Arguments<'_>, action: &Action<'_>) {
+    if let Err(denied) = try_perform(context, arguments, action) {
+        reply::denied(context, &denied);
+    }
+}
+
+/// Has something done. A refusal is yet to be answered, all else is.
+fn try_perform(
+    context: Context,
+    arguments: &Arguments<'_>,
+    action: &Action<'_>,
+) -> Result<(), Denied> {
     let without_queue = NoQueue::of(action);
     // A list of bodies is answered with a list of ids, however long.
     let many = matches!(action, Action::Publish(Publish { bodies: Bodies::Many(_), .. }));
@@ -114,8 +129,9 @@ fn perform(context: Context, arguments: &Arguments<'_>, action: &Action<'_>) {
         // An internal error came behind the answer: a second one would be taken for that of the
         // client's next command.
         Err(_) if is_answered.get() => {}
-        Err(denied) => reply::denied(context, &denied),
+        Err(denied) => return Err(denied),
     }
+    Ok(())
 }
 
 /// Panics while a queue is open, before or behind the answer, so that anyone can see what comes of

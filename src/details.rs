@@ -74,6 +74,7 @@ pub fn of<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
         ("deadline", instant(job.deadline())),
         ("error", bytes(job.error())),
         ("failed-at", instant(job.failed_at())),
+        ("cancelled", Value::Integer(job.is_cancelled().into())),
         ("version", number(job.version())),
         ("why", bytes(why(queue, state).map(str::as_bytes))),
         ("limit", limit.map_or(Value::Null, |(name, _)| Value::Bytes(limit_name(name)))),

@@ -93,6 +93,7 @@ unsafe extern "C" fn on_role(
             });
             timer::restart(context);
         } else {
+            registry::with(|registry| registry.notices.clear());
             timer::stop(context);
         }
     });

@@ -12,6 +12,8 @@
 //! | `blocking.rs`, `waiters.rs`, `endings.rs` | clients that wait, for jobs or for the end of one |
 //! | `lingers.rs` | those of them that wait for several jobs |
 //! | `bonds.rs` | leases that end with a connection |
+//! | `room.rs` | publishers that wait for room |
+//! | `notices.rs` | what workers hear of their leases |
 //! | `timer.rs`, `schedule.rs`, `clock.rs` | when something has to happen without a command |
 //! | `names.rs`, `glob.rs` | which queues there are |
 //! | `events.rs` | what happens in the server outside our commands |
@@ -34,11 +36,13 @@ mod info;
 mod keyspace;
 mod lingers;
 mod names;
+mod notices;
 mod persist;
 mod record;
 mod registry;
 mod replicas;
 mod reply;
+mod room;
 mod schedule;
 mod server;
 mod stored;

@@ -2,12 +2,12 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     ptr::null_mut,
     rc::Rc,
 };
 
-use jobq_engine::{Ending, Loader, Ulid, UnixMillis};
+use jobq_engine::{Ending, Loader, Notice, Ulid, UnixMillis};
 use lazy_static::lazy_static;
 use redis_module::raw::RedisModuleType;
 
@@ -62,6 +62,8 @@ pub struct Registry {
     pub rechecks: BTreeMap<Place, Option<Ulid>>,
     /// Jobs that have ended, and of which not all are told yet who wait for that.
     pub untold: Vec<(Place, Rc<Ending>)>,
+    /// What workers are to hear of their leases, with the queues.
+    pub notices: VecDeque<(Box<[u8]>, Notice)>,
     /// Jobs whose consumer was gone before it could be written to.
     pub undelivered: Vec<Deliveries>,
     /// Queues of which an append-only file has told the beginning.
@@ -77,7 +79,9 @@ impl Registry {
             || !self.rechecks.is_empty()
             || !self.untold.is_empty()
             || !self.undelivered.is_empty()
-            || self.waiters.has_last_looks();
+            || self.waiters.has_last_looks()
+            || !self.notices.is_empty()
+            || !self.waiters.rooms.is_empty();
         let firsts = [
             at_once.then_some(UnixMillis(0)),
             self.schedule.first(),
@@ -107,6 +111,7 @@ impl Registry {
         self.looks.extend(self.waiters.awaited(db));
         let rechecks = self.waiters.awaited_endings(db).into_iter().map(|place| (place, None));
         self.rechecks.extend(rechecks);
+        self.waiters.look_for_room(db);
         self.alarm.want(UnixMillis(0));
     }
 
@@ -127,6 +132,14 @@ impl Registry {
         }
     }
 
+    /// Has the timer look whether those who wait to publish to this queue find room there now.
+    pub fn look_for_room(&mut self, place: &Place) {
+        if self.waiters.awaits_room(place) {
+            self.waiters.rooms.insert(place.clone());
+            self.alarm.want(UnixMillis(0));
+        }
+    }
+
     /// Has the timer look at those who wait for the end of a job of this queue, which may be another
     /// now, or gone.
     pub fn recheck(&mut self, place: &Place) {
@@ -134,6 +147,7 @@ impl Registry {
             self.rechecks.insert(place.clone(), None);
             self.alarm.want(UnixMillis(0));
         }
+        self.look_for_room(place);
     }
 }
 
@@ -178,6 +192,7 @@ lazy_static! {
         looks: BTreeSet::new(),
         rechecks: BTreeMap::new(),
         untold: Vec::new(),
+        notices: VecDeque::new(),
         undelivered: Vec::new(),
         loading: HashMap::new(),
         stats: Stats::default(),

@@ -2,7 +2,9 @@
 
 use std::ffi::CString;
 
-use jobq_engine::{Action, Ending, LimitSet, Name, Outcome, Queue, Refusal, StateKind};
+use jobq_engine::{
+    Action, Cancelled, Ending, LimitSet, Name, Outcome, Queue, Refusal, StateKind, Touched,
+};
 use jobq_protocol::{BadArguments, ErrorWord};
 
 use crate::{
@@ -35,6 +37,10 @@ pub fn denied(context: Context, denied: &Denied) {
             let prose = "an error in JobQ itself, see the server's log; \
                          the queue is not written to until it is loaded again";
             error(context, ErrorWord::Internal, prose);
+        }
+        Denied::NoMemory => {
+            let prose = "command not allowed when used memory > 'maxmemory'.";
+            error(context, ErrorWord::Oom, prose);
         }
         Denied::Refused(refusal) => {
             let (word, prose) = ErrorWord::of(refusal);
@@ -78,6 +84,14 @@ pub fn job(
     }
 }
 
+/// Answers with the ids of jobs that were published while the client waited.
+pub fn published(context: Context, ids: &[Name], many: bool) {
+    if many {
+        context.reply_array(ids.len());
+    }
+    ids.iter().for_each(|id| context.reply_bytes(id.as_bytes()));
+}
+
 /// Answers with what an operation did.
 pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
     match outcome {
@@ -92,10 +106,19 @@ pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
         Outcome::Done(jobs) => context.reply_integer(*jobs as i64),
         Outcome::Updated(Some(version)) => context.reply_integer(*version as i64),
         Outcome::Updated(None) => context.reply_null(),
-        Outcome::Touched(deadlines) => {
-            context.reply_array(deadlines.len());
-            deadlines.iter().for_each(|&deadline| value(context, &details::instant(deadline)));
+        Outcome::Touched(leases) => {
+            context.reply_array(leases.len());
+            leases.iter().for_each(|lease| match lease {
+                Touched::Until(deadline) => value(context, &details::instant(Some(*deadline))),
+                Touched::Lost => context.reply_null(),
+                Touched::Cancelled => context.reply_status(c"CANCELLED"),
+            });
         }
+        Outcome::Cancelled(Some(Cancelled::Removed)) => context.reply_status(c"REMOVED"),
+        Outcome::Cancelled(Some(Cancelled::Marked | Cancelled::MarkedBefore)) => {
+            context.reply_status(c"MARKED");
+        }
+        Outcome::Cancelled(None) => context.reply_null(),
         Outcome::Configured | Outcome::Ticked(_) | Outcome::Leased(_) => {
             context.reply_status(c"OK")
         }
@@ -109,6 +132,8 @@ pub enum NoQueue {
     Zero,
     /// It finds none of so many jobs, and tells of each.
     Nulls(usize),
+    /// It does not find the job.
+    Null,
     /// It has nothing to do.
     Ok,
     /// It needs the job.
@@ -121,6 +146,7 @@ impl NoQueue {
         match action {
             Action::Touch { jobs, .. } => Self::Nulls(jobs.len()),
             Action::Resume => Self::Ok,
+            Action::Cancel(_) => Self::Null,
             Action::Update { .. } => Self::NoSuchJob,
             _ => Self::Zero,
         }
@@ -135,6 +161,7 @@ pub fn no_queue(context: Context, otherwise: NoQueue) {
             context.reply_array(jobs);
             (0..jobs).for_each(|_| context.reply_null());
         }
+        NoQueue::Null => context.reply_null(),
         NoQueue::Ok => context.reply_status(c"OK"),
         NoQueue::NoSuchJob => denied(context, &Denied::Refused(Refusal::NoSuchJob)),
     }

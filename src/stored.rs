@@ -46,7 +46,7 @@ impl Stored {
     /// for too long, unless the timer looks in before anyway.
     pub fn file(&mut self, db: i32, name: &[u8]) {
         self.list(db, name);
-        let instants = [self.queue.next_due(), self.idle_ends()];
+        let instants = [self.queue.next_due(), self.idle_ends(), self.queue.next_warning()];
         let Some(due) = instants.into_iter().flatten().min() else { return };
         // What is due by the queue's own clock is due now, also where that is ahead of the
         // server's, which may have been set back.

@@ -43,8 +43,30 @@ pub fn warn(context: Context) {
 /// Whether the slot of a key is on its way to another node of the cluster, so that a key that is not
 /// here may be there. Asks the server: for rare cases.
 pub fn is_leaving(context: Context, name: &[u8]) -> bool {
+    let leaves = |(slot, line): (i64, String)| line.contains(&format!(" [{slot}->-"));
+    slot_and_node(context, name).is_some_and(leaves)
+}
+
+/// Whether the slot of a key is this node's to serve, and stays so: a key that is not here is nowhere.
+/// Asks the server: for rare cases.
+pub fn is_served_here(context: Context, name: &[u8]) -> bool {
+    let Some((slot, line)) = slot_and_node(context, name) else { return true };
+    // The ranges are the words behind the first eight: `5461-10922`, or `7` for a single slot, or in
+    // brackets where one is on its way.
+    let holds = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let bound = |text: &str| text.parse::<i64>().ok();
+        bound(first).is_some_and(|first| first <= slot)
+            && bound(last).is_some_and(|last| slot <= last)
+    };
+    line.split(' ').skip(8).any(holds) && !line.contains(&format!(" [{slot}->-"))
+}
+
+/// The slot of a key, and what the server tells of itself as a node of a cluster. `None` if it is in
+/// none, or does not say.
+fn slot_and_node(context: Context, name: &[u8]) -> Option<(i64, String)> {
     if !context.flags().is_in_cluster() {
-        return false;
+        return None;
     }
     let name = Text::new(name);
     // SAFETY: the context is live; `c` takes a C string, and `s` a string of the server. The replies
@@ -70,9 +92,8 @@ pub fn is_leaving(context: Context, name: &[u8]) -> bool {
         }
         (number, text)
     };
-    let (Some(slot), Some(nodes)) = (slot, nodes) else { return false };
-    let leaves = format!(" [{slot}->-");
-    nodes.lines().any(|node| node.contains("myself") && node.contains(&leaves))
+    let line = nodes?.lines().find(|node| node.contains("myself"))?.to_owned();
+    Some((slot?, line))
 }
 
 fn valkey_version(context: Context) -> Option<(u32, u32)> {

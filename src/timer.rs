@@ -9,7 +9,7 @@ use redis_module::raw::{RedisModuleCtx, RedisModuleTimerID};
 use crate::{
     blocking, bonds,
     clock::{self, Slice},
-    endings, registry,
+    endings, notices, registry, room,
     server::{call, guard, Context, Text},
     visit,
 };
@@ -112,6 +112,8 @@ fn take_turn(context: Context) {
     while !slice.is_over() {
         let busy = return_one(context)
             || bonds::settle_some(context, now)
+            || notices::send_some(context)
+            || room::fill_one(context)
             || endings::tell_more()
             || endings::look_again(context)
             || blocking::look_last(context)

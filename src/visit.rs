@@ -15,8 +15,10 @@ use crate::{
     clock::{self, Slice},
     details, endings,
     keyspace::{self, Found},
+    notices,
     record::{Asked, Record},
     registry,
+    room::Room,
     server::{guard, log, text::bytes_of, Context, Flags, Key, Level, Mode, Text},
     stored::Stored,
     timer,
@@ -34,7 +36,7 @@ const SKEW_UNTOLD: Millis = Millis::from_secs(10);
 const WAKE_BUDGET: usize = 64;
 
 /// Why nothing was changed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Denied {
     /// Something else is in the key.
     WrongType,
@@ -42,6 +44,8 @@ pub enum Denied {
     ReadOnly,
     /// An internal error: now, or earlier in this queue.
     Internal,
+    /// The server has no memory for more jobs.
+    NoMemory,
     /// The engine says no.
     Refused(Refusal),
 }
@@ -68,6 +72,22 @@ pub fn perform(
     action: &Action<'_>,
     reply: impl FnOnce(&Queue, &Outcome),
 ) -> Result<Option<()>, Denied> {
+    let flags = context.flags();
+    if flags.is_decided() {
+        return repeat(context, command[1], action, reply).map(Some);
+    }
+    decide(context, flags, command[1], Asked::Client(command), action, reply)
+}
+
+/// Has something done to a queue where decisions are taken.
+pub fn decide(
+    context: Context,
+    flags: Flags,
+    name: *mut RedisModuleString,
+    asked: Asked<'_>,
+    action: &Action<'_>,
+    reply: impl FnOnce(&Queue, &Outcome),
+) -> Result<Option<()>, Denied> {
     let creates = matches!(
         action,
         Action::Publish(_)
@@ -75,11 +95,7 @@ pub fn perform(
             | Action::Pause { .. }
             | Action::Limit { permits: Some(_), .. }
     );
-    let flags = context.flags();
-    if flags.is_decided() {
-        return repeat(context, command[1], action, reply).map(Some);
-    }
-    let site = Site::open(context, command[1], Asked::Client(command), flags)?;
+    let site = Site::open(context, name, asked, flags)?;
     let now = clock::now();
     match site.found() {
         Found::Other => Err(Denied::WrongType),
@@ -96,6 +112,30 @@ pub fn perform(
                 Ok(())
             })
             .map(Some),
+    }
+}
+
+/// Whether an action would be granted now. Nothing is done but what is due anyway.
+pub fn check(
+    context: Context,
+    name: *mut RedisModuleString,
+    action: &Action<'_>,
+) -> Result<(), Denied> {
+    let site = Site::open(context, name, Asked::Nobody, context.flags())?;
+    let now = clock::now();
+    match site.found() {
+        Found::Other => Err(Denied::WrongType),
+        Found::Nothing => {
+            let mut queue = Queue::new(0);
+            queue.apply(Operation::Tick { now, budget: 0 })?;
+            Ok(queue.check(action)?)
+        }
+        Found::Queue(stored) => site.visit(stored, now, |visit| {
+            visit.catch_up();
+            let checked = visit.stored.queue.check(action);
+            visit.follow_up();
+            Ok(checked?)
+        }),
     }
 }
 
@@ -448,7 +488,10 @@ impl<'a> Site<'a> {
     ) -> Result<R, Denied> {
         let mut record = Record::default();
         let result = self.change(stored, |stored| {
-            body(&mut Visit { site: self, stored, record: &mut record, now })
+            stored.queue.hear_notices();
+            let result = body(&mut Visit { site: self, stored, record: &mut record, now });
+            notices::keep(self.name(), &mut stored.queue, now);
+            result
         });
         // Also where `body` gave up, for what it did before.
         if self.is_heard {
@@ -475,8 +518,10 @@ impl<'a> Site<'a> {
         if stored.poisoned {
             return Err(Denied::Internal);
         }
+        let before = Room::of(&stored.queue);
         let result = guard(|| {
             let result = body(stored);
+            before.tell_if_more((self.db, self.name()), &stored.queue);
             stored.file(self.db, self.name());
             endings::tell((self.db, self.name()), stored);
             bonds::forget_unbound((self.db, self.name()), stored);

@@ -17,7 +17,7 @@ use std::{
 use jobq_engine::{Ending, Holder, Millis, Name, Owner, Ulid, UnixMillis};
 use jobq_protocol::Gather;
 
-use crate::{details::Details, lingers::Lingers, registry::Place};
+use crate::{details::Details, lingers::Lingers, registry::Place, visit::Denied};
 
 /// A blocked client, by the address of the server's handle. Good until the client is answered or
 /// gone.
@@ -56,6 +56,22 @@ pub enum Wish {
         /// How the client named it.
         named: Box<[u8]>,
     },
+    /// Room to publish.
+    Room(Rc<Asking>),
+}
+
+/// What a publisher asks for.
+#[derive(Debug)]
+pub struct Asking {
+    /// Its command with the arguments, but for what says that it waits.
+    pub command: Vec<Box<[u8]>>,
+}
+
+impl Asking {
+    /// Where it wants to publish.
+    pub fn queue(&self) -> &[u8] {
+        &self.command[1]
+    }
 }
 
 /// On what terms a consumer takes jobs.
@@ -100,6 +116,17 @@ pub enum Answer {
         /// How the client named it.
         named: Box<[u8]>,
     },
+    /// The jobs are published.
+    Published {
+        /// Their ids.
+        ids: Rc<[Name]>,
+        /// Whether it sent a list of bodies, and is told a list.
+        many: bool,
+    },
+    /// Nothing is published.
+    Denied(Rc<Denied>),
+    /// Its time is over, and there was no room.
+    NoRoom(Rc<Asking>),
 }
 
 /// Jobs that are leased to one consumer.
@@ -117,13 +144,16 @@ pub struct Deliveries {
 pub type Ticket = u64;
 
 /// All clients that wait. Invariant: a waiter's ticket is in the line of each of its queues or in
-/// that of its job, in `by_handle`, and in `deadlines` if it has one.
+/// that of its job or among the publishers of its queue, in `by_handle`, and in `deadlines` if it has one.
 #[derive(Default)]
 pub struct Waiters {
     by_ticket: HashMap<Ticket, Waiter>,
     by_handle: HashMap<Handle, Ticket>,
     lines: BTreeMap<i32, HashMap<Box<[u8]>, BTreeSet<Ticket>>>,
     endings: HashMap<Place, BTreeMap<Ulid, BTreeSet<Ticket>>>,
+    publishers: HashMap<Place, BTreeSet<Ticket>>,
+    /// Queues in which there may be room for the publisher that stands first.
+    pub rooms: BTreeSet<Place>,
     deadlines: BTreeSet<(UnixMillis, Ticket)>,
     tickets_drawn: Ticket,
     answers: HashMap<Ticket, Answer>,
@@ -165,6 +195,10 @@ impl Waiters {
                 let jobs = self.endings.entry((waiter.db, queue.clone())).or_default();
                 jobs.entry(*ulid).or_default().insert(ticket);
             }
+            Wish::Room(asking) => {
+                let place = (waiter.db, asking.queue().into());
+                self.publishers.entry(place).or_default().insert(ticket);
+            }
         }
         self.by_handle.insert(waiter.handle, ticket);
         self.deadlines.extend(waiter.deadline.map(|at| (at, ticket)));
@@ -182,13 +216,38 @@ impl Waiters {
         let waiter = self.by_ticket.get(&ticket)?;
         match &waiter.wish {
             Wish::Jobs { take, .. } => Some((ticket, waiter.handle, take)),
-            Wish::Ending { .. } => None,
+            Wish::Ending { .. } | Wish::Room(_) => None,
         }
     }
 
     /// A client that still waits.
     pub fn get(&self, ticket: Ticket) -> Option<&Waiter> {
         self.by_ticket.get(&ticket)
+    }
+
+    /// Whether anybody waits to publish.
+    pub fn has_publishers(&self) -> bool {
+        !self.publishers.is_empty()
+    }
+
+    /// Whether somebody waits to publish to a queue.
+    pub fn awaits_room(&self, place: &Place) -> bool {
+        self.publishers.contains_key(place)
+    }
+
+    /// The publisher that has waited longest for room in a queue.
+    pub fn first_publisher(&self, place: &Place) -> Option<(Handle, Rc<Asking>)> {
+        let waiter = self.by_ticket.get(self.publishers.get(place)?.first()?)?;
+        match &waiter.wish {
+            Wish::Room(asking) => Some((waiter.handle, asking.clone())),
+            Wish::Jobs { .. } | Wish::Ending { .. } => None,
+        }
+    }
+
+    /// Notes that there may be room in all queues, of one database or of all, that publishers wait for.
+    pub fn look_for_room(&mut self, db: Option<i32>) {
+        let places = self.publishers.keys().filter(|(at, _)| db.is_none_or(|db| *at == db));
+        self.rooms.extend(places.cloned());
     }
 
     /// Whether somebody waits for the end of a job of this queue.
@@ -212,7 +271,7 @@ impl Waiters {
             .wish
         {
             Wish::Ending { named, .. } => Some((*ulid, named.clone())),
-            Wish::Jobs { .. } => None,
+            Wish::Jobs { .. } | Wish::Room(_) => None,
         };
         jobs.range((start, Unbounded)).filter_map(named).take(count).collect()
     }
@@ -261,6 +320,18 @@ impl Waiters {
                     }
                 }
             }
+            Wish::Room(asking) => {
+                let place = (waiter.db, asking.queue().into());
+                if let Some(line) = self.publishers.get_mut(&place) {
+                    line.remove(&ticket);
+                    if line.is_empty() {
+                        self.publishers.remove(&place);
+                    } else {
+                        // What was too little for this one may be enough for the next.
+                        self.rooms.insert(place);
+                    }
+                }
+            }
         }
         Some(waiter)
     }
@@ -282,8 +353,12 @@ impl Waiters {
             self.last_looks.push_back(ticket);
             return Expired::LooksLast;
         }
-        if let Some(Wish::Ending { queue, named, .. }) = self.leave(handle).map(|gone| gone.wish) {
-            self.keep_answer(ticket, Answer::NoEnding { queue, named });
+        match self.leave(handle).map(|gone| gone.wish) {
+            Some(Wish::Ending { queue, named, .. }) => {
+                self.keep_answer(ticket, Answer::NoEnding { queue, named });
+            }
+            Some(Wish::Room(asking)) => self.keep_answer(ticket, Answer::NoRoom(asking)),
+            Some(Wish::Jobs { .. }) | None => {}
         }
         Expired::Told(handle)
     }
@@ -295,7 +370,7 @@ impl Waiters {
             Wish::Jobs { queues, .. } => {
                 queues.iter().any(|queue| self.lingers.of(waiter.db, queue).is_some())
             }
-            Wish::Ending { .. } => false,
+            Wish::Ending { .. } | Wish::Room(_) => false,
         }
     }
 
@@ -344,7 +419,7 @@ impl Waiters {
     pub fn is_answering(&self, owner: Owner) -> bool {
         let is_to = |answer: &Answer| match answer {
             Answer::Jobs(deliveries) => deliveries.owner == Some(owner),
-            Answer::Ending(_) | Answer::NoEnding { .. } => false,
+            _ => false,
         };
         self.answers.values().any(is_to)
     }

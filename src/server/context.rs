@@ -7,7 +7,7 @@ use std::{
 
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
 
-use super::call;
+use super::{call, Text};
 
 /// The context that the server hands to a callback. Good until the callback returns.
 #[derive(Clone, Copy)]
@@ -126,6 +126,12 @@ impl Context {
         unsafe { call!(RedisModule_AvoidReplicaTraffic()) != 0 }
     }
 
+    /// Whether the server is beyond its `maxmemory`, and refuses commands that need more.
+    pub fn has_no_memory() -> bool {
+        // SAFETY: takes nothing and only looks.
+        unsafe { call!(RedisModule_GetUsedMemoryRatio()) > 1.0 }
+    }
+
     /// Tells the server that a key changed, for `WATCH` and client-side caches.
     pub fn signal_modified(self, name: *mut RedisModuleString) {
         // SAFETY: see `flags`; the name is a live string, an argument or a `Text`.
@@ -139,6 +145,13 @@ impl Context {
         unsafe {
             call!(RedisModule_NotifyKeyspaceEvent(self.0, kind, event.as_ptr(), name));
         }
+    }
+
+    /// Sends a message to who listens on a channel. It is not propagated, except to the other nodes of
+    /// a cluster.
+    pub fn publish_message(self, channel: &Text, message: &Text) {
+        // SAFETY: see `flags`; both strings live until the call returns.
+        unsafe { call!(RedisModule_PublishMessage(self.0, channel.raw(), message.raw())) };
     }
 
     /// Propagates the command being run, as the client sent it.

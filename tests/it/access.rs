@@ -38,6 +38,7 @@ fn place(command: CommandId) -> (&'static [Role], &'static str) {
         CommandId::Kick => (&[Operator], "JQ.KICK QUEUE ID delayed"),
         CommandId::Respawn => (&[Operator], "JQ.RESPAWN QUEUE ID dead"),
         CommandId::Delete => (&[Operator], "JQ.DELETE QUEUE ready"),
+        CommandId::Cancel => (&[Operator], "JQ.CANCEL QUEUE delayed"),
         CommandId::Purge => (&[Operator], "JQ.PURGE QUEUE dead"),
         CommandId::Pause => (&[Operator], "JQ.PAUSE QUEUE"),
         CommandId::Resume => (&[Operator], "JQ.RESUME QUEUE"),

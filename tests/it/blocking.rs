@@ -7,6 +7,7 @@ mod order;
 mod places;
 mod races;
 mod results;
+mod room;
 mod wakes;
 
 use crate::support::{wait_for, Client, Server};

@@ -85,6 +85,35 @@ fn a_busy_queue_moves_with_its_slot() {
 }
 
 #[test]
+fn publishers_that_wait_are_sent_after_a_queue_that_moves() {
+    let cluster = Cluster::start();
+    let queue = "{mail}:in";
+    let (from, to) = cluster.owner_and_other(queue);
+    let slot = slot_of(from, queue);
+    from.run("JQ.CONFIG {mail}:in SET maxlen 1");
+    from.run("JQ.PUBLISH {mail}:in x ID a");
+    let mut publishers: Vec<_> =
+        (1..=30).map(|n| waiting(from, "JQ.PUBLISH {mail}:in y BLOCK 0", n)).collect();
+    cluster.open(slot, from, to);
+    let turns = from.info("jobq", "jobq_timer_turns");
+    assert_eq!(from.run(&migrate_line(queue, to)).text(), "OK");
+    wait_for("a look at who waits", || {
+        (from.info("jobq", "jobq_timer_turns") != turns).then_some(())
+    });
+    assert!(publishers.iter_mut().all(Client::is_waiting), "there is no room, it is elsewhere");
+    cluster.assign(slot, to);
+    for publisher in &mut publishers {
+        assert_eq!(publisher.read().error_word(), "MOVED");
+    }
+    wait_for("the end of all waiting", || (from.info("jobq", "jobq_waiters") == "0").then_some(()));
+    assert_eq!(from.run("DBSIZE"), Reply::Int(0), "nothing was published here");
+    assert_eq!(to.run("JQ.LEN {mail}:in"), Reply::Int(1), "nor there");
+    let mut publisher = waiting(to, "JQ.PUBLISH {mail}:in y ID late BLOCK 0", 1);
+    to.run("JQ.DELETE {mail}:in a");
+    assert_eq!(publisher.read().text(), "late");
+}
+
+#[test]
 fn a_failover_in_a_cluster_loses_no_timer() {
     const JOBS: i64 = 100;
     let mut cluster = Cluster::start();

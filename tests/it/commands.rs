@@ -1,5 +1,6 @@
 //! Every command with every option, as a client sees it: what it does and exactly what it answers.
 
+mod cancel;
 mod consume;
 mod inspect;
 mod list;

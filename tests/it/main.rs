@@ -13,6 +13,7 @@ mod listeners;
 mod log;
 mod mass;
 mod memory;
+mod notices;
 mod persistence;
 mod queues;
 mod registration;

@@ -224,6 +224,7 @@ fn a_producer_can_be_kept_to_publishing_into_its_queues() {
         "JQ.CONSUME billing:a",
         "JQ.PEEK billing:a",
         "JQ.DELETE billing:a a",
+        "JQ.CANCEL billing:a a",
         "JQ.APPLY billing:a steps",
         "DEL billing:a",
     ] {

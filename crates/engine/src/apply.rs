@@ -9,7 +9,8 @@ use crate::{
     interner::Key,
     job::{Extra, Job},
     operation::{
-        Action, Change, Lease, Leases, Operation, Outcome, Publish, Revival, Verdict, Which,
+        Action, Change, Lease, Leases, Operation, Outcome, Publish, Revival, Touched, Verdict,
+        Which,
     },
     pause::Pauses,
     queue::{intern_terms, Task, Timed, COUNT_MAX},
@@ -82,6 +83,7 @@ impl Queue {
                 Outcome::Configured
             }
             Action::Limit { name, permits } => self.set_limit(name, *permits),
+            Action::Cancel(job) => Outcome::Cancelled(self.cancel(job)),
         };
         self.note_use(&outcome);
         Ok(outcome)
@@ -233,7 +235,9 @@ impl Queue {
         }
         if let Some(slot) = replaced {
             self.counters.replaced += 1;
+            self.name_receipt(publish.replaces.as_ref().and_then(|job| job.token));
             self.remove(slot);
+            self.name_receipt(None);
         }
         let until = publish.due.after(self.clock);
         let state = if until > self.clock {
@@ -312,12 +316,16 @@ impl Queue {
             let slot = *slot;
             let job = &self.jobs[slot];
             let deadline = self.lease_end(job, self.ttr_for(job, holder));
+            let is_urgent = job.deadline().is_some();
             let token = self.grant_token();
             self.charge(slot);
             if self.shift(slot, Event::Lease { token, deadline, holder }) {
                 self.counters.delivered += 1;
                 self.jobs[slot].deliveries += u32::from(lease.holder.counted);
                 leased.push((slot, token));
+                if is_urgent {
+                    self.warn(slot, true);
+                }
             }
         }
         self.holders.release(holder);
@@ -418,6 +426,9 @@ impl Queue {
 
     /// Ends a failed attempt: as `otherwise` says, or in death when the tries are used up.
     fn fail(&mut self, slot: Slot, otherwise: Event) {
+        if self.jobs[slot].is_cancelled() {
+            return self.end_cancelled(slot);
+        }
         self.count_failure(slot);
         let job = &self.jobs[slot];
         if job.deliveries >= self.terms.get(job.terms).tries {
@@ -458,16 +469,22 @@ impl Queue {
         }
     }
 
-    fn touch(&mut self, jobs: &[JobRef<'_>], ttr: Option<Millis>) -> Vec<Option<UnixMillis>> {
-        jobs.iter().map(|job| self.touch_one(self.find(job)?, ttr)).collect()
+    fn touch(&mut self, jobs: &[JobRef<'_>], ttr: Option<Millis>) -> Vec<Touched> {
+        let touch = |job| self.find(job).map_or(Touched::Lost, |slot| self.touch_one(slot, ttr));
+        jobs.iter().map(touch).collect()
     }
 
-    fn touch_one(&mut self, slot: Slot, ttr: Option<Millis>) -> Option<UnixMillis> {
+    fn touch_one(&mut self, slot: Slot, ttr: Option<Millis>) -> Touched {
         let job = &self.jobs[slot];
-        let State::Leased { holder, .. } = job.state() else { return None };
+        let State::Leased { holder, .. } = job.state() else { return Touched::Lost };
+        if job.is_cancelled() {
+            return Touched::Cancelled;
+        }
         let deadline = self.lease_end(job, ttr.unwrap_or_else(|| self.ttr_for(job, holder)));
         self.counters.touched += 1;
-        self.shift(slot, Event::Touch { deadline }).then_some(deadline)
+        self.shift(slot, Event::Touch { deadline });
+        self.warn(slot, false);
+        Touched::Until(deadline)
     }
 
     /// When a lease that lasts so long from now ends: never after the job's own deadline.
@@ -530,6 +547,7 @@ impl Queue {
                 extra.failures = 0;
                 extra.expires_at = lives_until;
                 extra.deadline = None;
+                extra.cancelled = false;
             });
         }
         let event = if revival.delay.is_zero() {
@@ -618,8 +636,15 @@ impl Queue {
         jobs: impl IntoIterator<Item = &'j JobRef<'r>>,
         mut act: impl FnMut(&mut Self, Slot) -> bool,
     ) -> u64 {
-        let act = |job: &&JobRef<'_>| self.find(job).is_some_and(|slot| act(self, slot));
-        jobs.into_iter().filter(act).count() as u64
+        let act = |job: &&JobRef<'_>| {
+            self.find(job).is_some_and(|slot| {
+                self.name_receipt(job.token);
+                act(self, slot)
+            })
+        };
+        let done = jobs.into_iter().filter(act).count() as u64;
+        self.name_receipt(None);
+        done
     }
 }
 

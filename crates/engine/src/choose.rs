@@ -130,6 +130,14 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether a publish that is refused because the queue is full may be granted when others have
+    /// left: not where it would be alone too much.
+    #[must_use]
+    pub fn may_have_room_for(&self, publish: &Publish<'_>) -> bool {
+        let jobs = publish.bodies.as_slice().len();
+        jobs as u64 <= self.config.max_len && self.has_room_for(jobs)
+    }
+
     fn check_size(&self, bytes: usize) -> Result<(), Refusal> {
         let (bytes, max) = (bytes as u64, self.config.max_body);
         if max > 0 && bytes > max {

@@ -31,6 +31,8 @@ pub struct Counters {
     pub respawned: u64,
     /// Jobs removed by a client, whatever their state.
     pub deleted: u64,
+    /// Jobs removed because they were cancelled, at once or when their lease ended.
+    pub cancelled: u64,
     /// Jobs removed because another was published in their place.
     pub replaced: u64,
     /// Jobs that died, buried ones included.
@@ -48,7 +50,7 @@ pub struct Counters {
 impl Counters {
     /// Every counter with its name on the wire, in the order of a job's life.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 20] {
+    pub fn named(&self) -> [(&'static str, u64); 21] {
         [
             ("published", self.published),
             ("delivered", self.delivered),
@@ -64,6 +66,7 @@ impl Counters {
             ("kicked", self.kicked),
             ("respawned", self.respawned),
             ("deleted", self.deleted),
+            ("cancelled", self.cancelled),
             ("replaced", self.replaced),
             ("died", self.died),
             ("updated", self.updated),

@@ -136,6 +136,8 @@ impl Queue {
             ensure(self.fits(job, self.terms_of(job).tries), || {
                 format!("tries and deliveries of {job:?}")
             })?;
+            let waits = matches!(job.state(), State::Delayed { .. } | State::Ready { .. });
+            ensure(!(waits && job.is_cancelled()), || format!("cancelled, and waits: {job:?}"))?;
             ensure(places.insert(job.seq()), || format!("not alone in its place: {job:?}"))?;
             ensure(job.ulid <= self.last_ulid, || format!("from the future: {job:?}"))?;
             ensure(job.seq() <= self.jobs_published, || format!("from the future: {job:?}"))?;

@@ -57,6 +57,8 @@ pub struct Extra {
     pub result: Option<Box<[u8]>>,
     /// How often the job was changed in place.
     pub updates: u64,
+    /// Whether it was cancelled while it was leased.
+    pub cancelled: bool,
 }
 
 impl Job {

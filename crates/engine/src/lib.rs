@@ -18,6 +18,7 @@ mod apply;
 mod backoff;
 mod bonds;
 mod bucket;
+mod cancel;
 mod choose;
 mod config;
 mod counters;
@@ -31,6 +32,7 @@ mod job;
 mod limits;
 mod list;
 mod listing;
+mod notices;
 mod operation;
 mod pause;
 mod queue;
@@ -53,6 +55,7 @@ pub use apply::ERROR_BYTES_MAX;
 pub use backoff::Backoff;
 pub use bonds::{Bond, Owner};
 pub use bucket::Rate;
+pub use cancel::Cancelled;
 pub use config::{Config, Setting, WhenExpired, WhenLapsed};
 pub use counters::Counters;
 pub use headers::Headers;
@@ -60,9 +63,10 @@ pub use id::{JobId, JobRef, Name, Token, Ulid};
 pub use job::{Extra, Job};
 pub use limits::{Permits, EACH_GROUP, WHOLE_QUEUE};
 pub use listing::{Cursor, Listing, Page};
+pub use notices::{News, Notice};
 pub use operation::{
     Action, Bodies, Change, Conditions, Consume, Due, Holder, JobRefs, Lease, Leases, Operation,
-    Outcome, Publish, Request, Revival, Side, Verdict, Which,
+    Outcome, Publish, Request, Revival, Side, Touched, Verdict, Which,
 };
 pub use pause::Pauses;
 pub use queue::Queue;

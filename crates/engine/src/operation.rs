@@ -8,6 +8,7 @@
 use smallvec::SmallVec;
 
 use crate::{
+    cancel::Cancelled,
     config::Setting,
     id::{JobRef, Token},
     limits::Permits,
@@ -267,6 +268,8 @@ pub enum Action<'a> {
     /// Say what a limit permits, under the name that clients know; with nothing, it is a limit no
     /// longer.
     Limit { name: &'a [u8], permits: Option<Permits> },
+    /// Remove a job that waits, or mark one that is leased.
+    Cancel(JobRef<'a>),
 }
 
 /// What a client asks of a queue.
@@ -315,6 +318,17 @@ impl<'a> From<Action<'a>> for Operation<'a> {
 /// Leased jobs, each with the token of its delivery.
 pub type Leases = SmallVec<[(Slot, Token); 1]>;
 
+/// What became of a lease that its holder wants to extend.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Touched {
+    /// It lasts until then.
+    Until(UnixMillis),
+    /// It is lost.
+    Lost,
+    /// Its job was cancelled: it lasts as long as it would have, and the work is not wanted.
+    Cancelled,
+}
+
 /// What an operation did.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
@@ -326,12 +340,14 @@ pub enum Outcome {
     Leased(Leases),
     /// So many jobs were meant and found in a fitting state.
     Done(u64),
-    /// The new deadline of each lease that was named, `None` where it is lost.
-    Touched(Vec<Option<UnixMillis>>),
+    /// What became of each lease that was named.
+    Touched(Vec<Touched>),
     /// The version that the job has now, or `None` if it has another than was expected.
     Updated(Option<u64>),
     /// The queue, not its jobs, is as asked.
     Configured,
+    /// What the cancel came to; `None` where there was nothing to cancel.
+    Cancelled(Option<Cancelled>),
 }
 
 impl Outcome {
@@ -344,7 +360,10 @@ impl Outcome {
             Self::Leased(jobs) => !jobs.is_empty(),
             Self::Done(jobs) => *jobs > 0,
             Self::Updated(version) => version.is_some(),
-            Self::Touched(deadlines) => deadlines.iter().any(Option::is_some),
+            Self::Touched(leases) => leases.iter().any(|lease| matches!(lease, Touched::Until(_))),
+            Self::Cancelled(done) => {
+                matches!(done, Some(Cancelled::Removed | Cancelled::Marked))
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     job::{Extra, Job},
     limits::Limits,
     list::List,
+    notices::Notices,
     operation::{Holder, Revival},
     pause::Pauses,
     ready::{End, Ready},
@@ -81,6 +82,7 @@ pub struct Queue {
     pub(crate) idle_since: UnixMillis,
     pub(crate) watch: Watch,
     pub(crate) bonds: Bonds,
+    pub(crate) notices: Notices,
 }
 
 /// What time brings.
@@ -153,6 +155,7 @@ impl Queue {
             idle_since: UnixMillis(0),
             watch: Watch::default(),
             bonds: Bonds::default(),
+            notices: Notices::default(),
         }
     }
 
@@ -500,7 +503,18 @@ impl Queue {
     /// The one door: moves a job as an event asks. False, and nothing is changed, if its state
     /// does not allow it.
     pub(crate) fn shift(&mut self, slot: Slot, event: Event) -> bool {
-        let Some(state) = self.jobs[slot].state().after(event, self.clock) else { return false };
+        let before = self.jobs[slot].state();
+        let Some(state) = before.after(event, self.clock) else { return false };
+        if matches!(before, State::Leased { .. }) && !matches!(state, State::Leased { .. }) {
+            // Whatever gives it back: a job that was cancelled does not wait again.
+            if !state.kind().is_final() && self.jobs[slot].is_cancelled() {
+                self.end_cancelled(slot);
+                return true;
+            }
+            if self.notices.are_kept() {
+                self.note_end(slot);
+            }
+        }
         // Retained before it is released: a touch keeps the holder.
         if let State::Leased { holder, .. } = state {
             self.holders.retain(holder);
@@ -545,6 +559,9 @@ impl Queue {
     pub(crate) fn remove(&mut self, slot: Slot) {
         if !self.bonds.is_empty() {
             self.loosen(slot, false);
+        }
+        if self.notices.are_kept() {
+            self.note_end(slot);
         }
         self.leave(slot);
         if self.watch.end(slot) {

@@ -98,7 +98,7 @@ fn queue(source: &mut Source<'_>, jobs: u64, lengths: [u64; 5]) -> Vec<u8> {
     record.word(span(source));
     record.word(past(source));
     let count = if source.one_in(8) { source.number() } else { source.byte().into() };
-    for _ in 0..20 {
+    for _ in 0..21 {
         record.word(count);
     }
     let tasks = source.below(5);
@@ -143,6 +143,10 @@ fn terms(source: &mut Source<'_>, record: &mut Record) {
     record.option(source.maybe(span), Record::word);
     record.byte(source.pick(&[0, 1, 20, 0xFF, 0xEC]));
     record.text(source.bytes(3));
+    // No group, mostly, and no limits.
+    for _ in 0..2 {
+        record.text(if source.one_in(32) { source.bytes(2) } else { b"" });
+    }
 }
 
 /// Since when the last ready, completed and dead jobs are so: each list is in that order.
@@ -204,6 +208,7 @@ fn job(source: &mut Source<'_>, n: u64, place: &mut Place, lengths: &mut [u64; 5
     record.option(source.one_in(4).then(|| instant(source)), Record::word);
     record.option(source.one_in(4).then(|| instant(source)), Record::word);
     record.word(if source.one_in(8) { source.number() } else { 0 });
+    record.byte(u8::from(state > 1 && source.one_in(4) || source.one_in(64)));
     record.option(source.one_in(4).then(|| source.bytes(3)), |record, value| {
         let texts = [&b"name"[..], value].map(|it| [&(it.len() as u32).to_le_bytes(), it].concat());
         record.text(&texts.concat());

@@ -92,7 +92,7 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
         23 => Action::Kick(which(source, &names)),
         24 => Action::Respawn { which: which(source, &names), revival: revival(source) },
         25 => Action::Delete(refs(source, &names)),
-        26 => match source.below(5) {
+        26 => match source.below(7) {
             0 => {
                 let state = source.pick(&[StateKind::Delayed, StateKind::Ready]);
                 Action::BuryAll { state, count: source.number() }
@@ -102,7 +102,8 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
                 let side = source.pick(&[Side::In, Side::Out, Side::Both]);
                 Action::Pause { side, span: span(source) }
             }
-            _ => Action::Resume,
+            3 => Action::Resume,
+            _ => Action::Cancel(named(source, &names)),
         },
         27 | 28 => Action::Update { job: named(source, &names), change: change(source, now) },
         29 => Action::Configure((0..=source.below(3)).map(|_| setting(source)).collect()),

@@ -17,6 +17,7 @@ use crate::{
 pub struct Args<'a, 'v> {
     command: &'v Command,
     rest: &'v [&'a [u8]],
+    len: usize,
     /// A bit for each word that has come, by its place in the table.
     seen: u64,
 }
@@ -24,7 +25,12 @@ pub struct Args<'a, 'v> {
 impl<'a, 'v> Args<'a, 'v> {
     /// Begins after the name of the command.
     pub fn new(command: &'v Command, argv: &'v [&'a [u8]]) -> Self {
-        Self { command, rest: argv.get(1..).unwrap_or_default(), seen: 0 }
+        Self { command, rest: argv.get(1..).unwrap_or_default(), len: argv.len(), seen: 0 }
+    }
+
+    /// The place of the next argument in the vector.
+    pub fn place(&self) -> usize {
+        self.len - self.rest.len()
     }
 
     /// Takes the next argument, the value of `name`.

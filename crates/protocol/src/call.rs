@@ -1,7 +1,7 @@
 //! What an argument vector can mean, in the engine's own types. The queue's key is not part of it,
 //! except where there can be several.
 
-use jobq_engine::{Action, Consume, JobRef, Listing, Millis, StateKind};
+use jobq_engine::{Action, Consume, JobRef, Listing, Millis, Publish, StateKind};
 
 use smallvec::SmallVec;
 
@@ -14,6 +14,16 @@ pub enum Call<'a> {
     /// never empty, and each setting is named once. All jobs of a state are the first `u64::MAX` of
     /// them.
     Act(Action<'a>),
+    /// `JQ.PUBLISH` or `JQ.MPUBLISH` with `BLOCK`.
+    PublishOrWait {
+        /// What is to be published, when there is room.
+        publish: Publish<'a>,
+        /// How long to wait for room; zero for ever.
+        span: Millis,
+        /// Where in the argument vector the word `BLOCK` is, with its value behind it. Without them it
+        /// asks for the same and does not wait.
+        place: usize,
+    },
     /// `JQ.CONSUME`.
     Consume(ConsumeCall<'a>),
     /// `JQ.PEEK`.

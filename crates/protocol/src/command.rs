@@ -36,6 +36,8 @@ pub enum CommandId {
     Respawn,
     /// `JQ.DELETE`
     Delete,
+    /// `JQ.CANCEL`
+    Cancel,
     /// `JQ.PURGE`
     Purge,
     /// `JQ.PAUSE`

@@ -11,6 +11,7 @@ use crate::{
 };
 
 const INTRO: &str = include_str!("docs/intro.md");
+const NOTICES: &str = include_str!("docs/notices.md");
 
 /// The whole page.
 #[must_use]
@@ -23,6 +24,7 @@ pub fn commands_md() -> String {
     page.push_str(&settings());
     page.push_str(&statistics());
     page.push_str(&job_fields());
+    page.push_str(NOTICES);
     page.push_str(&errors());
     page.push_str(
         "\n## Internal commands\n\nThese are what a primary tells its replicas and its log. They \

@@ -44,6 +44,10 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("deadline", "when it is dead if it is not finished by then; null if it has no `DEADLINE`"),
     ("error", "what went wrong last; null if nobody said so"),
     ("failed-at", "when an attempt last failed or ran out of time; null if none has"),
+    (
+        "cancelled",
+        "1 if it was cancelled while it was leased, and not respawned since; 0 otherwise",
+    ),
     ("version", "1, and 1 more for each `JQ.UPDATE`"),
     (
         "why",

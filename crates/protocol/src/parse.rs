@@ -43,6 +43,7 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
         CommandId::Kick => operate::kick(&mut args),
         CommandId::Respawn => operate::respawn(&mut args),
         CommandId::Delete => operate::delete(&mut args),
+        CommandId::Cancel => args.id("id").map(Action::Cancel).map(Call::Act),
         CommandId::Purge => operate::purge(&mut args),
         CommandId::Pause => operate::pause(&mut args),
         CommandId::Resume => Ok(Call::Act(Action::Resume)),

@@ -23,6 +23,7 @@ pub static FIELDS: &[(&str, &str)] = &[
     ("kicked", "delayed jobs made ready early"),
     ("respawned", "dead jobs brought back"),
     ("deleted", "jobs removed by their ids"),
+    ("cancelled", "jobs removed because they were cancelled, at once or as their leases ended"),
     ("replaced", "jobs removed because another was published in their place"),
     ("died", "jobs that became dead, buried ones included"),
     ("updated", "jobs changed in place"),

@@ -25,6 +25,7 @@ pub static COMMANDS: &[Command] = &[
     operate::KICK,
     operate::RESPAWN,
     operate::DELETE,
+    operate::CANCEL,
     operate::PURGE,
     operate::PAUSE,
     operate::RESUME,

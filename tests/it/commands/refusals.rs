@@ -23,6 +23,8 @@ const LINES: &[&str] = &[
     "JQ.KICK mail COUNT 1",
     "JQ.RESPAWN mail ALL",
     "JQ.DELETE mail a",
+    "JQ.CANCEL mail a",
+    "JQ.PUBLISH mail x BLOCK 0",
     "JQ.PEEK mail",
     "JQ.LEN mail",
     "JQ.STATS mail",

@@ -184,8 +184,9 @@ impl Load {
         let words = [b"EVAL".to_vec(), SCRIPT.into(), b"1".to_vec(), queue.into_bytes()];
         let words: Vec<_> = words.into_iter().chain([body, ttr.into_bytes()]).collect();
         let reply = self.say(&words);
-        let paused = matches!(&reply, Reply::Error(line) if line.starts_with("PAUSED "));
-        assert!(paused || matches!(reply, Reply::Bulk(_)), "{reply:?} ({self})");
+        let is_closed = |line: &str| line.starts_with("PAUSED ") || line.starts_with("FULL ");
+        let closed = matches!(&reply, Reply::Error(line) if is_closed(line));
+        assert!(closed || matches!(reply, Reply::Bulk(_)), "{reply:?} ({self})");
     }
 
     /// What happens to keys of any type. Copies are left to their timers.
@@ -221,7 +222,8 @@ impl Load {
             78..82 => self.touch(),
             82..85 => self.kick(),
             85..89 => self.respawn(),
-            89..90 => self.settle("JQ.DELETE"),
+            89..90 if self.random.random_bool(0.5) => self.settle("JQ.DELETE"),
+            89..90 => self.cancel(),
             90..92 => self.update(),
             92..93 => self.purge(),
             93..94 => self.pause(),
@@ -285,6 +287,11 @@ impl Load {
         if self.random.random_ratio(1, 5) {
             words.extend(
                 ["TYPE", ["mail", "fax"][self.random.random_range(0..2)]].map(String::from),
+            );
+        }
+        if self.random.random_ratio(1, 6) {
+            words.extend(
+                ["BLOCK", ["1", "5", "20"][self.random.random_range(0..3)]].map(String::from),
             );
         }
         if self.random.random_ratio(1, 6) {
@@ -374,6 +381,11 @@ impl Load {
             line = line.with([b"ERROR".to_vec(), self.body()]);
         }
         line
+    }
+
+    fn cancel(&mut self) -> Line {
+        let (queue, job) = self.job();
+        Line::new("JQ.CANCEL", &queue).with([job])
     }
 
     fn touch(&mut self) -> Line {
@@ -466,6 +478,9 @@ impl Load {
             "idle-expire 3600000",
             "bind-counts yes",
             "bind-counts no",
+            "maxlen 30",
+            "maxlen 60",
+            "maxlen 0",
         ];
         let setting = settings.choose(&mut self.random).unwrap_or(&"tries 3");
         Line::new("JQ.CONFIG", &self.queue()).with(["SET"]).with(setting.split(' '))
@@ -527,7 +542,13 @@ impl Load {
                 let word = error.split(' ').next().unwrap_or_default();
                 let expected = matches!(
                     word,
-                    "DUPLICATE" | "RANGE" | "SYNTAX" | "PAUSED" | "NOSUCHJOB" | "WRONGSTATE"
+                    "DUPLICATE"
+                        | "FULL"
+                        | "RANGE"
+                        | "SYNTAX"
+                        | "PAUSED"
+                        | "NOSUCHJOB"
+                        | "WRONGSTATE"
                 );
                 assert!(expected, "{error} to {:?} ({self})", String::from_utf8_lossy(line.name()));
             }

@@ -56,7 +56,7 @@ struct QueueV1<'a> {
     idle_expire: u64,
     bind_counts: bool,
     idle_since: u64,
-    counters: [u64; 20],
+    counters: [u64; 21],
     tasks: Vec<TaskV1>,
     lengths: Lengths,
     group_max_len: u64,
@@ -162,6 +162,7 @@ struct JobV1<'a> {
     expires_at: Option<u64>,
     deadline: Option<u64>,
     updates: u64,
+    cancelled: bool,
     #[serde(with = "serde_bytes")]
     headers: Option<&'a [u8]>,
     #[serde(with = "serde_bytes")]
@@ -349,6 +350,7 @@ impl JobWriter {
             expires_at: job.extra.as_ref().and_then(|extra| extra.expires_at).map(|at| at.0),
             deadline: job.deadline().map(|at| at.0),
             updates: job.version() - 1,
+            cancelled: job.is_cancelled(),
             headers: job
                 .extra
                 .as_ref()
@@ -401,6 +403,10 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     if record.result.is_some() && !matches!(record.state, StateV1::Completed { .. }) {
         return Err(Corrupt::Value("result"));
     }
+    let waits = matches!(record.state, StateV1::Delayed { .. } | StateV1::Ready { .. });
+    if record.cancelled && waits {
+        return Err(Corrupt::Value("mark of a cancel"));
+    }
     let mut holder = None;
     let state = match record.state {
         StateV1::Delayed { until } => State::Delayed { until: instant(until)? },
@@ -435,6 +441,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         failed_at: record.failed_at.map(|at| past(at, queue.clock)).transpose()?,
         result: record.result.map(Into::into),
         updates: small(record.updates)?,
+        cancelled: record.cancelled,
     };
     let terms = queue.intern_terms(terms);
     let job = Job {
@@ -562,8 +569,8 @@ impl TaskV1 {
     }
 }
 
-fn counters(counts: [u64; 20]) -> Counters {
-    let [published, delivered, acked, fulfilled, nacked, released, buried, touched, lapsed, expired, overdue, kicked, respawned, deleted, replaced, died, updated, purged, pruned, retired] =
+fn counters(counts: [u64; 21]) -> Counters {
+    let [published, delivered, acked, fulfilled, nacked, released, buried, touched, lapsed, expired, overdue, kicked, respawned, deleted, cancelled, replaced, died, updated, purged, pruned, retired] =
         counts;
     Counters {
         published,
@@ -580,6 +587,7 @@ fn counters(counts: [u64; 20]) -> Counters {
         kicked,
         respawned,
         deleted,
+        cancelled,
         replaced,
         died,
         updated,

@@ -173,18 +173,20 @@ enum Exit {
     Expire,
     Retire,
     Delete,
+    Cancel,
     Replace,
     Purge,
     Prune,
 }
 
 impl Exit {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Ack,
         Self::Fulfill,
         Self::Expire,
         Self::Retire,
         Self::Delete,
+        Self::Cancel,
         Self::Replace,
         Self::Purge,
         Self::Prune,
@@ -217,6 +219,10 @@ fn exit(exit: Exit) -> (&'static str, &'static str) {
             "delete",
             "`JQ.DELETE` removes a job in any state. A consumer who holds it learns so at the \
              next touch or ack.",
+        ),
+        Exit::Cancel => (
+            "cancel",
+            "`JQ.CANCEL` removes a job that waits. One that is leased is only marked: see below.",
         ),
         Exit::Replace => (
             "replace",
@@ -275,6 +281,7 @@ fn leaves(state: StateKind, exit: Exit) -> bool {
             Action::Publish(other).into()
         }
         Exit::Delete => Action::Delete(job()).into(),
+        Exit::Cancel => Action::Cancel(JobRef::parse(b"job").expect("an id")).into(),
         Exit::Purge => Action::Purge { state, count: u64::MAX }.into(),
         Exit::Prune => Action::Configure(vec![Setting::DeadAge(Millis(50))]).into(),
     };
@@ -506,6 +513,22 @@ without a word is not seen to be gone before the server's `tcp-keepalive` says s
 the longest completed or dead one. A large
 one goes on in slices and by number: what comes into the state before the last slice can be among them, in the place of
 what left it by itself. The holder of a purged job learns so at the next touch or ack.
+
+## A cancel
+
+`JQ.CANCEL` says that a job is not wanted any more. One that waits is gone, and counted as cancelled. One that is leased
+cannot be taken from its holder, so it is marked. The holder is told so when it touches the lease, which is not extended
+any more, and by a message if it gave its name. If it finishes the job all the same, by an ack or a result, the job is
+finished: the work was done. If the lease ends in any way after which the job would wait again, by a nack, a release or a
+lapse, the job is gone instead and counted as cancelled, also where it would have been dead. A bury, the TTL and the
+deadline do to it what they do to any. The mark stays with a job that is completed or dead, for who looks at it; a respawn
+takes it off. Those who wait for the result are told when the job is gone.
+
+## A full queue
+
+A queue with a `maxlen` takes no more jobs than that, in all states together. A publish that does not fit is refused, or
+waits with `BLOCK` until it fits: first come, first served, each with all of its jobs or none. It is as if it had been sent
+when there is room: its delay and its TTL begin then, and its id is made then.
 
 ## Changing a job
 

@@ -21,6 +21,7 @@ pub enum Command {
     Kick(Chosen),
     Respawn { chosen: Chosen, revival: Revival },
     Delete(Vec<String>),
+    Cancel(String),
     BuryAll { state: StateKind, count: u64 },
     Purge { state: StateKind, count: u64 },
     Update { job: String, change: Change<'static> },
@@ -96,6 +97,7 @@ impl Command {
                 Action::Respawn { which: chosen.which(), revival: *revival }
             }
             Self::Delete(jobs) => Action::Delete(refs(jobs)),
+            Self::Cancel(job) => Action::Cancel(named(job)),
             Self::BuryAll { state, count } => Action::BuryAll { state: *state, count: *count },
             Self::Purge { state, count } => Action::Purge { state: *state, count: *count },
             Self::Update { job, change } => {

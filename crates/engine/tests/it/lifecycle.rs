@@ -1,6 +1,7 @@
 //! The rules of a job's life, in its order.
 
 mod bonds;
+mod cancel;
 mod complete;
 mod consume;
 mod dead;
@@ -8,6 +9,7 @@ mod deadline;
 mod groups;
 mod idle;
 mod limits;
+mod notices;
 mod operate;
 mod pause;
 mod publish;

@@ -157,7 +157,8 @@ impl History {
                 panic!("{broken}, after {command:?}");
             }
             let counters = queue.counters();
-            let removed = counters.deleted + counters.replaced + counters.purged;
+            let removed =
+                counters.deleted + counters.cancelled + counters.replaced + counters.purged;
             let outlived = counters.pruned + counters.retired;
             let finished = counters.acked + counters.fulfilled - self.completed;
             let ended = finished + counters.expired - self.buried + removed + outlived;
@@ -243,7 +244,9 @@ impl History {
                 };
                 Command::Respawn { chosen, revival }
             }
-            91..93 => Command::Delete(self.any_names()),
+            91 => Command::Delete(self.any_names()),
+            92 if self.dice.one_in(3) => Command::Cancel(self.any_name()),
+            92 => Command::Cancel(self.any_living()),
             93..95 => self.any_intervention(),
             95..98 => Command::Update { job: self.any_living(), change: self.any_change() },
             _ if self.dice.one_in(2) => any_limit(&mut self.dice),

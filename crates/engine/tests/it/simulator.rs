@@ -56,7 +56,7 @@ fn whatever_goes_wrong_nothing_is_lost_and_all_copies_agree() {
 type Tally = BTreeMap<&'static str, u64>;
 
 /// What has to happen in some world, or the simulation shows less than it says.
-const EVENTS: [&str; 19] = [
+const EVENTS: [&str; 21] = [
     "request lost",
     "reply lost",
     "publish repeated",
@@ -76,6 +76,8 @@ const EVENTS: [&str; 19] = [
     "acknowledged publish lost with the log's end",
     "job expired",
     "job died",
+    "job cancelled that waited",
+    "job cancelled that was leased",
 ];
 
 /// What a producer wants done until it is told that it was.
@@ -350,7 +352,7 @@ impl World {
         let dice = &mut self.dice;
         let any = |dice: &mut Dice| Chosen::First(dice.pick(&[1, 3, u64::MAX]));
         let state = dice.pick(&StateKind::ALL);
-        let command = match dice.below(24) {
+        let command = match dice.below(28) {
             0..4 => Command::Kick(any(dice)),
             4..12 => {
                 let tries = dice.maybe(50, |dice| 1 + dice.below(3) as u32);
@@ -367,6 +369,13 @@ impl World {
                 let Some(id) = self.latest.keys().min().cloned() else { return };
                 let change = Change { priority: Some(-1), ..Change::default() };
                 Command::Update { job: id, change }
+            }
+            20..24 => {
+                let known: BTreeSet<_> = self.latest.keys().cloned().collect();
+                if known.is_empty() {
+                    return;
+                }
+                Command::Cancel(dice.pick(&known.into_iter().collect::<Vec<_>>()))
             }
             _ => Command::Configure(vec![dice.pick(&[
                 Setting::DeadMax(0),
@@ -454,7 +463,8 @@ impl World {
             }
         }
         // What is back to be tried anew, or given back, has its deliveries taken off.
-        let (expired, died) = (queue.counters().expired, queue.counters().died);
+        let counters = queue.counters();
+        let (expired, died, cancelled) = (counters.expired, counters.died, counters.cancelled);
         for (id, job) in &after.jobs {
             let earlier = before.jobs.get(id);
             if job.deliveries < earlier.map_or(u32::MAX, |earlier| earlier.deliveries) {
@@ -466,6 +476,13 @@ impl World {
         }
         if died > before.died {
             self.met("job died");
+        }
+        if cancelled > before.cancelled {
+            let waited = matches!(command, Command::Cancel(_));
+            self.met(match waited {
+                true => "job cancelled that waited",
+                false => "job cancelled that was leased",
+            });
         }
     }
 
@@ -618,6 +635,7 @@ struct Sight {
     jobs: BTreeMap<String, Seen>,
     expired: u64,
     died: u64,
+    cancelled: u64,
 }
 
 #[derive(Debug)]
@@ -629,6 +647,7 @@ struct Seen {
     ends_at: Option<UnixMillis>,
     kept_until: Option<UnixMillis>,
     is_kept: bool,
+    is_cancelled: bool,
     deliveries: u32,
 }
 
@@ -663,13 +682,16 @@ impl Sight {
                     ends_at: queue.ends_at(job),
                     kept_until,
                     is_kept: queue.terms_of(job).retain != Retain::NONE,
+                    is_cancelled: job.is_cancelled(),
                     deliveries: job.deliveries,
                 };
                 jobs.insert(job.id().to_string(), seen);
             }
         }
         assert_eq!(jobs.len(), queue.len(), "every job is in a list, once");
-        Self { jobs, expired: queue.counters().expired, died: queue.counters().died }
+        let counters = queue.counters();
+        let (expired, died, cancelled) = (counters.expired, counters.died, counters.cancelled);
+        Self { jobs, expired, died, cancelled }
     }
 }
 
@@ -680,15 +702,18 @@ fn explains(queue: &Queue, command: &Command, id: &str, job: &Seen) -> bool {
     match command {
         Command::Settle { jobs, verdict } => {
             let dies = matches!(verdict, Verdict::Ack | Verdict::Fulfill { .. });
+            let is_unwanted = job.is_cancelled
+                && matches!(verdict, Verdict::Nack { .. } | Verdict::Release { .. });
             let pushed_out = job.state == StateKind::Dead && queue.config().dead_max > 0;
             let kept = match verdict {
                 Verdict::Fulfill { retain: Some(retain), .. } => *retain != Retain::NONE,
                 _ => job.is_kept,
             };
-            pushed_out || dies && !kept && jobs.iter().any(names)
+            pushed_out || (is_unwanted || dies && !kept) && jobs.iter().any(names)
         }
         Command::Publish(draft) => draft.replaces.as_ref().is_some_and(names),
         Command::Delete(jobs) => jobs.iter().any(names),
+        Command::Cancel(name) => names(name) && job.state != StateKind::Leased,
         // A large purge goes on in ticks.
         Command::Tick { .. } => {
             let is_over = |at: Option<UnixMillis>| at.is_some_and(|at| at <= now);
@@ -699,6 +724,7 @@ fn explains(queue: &Queue, command: &Command, id: &str, job: &Seen) -> bool {
                 || job.state == StateKind::Leased;
             is_over(job.ends_at) && job.state != StateKind::Dead
                 || is_over(job.kept_until)
+                || job.is_cancelled && job.state == StateKind::Leased
                 || prunes && dies
                 || queue.counters().purged > 0
         }

@@ -30,7 +30,10 @@ fn fixed() -> Queue {
     driver.publish(job("leased").priority(-9));
     driver.consume_as(Holder { worker: b"w1", ttr: Millis(30_000), counted: true }, 1);
     driver.publish(job("free").priority(-9).ttr(1_500));
-    driver.consume_as(FREE, 1);
+    let free = driver.consume_as(FREE, 1);
+    driver.cancel(&free[0].receipt);
+    driver.publish(job("unwanted").id("unwanted:1").delay(1));
+    driver.cancel("unwanted:1");
     driver.pass(7);
     driver.publish(job("ready").ttl(0));
     let exponential = Backoff::Exponential { base: Millis(100), max: Millis(900) };
@@ -108,7 +111,7 @@ fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
     let mut original = Driver { queue: fixed() };
     original.resume();
     let original = original.queue;
-    let changes: [fn(&mut Driver); 29] = [
+    let changes: [fn(&mut Driver); 30] = [
         |driver| driver.pass(1),
         |driver| drop(driver.publish(job(""))),
         |driver| drop(driver.consume()),
@@ -141,6 +144,10 @@ fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
         |driver| assert_eq!(driver.fulfill("delayed:1", "one", Some(Retain::Forever)), 1),
         |driver| assert_eq!(driver.fulfill("delayed:1", "another", Some(Retain::Forever)), 1),
         |driver| assert_eq!(driver.bury_all(StateKind::Ready, 1), 1),
+        |driver| {
+            let taken = driver.consume();
+            driver.cancel(&taken.receipt);
+        },
     ];
     let mut seen = vec![original.digest()];
     for change in changes {
@@ -380,10 +387,10 @@ mod description {
     pub const BIND_COUNTS: usize = PAUSED_OUT_UNTIL + 8 + 8;
     /// Behind since when it is idle.
     const COUNTERS: usize = BIND_COUNTS + 1 + 8;
-    pub const UPDATED: usize = COUNTERS + 16 * 8;
+    pub const UPDATED: usize = COUNTERS + 17 * 8;
     pub const PURGED: usize = UPDATED + 8;
     pub const PRUNED: usize = PURGED + 8;
-    const TASKS: usize = COUNTERS + 20 * 8;
+    const TASKS: usize = COUNTERS + 21 * 8;
     /// Before it come the number of tasks, a kick, a respawn, and the pruning of the dead.
     pub const PURGE: usize = TASKS + 8 + 12 + 34 + 4;
     pub const PURGE_STATE: usize = PURGE + 4;
@@ -709,4 +716,27 @@ fn a_queue_that_has_come_to_the_end_of_its_numbers_can_still_be_stored_and_read(
     let mut changed = made_up(1, UPDATES, &COUNT_MAX.to_le_bytes());
     changed.update("a", Change { priority: Some(1), ..Change::default() }).expect("no refusal");
     sound(&changed);
+}
+
+#[test]
+fn the_mark_of_a_cancel_on_a_job_that_waits_is_refused() {
+    for (state, is_taken) in
+        [(StateKind::Ready, false), (StateKind::Delayed, false), (StateKind::Dead, true)]
+    {
+        let mut driver = Driver::new();
+        driver.publish_into(state, "one");
+        driver.publish_into(state, "two");
+        let mut frames = frames_of(&driver.queue);
+        let second = HEADER_BYTES + 4 + record_bytes(&frames[1]) + 4;
+        // Behind the state come no terms, two counts, an instant, the id, and two instants left out.
+        let updates = field::INSTANT_OR_TOKEN + 8 + 1 + 4 + 4 + 8 + (1 + 8 + 3) + 1 + 1;
+        let mark = second + updates + 8;
+        assert_eq!(frames[1][mark], 0);
+        frames[1][mark] = 1;
+        let refused = load(&frames).err();
+        let expected = (!is_taken).then_some(Corrupt::Value("mark of a cancel"));
+        assert_eq!(refused, expected, "{}", state.name());
+        frames[1][mark] = 2;
+        assert_eq!(load(&frames).err(), Some(Corrupt::Record));
+    }
 }

@@ -1,10 +1,10 @@
 //! Drives a queue as clients do: with requests, ids and receipts.
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Conditions, Consume, Corrupt, Due, Holder, Job, JobRef,
-    JobRefs, Leases, LimitName, Loader, Millis, Operation, Outcome, Publish, Queue, Refusal,
-    Request, Retain, Revival, Setting, Side, Slot, StateKind, Token, UnixMillis, Use, Verdict,
-    Which, Wishes,
+    Action, Backoff, Bodies, Cancelled, Change, Conditions, Consume, Corrupt, Due, Holder, Job,
+    JobRef, JobRefs, Leases, LimitName, Loader, Millis, Operation, Outcome, Publish, Queue,
+    Refusal, Request, Retain, Revival, Setting, Side, Slot, StateKind, Token, Touched, UnixMillis,
+    Use, Verdict, Which, Wishes,
 };
 
 /// When every story begins.
@@ -280,8 +280,20 @@ impl Driver {
     pub fn touch(&mut self, name: &str, ttr: Option<u64>) -> Option<u64> {
         let jobs = vec![named(name)];
         match self.ask(Action::Touch { jobs: jobs.into(), ttr: ttr.map(Millis) }) {
-            Ok(Some(Outcome::Touched(deadlines))) => deadlines[0].map(|at| at.0),
+            Ok(Some(Outcome::Touched(leases))) => match leases[0] {
+                Touched::Until(deadline) => Some(deadline.0),
+                Touched::Lost => None,
+                Touched::Cancelled => panic!("{name} was cancelled"),
+            },
             other => panic!("{other:?} is no touch"),
+        }
+    }
+
+    /// What the cancel came to.
+    pub fn cancel(&mut self, name: &str) -> Option<Cancelled> {
+        match self.ask(Action::Cancel(named(name))) {
+            Ok(Some(Outcome::Cancelled(done))) => done,
+            other => panic!("{other:?} is no cancel"),
         }
     }
 

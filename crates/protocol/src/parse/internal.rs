@@ -1,5 +1,7 @@
 //! What the log and replicas are told.
 
+use jobq_engine::Action;
+
 use super::parse;
 use crate::{
     args::Args,
@@ -22,6 +24,10 @@ pub fn apply<'a>(queue: &[u8], args: &mut Args<'a, '_>) -> Result<Call<'a>, BadA
     let command = find(name).filter(|command| !command.internal && argv.get(1) == Some(&queue));
     match parse(command.ok_or_else(refused)?, argv)? {
         Call::Act(action) => Ok(Call::Apply { steps, asked: Some(action) }),
+        // Whether it would have waited is no part of what was done.
+        Call::PublishOrWait { publish, .. } => {
+            Ok(Call::Apply { steps, asked: Some(Action::Publish(publish)) })
+        }
         _ => Err(refused()),
     }
 }

@@ -19,21 +19,20 @@ pub const TYPE_BYTES_MAX: usize = 256;
 /// `JQ.PUBLISH queue body [option ...]`
 pub fn publish<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let body = args.value("body")?;
-    let publish = options(args, Bodies::One(body))?;
-    Ok(Call::Act(Action::Publish(publish)))
+    options(args, Bodies::One(body))
 }
 
 /// `JQ.MPUBLISH queue n body [body ...] [option ...]`
 pub fn publish_many<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let n = args.integer(&range::BODIES)?;
     let bodies = args.values(n, format_args!("n is {n}"))?.to_vec();
-    let publish = options(args, Bodies::Many(bodies))?;
-    Ok(Call::Act(Action::Publish(publish)))
+    options(args, Bodies::Many(bodies))
 }
 
 /// The table has no `ID` and no `REPLACES` for `JQ.MPUBLISH`, so the words do not come up there.
-fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Publish<'a>, BadArguments> {
+fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Call<'a>, BadArguments> {
     let mut publish = Publish::new(bodies);
+    let mut block = None;
     let wishes = &mut publish.wishes;
     while let Some(word) = args.word()? {
         match word {
@@ -57,10 +56,17 @@ fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Publish<'a
                 add_use(args, known, wanted)?;
             }
             "REPLACES" => publish.replaces = Some(args.id(word)?),
+            "BLOCK" => {
+                let place = args.place() - 1;
+                block = Some((args.span(&range::BLOCK)?, place));
+            }
             _ => return Err(args.misplaced(word)),
         }
     }
-    Ok(publish)
+    Ok(match block {
+        None => Call::Act(Action::Publish(publish)),
+        Some((span, place)) => Call::PublishOrWait { publish, span, place },
+    })
 }
 
 fn given_id(text: &[u8]) -> Result<&str, BadArguments> {

@@ -383,6 +383,41 @@ fn a_delete_takes_ids_and_receipts() {
 }
 
 #[test]
+fn a_cancel_takes_one_id_or_receipt_be_it_a_word_or_not() {
+    let Call::Act(Action::Cancel(named)) = understood("JQ.CANCEL q b@2") else { panic!() };
+    assert_eq!(named, receipt("b", 2));
+    let Call::Act(Action::Cancel(named)) = understood("JQ.CANCEL q ALL") else { panic!() };
+    assert_eq!(named, job("ALL"));
+}
+
+#[test]
+fn a_publish_that_waits_says_where_and_for_how_long() {
+    for (line, expected) in [
+        ("JQ.PUBLISH q hello BLOCK 0", (Millis(0), 3)),
+        ("JQ.PUBLISH q BLOCK ID BLOCK block 5 DELAY 7", (Millis(5), 5)),
+        ("JQ.PUBLISH q hello HEADERS 1 BLOCK 6 TTL 9 Block 5", (Millis(5), 9)),
+        ("JQ.MPUBLISH q 2 BLOCK 5 TYPE BLOCK BLOCK 8 DELAY 7", (Millis(8), 7)),
+    ] {
+        let Call::PublishOrWait { publish, span, place } = understood(line) else { panic!() };
+        assert_eq!((span, place), expected, "{line}");
+        // Without the word and its value, the same is asked for.
+        let mut words: Vec<_> = line.split(' ').collect();
+        words.drain(place..place + 2);
+        let without = words.join(" ");
+        let Call::Act(Action::Publish(same)) = understood(&without) else { panic!("{without}") };
+        assert_eq!(format!("{publish:?}"), format!("{same:?}"), "{line}");
+    }
+}
+
+#[test]
+fn a_record_says_nothing_of_waiting() {
+    let bytes = packed(&[Step::Command]);
+    let parsed = record(&bytes, "JQ.PUBLISH q hello BLOCK 5 ID a");
+    let Ok(Call::Apply { asked: Some(Action::Publish(publish)), .. }) = parsed else { panic!() };
+    assert_eq!(publish.id, Some("a"));
+}
+
+#[test]
 fn a_purge_is_of_one_state_and_of_all_its_jobs_unless_counted() {
     for state in StateKind::ALL {
         let line = format!("JQ.PURGE q {}", state.name().to_uppercase());
@@ -574,6 +609,8 @@ fn every_command_by_which_nothing_is_decided_may_stand_in_a_record() {
         "JQ.KICK q ALL",
         "JQ.RESPAWN q ALL",
         "JQ.DELETE q a",
+        "JQ.CANCEL q a",
+        "JQ.PUBLISH q hello BLOCK 5",
         "JQ.PURGE q dead",
         "JQ.PAUSE q",
         "JQ.RESUME q",

@@ -67,7 +67,7 @@ pub const JOB: Command = Command {
             command: "JQ.JOB mail welcome-7",
             reply:
                 " 1) \"id\"\n 2) \"welcome-7\"\n 3) \"state\"\n 4) \"ready\"\n 5) \"type\"\n 6) \
-                    (nil)\n 7) \"body\"\n 8) \"hello\"\n...",
+                    (nil)\n 7) \"group\"\n 8) (nil)\n 9) \"body\"\n10) \"hello\"\n...",
         },
     ],
     notes: &["The fields are in the table of job fields below.", AS_OF],

@@ -182,6 +182,39 @@ pub const DELETE: Command = Command {
     ..OPERATE
 };
 
+pub const CANCEL: Command = Command {
+    id: CommandId::Cancel,
+    name: "JQ.CANCEL",
+    summary: "Says that a job is not wanted any more: it is removed if it waits, marked if it is leased.",
+    complexity: "O(log n) with n jobs in the queue",
+    fast: true,
+    args: &[QUEUE, JOB_ID],
+    reply: "The simple string `REMOVED` if the job waited, or `MARKED` if it is leased, also if it was \
+            marked before. Null if there is no such job, it is completed or dead, or the lease that \
+            the receipt names has ended.",
+    examples: &[
+        PUBLISHED,
+        Example { command: "JQ.CANCEL mail welcome-7", reply: "REMOVED" },
+        Example { command: "JQ.PUBLISH mail hello ID welcome-8", reply: "\"welcome-8\"" },
+        Example {
+            command: "JQ.CONSUME mail WORKER postman",
+            reply: "1) 1) \"mail\"\n   2) \"welcome-8@1\"\n   3) \"hello\"",
+        },
+        Example { command: "JQ.CANCEL mail welcome-8", reply: "MARKED" },
+        Example { command: "JQ.TOUCH mail welcome-8@1", reply: "1) CANCELLED" },
+        Example { command: "JQ.RELEASE mail welcome-8@1", reply: ONE },
+        Example { command: "JQ.LEN mail", reply: "(integer) 0" },
+    ],
+    notes: &[
+        "A leased job stays with its holder, who learns of the mark when it touches the lease, and, if \
+         it gave its name, by push: see below. If the holder finishes the job all the same, it is \
+         finished as usual. A nack, a release and a lapse remove it instead of having it tried again; \
+         a bury makes it dead, as do its TTL and its `DEADLINE` what they do to any. A respawn takes \
+         the mark off.",
+    ],
+    ..OPERATE
+};
+
 pub const PURGE: Command = Command {
     id: CommandId::Purge,
     name: "JQ.PURGE",

@@ -17,7 +17,10 @@ const TOO_BIG: (ErrorWord, &str) = (
     ErrorWord::TooBig,
     "a body with the headers is longer than `maxbody`, or the headers times the jobs are",
 );
-const FULL: (ErrorWord, &str) = (ErrorWord::Full, "the queue would hold more jobs than `maxlen`");
+const FULL: (ErrorWord, &str) = (
+    ErrorWord::Full,
+    "the queue would hold more jobs than `maxlen`, also when the time to wait is over",
+);
 const PAUSED: (ErrorWord, &str) = (ErrorWord::Paused, "publishing to the queue is paused");
 const OOM: (ErrorWord, &str) = (ErrorWord::Oom, "the server is at its `maxmemory`");
 
@@ -32,6 +35,21 @@ const REPLACES: Arg = Arg::string("replaces")
     .optional()
     .about("A job, by its bare id or by a receipt, that is removed as this one is published.");
 
+const BLOCK: Arg =
+    Arg::integer("block", range::BLOCK).after("BLOCK").shown("ms").optional().about(
+        "Waits so long for room if the queue is full; 0 for ever. If not named, does not wait.",
+    );
+
+const WAITS: &str =
+    "With `BLOCK`, a publish that `maxlen` refuses waits until all of its jobs fit. Those who wait \
+     for a queue are served first come, first served, and who comes with `BLOCK` while others wait \
+     stands behind them; who comes without is served or refused at once. `FULL` is answered when \
+     the time is over, and at once where more jobs come together than the queue may hold, and \
+     inside a transaction or a script. Any other refusal is answered at once too, a pause also if \
+     it begins meanwhile, the others if they are met when there is room, `OOM` among them. The \
+     `DELAY`, the TTL and the job's id count from when it is published, not from when it was sent. \
+     Where its client is gone, killed or sent away before, nothing is published.";
+
 const UNNAMED: &str = "What is not named is as the queue is configured, at the time of publishing.";
 
 const OVERDUE: &str = "No lease, and no touch, reaches beyond the `DEADLINE` of a job. A respawn \
@@ -44,7 +62,7 @@ pub const PUBLISH: Command = Command {
     complexity: "O(log n) with n jobs in the queue",
     since: "0.1.0",
     access: Access::WriteGrowing,
-    blocking: false,
+    blocking: true,
     fast: true,
     internal: false,
     dangerous: false,
@@ -52,7 +70,7 @@ pub const PUBLISH: Command = Command {
     keys: Keys::First,
     args: &[
         QUEUE, BODY, GIVEN_ID, TYPE, HEADERS, DUE, TTL, TTR, DEADLINE, TRIES, BACKOFF, RETAINED,
-        PRIORITY, GROUP, USES, MUTEX, REPLACES,
+        PRIORITY, GROUP, USES, MUTEX, REPLACES, BLOCK,
     ],
     reply: "Bulk string: the job's id.",
     errors: &[
@@ -93,6 +111,7 @@ pub const PUBLISH: Command = Command {
     notes: &[
         UNNAMED,
         OVERDUE,
+        WAITS,
         "With `REPLACES` the other job is removed, whatever state it is in, and this one is \
          published, in one step: if one cannot be done, neither is. `ID` may be the id of the job \
          that is replaced. If that job was leased, its holder settles nothing any more.",
@@ -106,7 +125,7 @@ pub const MPUBLISH: Command = Command {
     complexity: "O(k log n) for k bodies, with n jobs in the queue",
     since: "0.1.0",
     access: Access::WriteGrowing,
-    blocking: false,
+    blocking: true,
     fast: true,
     internal: false,
     dangerous: false,
@@ -129,6 +148,7 @@ pub const MPUBLISH: Command = Command {
         GROUP,
         USES,
         MUTEX,
+        BLOCK,
     ],
     reply: "Array of bulk strings: the ids of the jobs, in the order of the bodies.",
     errors: &[ENDS, TOO_BIG, FULL, PAUSED, OOM],
@@ -136,5 +156,5 @@ pub const MPUBLISH: Command = Command {
         command: "JQ.MPUBLISH mail 2 hello goodbye TTL 86400000",
         reply: "1) \"01KAJ9Q4X2M8T0V6R3B5N7C1DE\"\n2) \"01KAJ9Q4X2M8T0V6R3C92K4HJ0\"",
     }],
-    notes: &["The ids are made by the queue and ascend.", UNNAMED, OVERDUE],
+    notes: &["The ids are made by the queue and ascend.", UNNAMED, OVERDUE, WAITS],
 };

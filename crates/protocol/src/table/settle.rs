@@ -207,7 +207,8 @@ pub const TOUCH: Command = Command {
         IDS,
     ],
     reply: "Array with an entry for each job named: when the lease now runs out as an integer, in \
-            milliseconds since the epoch, or null if the lease is lost.",
+            milliseconds since the epoch; null if the lease is lost; or the simple string `CANCELLED` \
+            if the job was cancelled: its lease is not extended then.",
     examples: &[
         PUBLISHED,
         CONSUMED,
@@ -217,8 +218,8 @@ pub const TOUCH: Command = Command {
         },
     ],
     notes: &[
-        "A null means that the worker should stop: the job is somebody else's. No lease reaches \
-         beyond the `DEADLINE` of its job.",
+        "A null means that the worker should stop: the job is somebody else's. So does `CANCELLED`: \
+         the work is not wanted any more. No lease reaches beyond the `DEADLINE` of its job.",
         WORDS,
     ],
     ..SETTLE

@@ -14,11 +14,12 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.PUBLISH queue body [ID id] [TYPE name] [HEADERS n name value [name value ...]] \
          [DELAY ms | AT unix-ms] [TTL ms] [TTR ms] [DEADLINE unix-ms] [TRIES n] \
          [BACKOFF none|fixed:<ms>|exp:<base-ms>:<max-ms>|poly] [RETAIN ms|FOREVER] [PRIORITY p] \
-         [GROUP key] [USES limit weight [USES limit weight ...]] [MUTEX name] [REPLACES id]",
+         [GROUP key] [USES limit weight [USES limit weight ...]] [MUTEX name] [REPLACES id] \
+         [BLOCK ms]",
         "JQ.MPUBLISH queue n body [body ...] [TYPE name] [HEADERS n name value [name value ...]] \
          [DELAY ms | AT unix-ms] [TTL ms] [TTR ms] [DEADLINE unix-ms] [TRIES n] \
          [BACKOFF none|fixed:<ms>|exp:<base-ms>:<max-ms>|poly] [RETAIN ms|FOREVER] [PRIORITY p] \
-         [GROUP key] [USES limit weight [USES limit weight ...]] [MUTEX name]",
+         [GROUP key] [USES limit weight [USES limit weight ...]] [MUTEX name] [BLOCK ms]",
         "JQ.CONSUME queue [COUNT n] [MIN n LINGER ms] [TTR ms] [BLOCK ms] [WORKER name] \
          [BIND [grace-ms]] [FREE] [DETAILS] [WEIGHTS w,w,...] [ALSO queue [queue ...]]",
         "JQ.ACK queue id [id ...]",
@@ -32,6 +33,7 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.KICK queue (COUNT n | ID id [id ...] | ALL)",
         "JQ.RESPAWN queue (COUNT n | ID id [id ...] | ALL) [TRIES n] [TTL ms] [DELAY ms]",
         "JQ.DELETE queue id [id ...]",
+        "JQ.CANCEL queue id",
         "JQ.PURGE queue (delayed|ready|leased|completed|dead) [COUNT n]",
         "JQ.PAUSE queue [IN|OUT|BOTH] [FOR ms]",
         "JQ.RESUME queue",
@@ -213,7 +215,7 @@ fn every_command_but_two_is_about_one_queue() {
 #[test]
 fn categories_keep_clients_from_what_is_not_for_them() {
     let of = |name: &[u8]| find(name).unwrap().categories();
-    assert_eq!(of(b"JQ.PUBLISH"), "write fast jobqueue");
+    assert_eq!(of(b"JQ.PUBLISH"), "write fast blocking jobqueue");
     assert_eq!(of(b"JQ.CONSUME"), "write blocking jobqueue");
     assert_eq!(of(b"JQ.LEN"), "read fast jobqueue");
     assert_eq!(of(b"JQ.JOB"), "read fast jobqueue");

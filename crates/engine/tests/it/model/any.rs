@@ -68,7 +68,7 @@ impl Memory {
 fn names_of(command: &mut Command) -> Vec<&mut String> {
     match command {
         Command::Publish(draft) => draft.id.iter_mut().chain(&mut draft.replaces).collect(),
-        Command::Update { job, .. } => vec![job],
+        Command::Update { job, .. } | Command::Cancel(job) => vec![job],
         Command::Lease { ids: names, .. }
         | Command::Settle { jobs: names, .. }
         | Command::Touch { jobs: names, .. }
@@ -218,7 +218,8 @@ impl Any<'_> {
                 };
                 Command::Respawn { chosen, revival }
             }
-            87..89 => Command::Delete(self.names()),
+            87 => Command::Delete(self.names()),
+            88 => Command::Cancel(if self.dice.one_in(3) { self.name() } else { self.id() }),
             89..93 => self.intervention(),
             93..97 => {
                 let job = if self.dice.one_in(3) { self.name() } else { self.id() };

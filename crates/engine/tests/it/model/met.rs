@@ -4,7 +4,7 @@
 use jobq_engine::{Action, Operation, Setting, Side, StateKind, Verdict, Which};
 
 /// Every word there is.
-pub const ALL: [&str; 49] = [
+pub const ALL: [&str; 50] = [
     "tick",
     "lease",
     "publish",
@@ -54,6 +54,7 @@ pub const ALL: [&str; 49] = [
     "set group-maxlen",
     "set group-weight",
     "set bind-counts",
+    "cancel",
 ];
 
 /// The words for an operation.
@@ -82,6 +83,7 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
             Action::Respawn { which: Which::First(_), .. } => ALL[11],
             Action::Respawn { which: Which::Ids(_), .. } => ALL[12],
             Action::Delete(_) => ALL[13],
+            Action::Cancel(_) => ALL[49],
             Action::BuryAll { state: StateKind::Delayed, .. } => ALL[14],
             Action::BuryAll { state: StateKind::Ready, .. } => ALL[15],
             Action::BuryAll { state, .. } => panic!("all {} jobs buried", state.name()),

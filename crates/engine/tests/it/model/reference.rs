@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 
 use super::turns::{self, Limits};
 use jobq_engine::{
-    uses, Action, Backoff, Change, Counters, Due, Holder, JobRef, Publish, Refusal, Retain,
-    Revival, Setting, Side, StateKind, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
+    uses, Action, Backoff, Cancelled, Change, Counters, Due, Holder, JobRef, Publish, Refusal,
+    Retain, Revival, Setting, Side, StateKind, Touched, UnixMillis, Verdict, WhenExpired,
+    WhenLapsed, Which, Wishes,
 };
 
 pub const NEVER: u64 = u64::MAX;
@@ -49,6 +50,7 @@ pub struct Job {
     pub error: Option<Vec<u8>>,
     pub result: Option<Vec<u8>>,
     pub version: u64,
+    pub cancelled: bool,
     pub place: Place,
     /// The random wait that the job is in, until the engine says which.
     pub draw: Option<Draw>,
@@ -119,9 +121,10 @@ pub enum Reply {
     /// Ids.
     Leased(Vec<String>),
     Done(u64),
-    Touched(Vec<Option<u64>>),
+    Touched(Vec<Touched>),
     Updated(Option<u64>),
     Configured,
+    Cancelled(Option<Cancelled>),
 }
 
 /// How a job ended that somebody waited for.
@@ -520,6 +523,9 @@ impl Model {
     fn fail(&mut self, seq: u64, wait: Wait) {
         // Unwritten: the wait of a lapsed job begins when the tick comes to it, not at its deadline.
         let now = self.clock;
+        if self.job(seq).cancelled {
+            return self.remove_cancelled(seq);
+        }
         let job = self.job(seq);
         let failures = job.failures;
         job.failures += 1;
@@ -752,6 +758,7 @@ impl Model {
         job.tries = tries.unwrap_or(job.tries);
         job.expires = ttl.filter(|ttl| ttl.0 > 0).map(|ttl| now + ttl.0);
         job.deadline = None;
+        job.cancelled = false;
         job.due = now;
         if delay.0 > 0 {
             self.delay(seq, now + delay.0);
@@ -833,6 +840,7 @@ impl Model {
                     model.remove(seq);
                 })))
             }
+            Action::Cancel(name) => Ok(Reply::Cancelled(self.cancel(name))),
             Action::BuryAll { state, count } => {
                 Ok(Reply::Done(self.begin(Work::Bury(*state), *count)))
             }
@@ -866,7 +874,10 @@ impl Model {
         let changed = match answer.as_ref() {
             Err(_) => false,
             Ok(Reply::Done(jobs)) => *jobs > 0,
-            Ok(Reply::Touched(deadlines)) => deadlines.iter().any(Option::is_some),
+            Ok(Reply::Touched(leases)) => {
+                leases.iter().any(|lease| matches!(lease, Touched::Until(_)))
+            }
+            Ok(Reply::Cancelled(done)) => done.is_some_and(|done| done != Cancelled::MarkedBefore),
             Ok(Reply::Updated(version)) => version.is_some(),
             Ok(_) => true,
         };
@@ -974,6 +985,7 @@ impl Model {
                 error: None,
                 result: None,
                 version: 1,
+                cancelled: false,
                 place: Place::Delayed { until: due },
                 draw: None,
                 watched: false,
@@ -1030,6 +1042,9 @@ impl Model {
                 }
                 self.each(&names, &[Leased], |model, seq| {
                     model.counters.released += 1;
+                    if model.job(seq).cancelled {
+                        return model.remove_cancelled(seq);
+                    }
                     let now = model.clock;
                     let job = model.job(seq);
                     if matches!(&job.place, Place::Leased { holder, .. } if holder.counted) {
@@ -1053,16 +1068,43 @@ impl Model {
         Ok(Reply::Done(done))
     }
 
-    fn touch(&mut self, name: &JobRef<'_>, ttr: Option<u64>) -> Option<u64> {
-        let (now, seq) = (self.clock, self.find(name)?.seq);
+    /// Not wanted any more: gone if it waits, marked if somebody holds it.
+    fn cancel(&mut self, name: &JobRef<'_>) -> Option<Cancelled> {
+        let seq = self.find(name)?.seq;
+        let job = self.job(seq);
+        match job.place {
+            Place::Completed { .. } | Place::Dead { .. } => None,
+            Place::Leased { .. } if job.cancelled => Some(Cancelled::MarkedBefore),
+            Place::Leased { .. } => {
+                job.cancelled = true;
+                Some(Cancelled::Marked)
+            }
+            Place::Delayed { .. } | Place::Ready { .. } => {
+                self.remove_cancelled(seq);
+                Some(Cancelled::Removed)
+            }
+        }
+    }
+
+    fn remove_cancelled(&mut self, seq: u64) {
+        self.counters.cancelled += 1;
+        self.remove(seq);
+    }
+
+    fn touch(&mut self, name: &JobRef<'_>, ttr: Option<u64>) -> Touched {
+        let Some(seq) = self.find(name).map(|job| job.seq) else { return Touched::Lost };
+        let now = self.clock;
         let job = self.job(seq);
         let latest = job.deadline.unwrap_or(NEVER);
-        let Place::Leased { until, holder, .. } = &mut job.place else { return None };
+        let Place::Leased { until, holder, .. } = &mut job.place else { return Touched::Lost };
+        if job.cancelled {
+            return Touched::Cancelled;
+        }
         let own = if holder.ttr.0 > 0 { holder.ttr.0 } else { job.ttr };
         *until = (now + ttr.unwrap_or(own)).min(latest);
         let until = *until;
         self.counters.touched += 1;
-        Some(until)
+        Touched::Until(UnixMillis(until))
     }
 
     fn update(&mut self, name: &JobRef<'_>, change: &Change<'_>) -> Answer {

@@ -260,11 +260,13 @@ impl Trial {
                 same!("jobs done", engine, model);
             }
             (Outcome::Touched(engine), Reply::Touched(model)) => {
-                let engine: Vec<_> = engine.into_iter().map(|at| at.map(|at| at.0)).collect();
                 same!("leases touched", engine, model);
             }
             (Outcome::Updated(engine), Reply::Updated(model)) => {
                 same!("the version", engine, model);
+            }
+            (Outcome::Cancelled(engine), Reply::Cancelled(model)) => {
+                same!("the cancel", engine, model);
             }
             (Outcome::Configured, Reply::Configured) => {}
             (outcome, reply) => {
@@ -370,6 +372,7 @@ impl Trial {
         same!("the error", engine.error(), model.error.as_deref());
         same!("the result", engine.result(), model.result.as_deref());
         same!("the version", engine.version(), model.version);
+        same!("the mark of a cancel", engine.is_cancelled(), model.cancelled);
         same!("the deadline", instant(engine.deadline()), model.deadline);
         if !model.place.kind().is_final() {
             same!("when it expires", instant(queue.expires_at(engine)), model.expires);

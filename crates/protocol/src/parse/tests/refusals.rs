@@ -31,6 +31,7 @@ fn what_the_table_does_not_know_is_refused() {
         ("JQ.MPUBLISH q 1 hello ID a", "SYNTAX unexpected 'ID'"),
         ("JQ.MPUBLISH q 1 hello world", "SYNTAX unexpected 'world'"),
         ("JQ.PUBLISH q hello USES a 1 MUTEX m x", "SYNTAX unexpected 'x'"),
+        ("JQ.CANCEL q a b", "SYNTAX unexpected 'b'"),
         ("JQ.PEEK q 3", "SYNTAX unexpected '3'"),
         ("JQ.RELEASE q a DELAY 5 b", "SYNTAX unexpected 'b'"),
         ("JQ.MPUBLISH q 1 hello REPLACES a", "SYNTAX unexpected 'REPLACES'"),
@@ -67,6 +68,7 @@ fn what_the_table_does_not_know_is_refused() {
 fn a_word_without_its_value_is_refused() {
     assert_refused(&[
         ("JQ.PUBLISH q hello DELAY", "SYNTAX no value for DELAY"),
+        ("JQ.PUBLISH q hello BLOCK", "SYNTAX no value for BLOCK"),
         ("JQ.PUBLISH q hello ID", "SYNTAX no value for ID"),
         ("JQ.PUBLISH q hello BACKOFF", "SYNTAX no value for BACKOFF"),
         ("JQ.PUBLISH q hello TYPE", "SYNTAX no value for TYPE"),
@@ -123,6 +125,7 @@ fn a_word_given_twice_is_refused_wherever_it_is() {
         ("JQ.PUBLISH q hello TTL 1 TTR 1 TTL 1", "SYNTAX TTL is given twice"),
         ("JQ.PUBLISH q hello HEADERS 1 a b HEADERS 1 c d", "SYNTAX HEADERS is given twice"),
         ("JQ.PUBLISH q hello RETAIN 1 RETAIN FOREVER", "SYNTAX RETAIN is given twice"),
+        ("JQ.MPUBLISH q 1 x BLOCK 1 block 1", "SYNTAX BLOCK is given twice"),
         ("JQ.FULFILL q a done RETAIN 1 RETAIN 1", "SYNTAX RETAIN is given twice"),
         ("JQ.CONSUME q FREE FREE", "SYNTAX FREE is given twice"),
         ("JQ.CONSUME q DETAILS details", "SYNTAX DETAILS is given twice"),
@@ -303,6 +306,7 @@ fn a_value_out_of_its_range_is_refused_with_the_range() {
             "JQ.FULFILL q a done RETAIN -1",
             "RANGE RETAIN is 0 to 3155760000000 milliseconds or FOREVER, not '-1'",
         ),
+        ("JQ.PUBLISH q a BLOCK -1", "RANGE BLOCK is 0 to 3155760000000 milliseconds, not '-1'"),
         ("JQ.LIST q dead COUNT 0", "RANGE COUNT is 1 to 10000 jobs, not '0'"),
         ("JQ.LIST q dead MINAGE x", "RANGE MINAGE is 0 to 3155760000000 milliseconds, not 'x'"),
         ("JQ.RESULT q a BLOCK x", "RANGE BLOCK is 0 to 3155760000000 milliseconds, not 'x'"),

@@ -1,0 +1,47 @@
+//! What workers that gave their names hear of their leases: messages on the channel of the worker.
+//!
+//! They are sent by the timer and not by the command that brings them about: so they never stand in
+//! the middle of an answer, and a transaction tells nothing before it is done. A message is for who
+//! listens now: it is in no log, and nobody keeps it.
+
+use jobq_engine::{Notice, Queue, UnixMillis};
+
+use crate::{
+    registry,
+    server::{Context, Text},
+};
+
+/// What comes before a worker's name.
+const CHANNEL: &[u8] = b"jobq:worker:";
+
+/// Messages that one step sends; the timer goes on from there.
+const STEP_MAX: usize = 64;
+
+/// Keeps for the timer what there is to hear of this queue.
+pub fn keep(name: &[u8], queue: &mut Queue, now: UnixMillis) {
+    let notices = queue.take_notices(now);
+    if notices.is_empty() {
+        return;
+    }
+    registry::with(|registry| {
+        registry.notices.extend(notices.into_iter().map(|notice| (name.into(), notice)));
+        registry.alarm.want(UnixMillis(0));
+    });
+}
+
+/// Sends some messages. False if there are none.
+pub fn send_some(context: Context) -> bool {
+    for sent in 0..STEP_MAX {
+        let next = registry::with(|registry| registry.notices.pop_front());
+        let Some((queue, notice)) = next else { return sent > 0 };
+        send(context, &queue, &notice);
+    }
+    true
+}
+
+fn send(context: Context, queue: &[u8], notice: &Notice) {
+    let channel = [CHANNEL, &notice.worker].concat();
+    let word = notice.news.word().as_bytes();
+    let message = [word, queue, notice.receipt.as_bytes()].join(&b' ');
+    context.publish_message(&Text::new(&channel), &Text::new(&message));
+}
