@@ -9,6 +9,7 @@ mod commands;
 mod examples;
 mod faults;
 mod lifecycle;
+mod limits;
 mod listeners;
 mod log;
 mod mass;

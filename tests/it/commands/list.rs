@@ -105,7 +105,7 @@ fn nothing_is_listed_where_there_is_nothing() {
         ] {
             assert_eq!(client.run(line).error_word(), word, "{line}");
         }
-        let odd = "JQ.LIST mail dead CURSOR 281474976710655-281474976710655-4294967295-255-0";
+        let odd = "JQ.LIST mail dead CURSOR 281474976710655-281474976710655-4294967295-4294967295-255-4294967295-0";
         client.run("JQ.PUBLISH mail x");
         assert!(matches!(client.run(odd), Reply::Array(_)), "a cursor of nobody is harmless");
     });

@@ -30,6 +30,9 @@ const LINES: &[&str] = &[
     "JQ.STATS mail",
     "JQ.CONFIG mail GET",
     "JQ.CONFIG mail SET tries 3",
+    "JQ.LIMIT mail SET disk CONCURRENCY 1",
+    "JQ.LIMIT mail DEL disk",
+    "JQ.LIMIT mail LIST",
     "JQ.DIGEST mail",
     "JQ.JOB mail a",
     "JQ.LIST mail ready",
@@ -389,7 +392,8 @@ fn a_replica_refuses_writes_and_answers_reads() {
             let name = line.split(' ').next().unwrap_or_default();
             let command = jobq_protocol::find(name.as_bytes()).expect("in the table");
             let reads = command.access == Access::Read;
-            if reads || read_only == "no" && line.ends_with(" GET") {
+            let looks = line.ends_with(" GET") || line.ends_with(" LIST");
+            if reads || read_only == "no" && looks {
                 assert!(!matches!(client.run(line), Reply::Error(_)), "{line}");
             } else {
                 assert_eq!(client.run(line).error_word(), "READONLY", "{line}, {read_only}");

@@ -226,6 +226,7 @@ impl Load {
             89..90 => self.cancel(),
             90..92 => self.update(),
             92..93 => self.purge(),
+            93..94 if self.random.random_bool(0.5) => self.limit(),
             93..94 => self.pause(),
             94..95 => self.configure(),
             95..97 => self.look(),
@@ -293,6 +294,19 @@ impl Load {
             words.extend(
                 ["BLOCK", ["1", "5", "20"][self.random.random_range(0..3)]].map(String::from),
             );
+        }
+        if self.random.random_ratio(1, 4) {
+            words.extend(
+                ["GROUP", ["a", "b", "c"][self.random.random_range(0..3)]].map(String::from),
+            );
+        }
+        if self.random.random_ratio(1, 8) {
+            let limit = ["disk", "net"][self.random.random_range(0..2)];
+            let weight = self.random.random_range(1..3).to_string();
+            words.extend(["USES".into(), limit.into(), weight]);
+        }
+        if self.random.random_ratio(1, 12) {
+            words.extend(["MUTEX", "only"].map(String::from));
         }
         if self.random.random_ratio(1, 6) {
             words.extend(["HEADERS", "2", "trace", "TTL", "lang", ""].map(String::from));
@@ -454,6 +468,17 @@ impl Load {
             1 => Line::new("JQ.PAUSE", &queue).with(["FOR", "5"]),
             2 => Line::new("JQ.PAUSE", &queue).with(["OUT", "FOR", "20"]),
             _ => Line::new("JQ.RESUME", &queue),
+        }
+    }
+
+    fn limit(&mut self) -> Line {
+        let line = Line::new("JQ.LIMIT", &self.queue());
+        let name = ["disk", "net", "*", "group:*"][self.random.random_range(0..4)];
+        match self.random.random_range(0..4) {
+            0 => line.with(["DEL", name]),
+            1 => line.with(["SET", name, "CONCURRENCY", "2"]),
+            2 => line.with(["SET", name, "RATE", "3", "PER", "15"]),
+            _ => line.with(["SET", name, "CONCURRENCY", "9", "RATE", "50", "PER", "40"]),
         }
     }
 

@@ -438,6 +438,30 @@ The ready job with the lowest priority number (-20 to 20), and among equals the 
 come due in the same millisecond go in publish order. A released job goes to the head of its priority, a retried one to
 the tail.
 
+Jobs may belong to groups (`GROUP`): those of a customer, of a tenant, of a file. Within a priority the groups are then
+served in turn, and each of them first come, first served; the jobs that belong to none are served like a group. So ten
+jobs of one group wait for about as many turns as there are groups, and not for the million that another has. A group is
+served once in a turn, or as often as its weight says (`group-weight:<key>`). It joins behind the others when it gets its
+first ready job, and leaves with the last; one that is idle costs nothing. A released job goes to the head of its group.
+
+## Limits
+
+A job may name limits that it uses (`USES name weight`, `MUTEX name`), and it is taken when all of them have room for it.
+`JQ.LIMIT` says what a limit permits: how much may be held at a time, and how much be taken in a time. A name that
+nobody has set permits everything; a mutex permits one job at a time, and nobody sets it. `*` is for the whole queue,
+and `group:*` for each group by itself: with a concurrency of 1, the jobs of a group are worked one after the other.
+
+A ready job takes its places as it joins the line. If there is none, it is still ready, but it waits for the limit that holds it
+up, which `JQ.JOB` names, and those behind it that use other limits or none are served. A place that becomes free, however
+the lease ends, goes to those who wait for it: the best priority first, then group by group, then the oldest. None of them
+is passed by one that weighs less; a job that comes later with a better priority goes first, also before one that stands in
+line already. A job of several limits needs room in all of them at once, and holds none of them while it waits. One that weighs more
+than a limit permits is taken alone. A delivery takes tokens of a rate, which come back by time and in no other way.
+
+Where a limit is lowered, leases that hold more than it permits go on, and nothing is taken until they have ended; those
+in line that are too many wait again, the last first. Where it is raised or removed, those who wait are let go. Both happen
+in slices, and meanwhile jobs are handed out one by one.
+
 ## Two counters
 
 **Deliveries** count how often a job was taken. A release takes its delivery back, and one that was taken with `FREE`
