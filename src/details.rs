@@ -72,6 +72,8 @@ pub fn of<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
         ("expires-at", instant(expires_at)),
         ("ttl-left", expires_at.map_or(Value::Null, |at| number(at.since(queue.clock()).0))),
         ("deadline", instant(job.deadline())),
+        ("unique", bytes(job.lock().map(|lock| &*lock.key))),
+        ("unique-until", instant(job.lock_ends())),
         ("error", bytes(job.error())),
         ("failed-at", instant(job.failed_at())),
         ("cancelled", Value::Integer(job.is_cancelled().into())),

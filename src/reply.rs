@@ -103,6 +103,9 @@ pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
                 context.reply_bytes(queue.job(slot).id().text().as_bytes());
             }
         }
+        Outcome::Held(slot) | Outcome::Renewed(slot) => {
+            context.reply_bytes(queue.job(*slot).id().text().as_bytes());
+        }
         Outcome::Done(jobs) => context.reply_integer(*jobs as i64),
         Outcome::Updated(Some(version)) => context.reply_integer(*version as i64),
         Outcome::Updated(None) => context.reply_null(),
@@ -244,7 +247,11 @@ pub fn ending(context: Context, ending: &Ending) {
 /// Answers with what a queue tells of itself.
 pub fn stats(context: Context, queue: &Queue) {
     let lengths = StateKind::ALL.map(|state| (state.name(), queue.len_of(state) as u64));
-    let sizes = [("jobs", queue.len() as u64), ("bytes", queue.bytes() as u64)];
+    let sizes = [
+        ("jobs", queue.len() as u64),
+        ("bytes", queue.bytes() as u64),
+        ("locks", queue.locks_held() as u64),
+    ];
     let counters = queue.counters().named();
     let pauses = queue.pauses();
     let instants = [

@@ -143,9 +143,13 @@ fn publish_now(
     let asked = Asked::Us(&command);
     let done =
         visit::decide(context, context.flags(), name.raw(), asked, action, |queue, outcome| {
-            if let Outcome::Published(jobs) = outcome {
-                ids = Some(jobs.iter().map(|&slot| queue.job(slot).id().text()).collect());
-            }
+            let jobs = match outcome {
+                Outcome::Published(jobs) => jobs,
+                // Meanwhile another has come that holds the key.
+                Outcome::Held(job) | Outcome::Renewed(job) => std::slice::from_ref(job),
+                _ => return,
+            };
+            ids = Some(jobs.iter().map(|&slot| queue.job(slot).id().text()).collect());
         });
     // An internal error behind that does not take it back.
     match (ids, done) {

@@ -12,3 +12,4 @@ mod refusals;
 mod results;
 mod settle;
 mod surface;
+mod unique;

@@ -304,3 +304,72 @@ fn a_consume_that_fails_holds_nothing() {
     assert_eq!(bodies(&client.run("JQ.CONSUME mail COUNT 2")), ["a", "b"]);
     assert_eq!(stat(&mut client, "mail", "delivered"), 2);
 }
+
+/// asynq: a unique task whose id is taken is refused, and its lock stays for all its time, so that the
+/// task cannot be had under another id either.
+#[test]
+fn a_job_that_is_refused_for_its_id_leaves_no_key_behind() {
+    let server = Server::plain();
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail x ID a");
+    client.run("JQ.CONFIG mail SET maxlen 2 maxbody 10");
+    for refused in [
+        "JQ.PUBLISH mail x ID a UNIQUE k FOR 3600000",
+        "JQ.PUBLISH mail x DELAY 2 TTL 1 UNIQUE k FOR 3600000",
+        "JQ.PUBLISH mail x REPLACES nothing UNIQUE k FOR 3600000",
+        "JQ.PUBLISH mail eleven-long UNIQUE k FOR 3600000",
+        "JQ.PUBLISH mail x UNIQUE k FOR 3600000 ID not/an/id",
+    ] {
+        assert!(matches!(client.run(refused), Reply::Error(_)), "{refused}");
+        assert_eq!(stat(&mut client, "mail", "locks"), 0, "{refused}");
+    }
+    client.run("JQ.PUBLISH mail x ID b");
+    assert_eq!(client.run("JQ.PUBLISH mail x ID c UNIQUE k").error_word(), "FULL");
+    client.run("JQ.DELETE mail b");
+    assert_eq!(client.run("JQ.PUBLISH mail x ID c UNIQUE k"), bulk("c"));
+}
+
+/// asynq#629: a task that is archived keeps its lock, and nobody can say otherwise.
+#[test]
+fn whether_a_dead_job_keeps_its_key_is_for_its_publisher_to_say() {
+    let server = Server::plain();
+    let mut client = server.client();
+    for (until, is_kept) in [("", true), ("UNTIL DONE", false), ("UNTIL START", false)] {
+        client.run("FLUSHALL");
+        client.run(format!("JQ.PUBLISH mail x ID a TRIES 1 UNIQUE k {until}").trim_end());
+        client.run("JQ.CONSUME mail");
+        client.run("JQ.NACK mail a");
+        assert_eq!(client.run("JQ.LEN mail dead"), Reply::Int(1));
+        let reply = client.run("JQ.PUBLISH mail x ID b UNIQUE k");
+        assert_eq!(reply == bulk("b"), !is_kept, "{until}: {reply:?}");
+    }
+}
+
+/// asynq: a lock is best effort. One that is set for a time is over before a task that waits in line,
+/// or is retried, has been worked, and there are two.
+#[test]
+fn a_key_without_a_time_is_held_for_as_long_as_the_job_needs() {
+    let server = Server::plain();
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail x ID a UNIQUE k TRIES 9 BACKOFF none TTR 10");
+    for lapse in 1..=3 {
+        client.run("JQ.CONSUME mail");
+        wait_for("the lapse", || (stat(&mut client, "mail", "lapsed") == lapse).then_some(()));
+        assert_eq!(
+            client.run("JQ.PUBLISH mail x UNIQUE k"),
+            Reply::Error("DUPLICATE a".into()),
+            "in line, and {lapse} times retried"
+        );
+    }
+}
+
+/// asynq: a task that is kept with its result for a while blocks its successor.
+#[test]
+fn a_job_that_is_kept_with_its_result_does_not_keep_its_key() {
+    let server = Server::plain();
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail x ID a UNIQUE k RETAIN FOREVER");
+    client.run("JQ.FULFILL mail a 42");
+    assert_eq!(client.run("JQ.PUBLISH mail x ID b UNIQUE k"), bulk("b"));
+    assert_eq!(client.run("JQ.RESULT mail a").items()[1], bulk("42"));
+}

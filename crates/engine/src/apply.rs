@@ -21,6 +21,7 @@ use crate::{
     terms::Terms,
     time::{Millis, UnixMillis},
     u48::U48,
+    unique::Lock,
     uses::{self, LimitName},
     Queue,
 };
@@ -115,6 +116,7 @@ impl Queue {
         match self.first_event().filter(|(at, _)| *at <= self.clock) {
             Some((at, Timed::Job(slot))) => self.come_due(slot, at),
             Some((_, Timed::Refill)) => self.refill(),
+            Some((_, Timed::LockEnd(slot))) => self.unlock(slot),
             Some((at, Timed::PauseEnd)) => self.pauses.end_due(at),
             None => return self.work_on_task() || self.work_on_chore(),
         }
@@ -229,6 +231,9 @@ impl Queue {
     }
 
     fn publish(&mut self, publish: &Publish<'_>) -> Result<Outcome, Refusal> {
+        if let Some(holder) = self.duplicate_of(publish) {
+            return self.end_in_duplicate(publish, holder);
+        }
         let replaced = self.check_names(publish)?;
         if publish.bodies.as_slice().is_empty() {
             return Ok(Outcome::Published(Slots::new()));
@@ -238,6 +243,9 @@ impl Queue {
             self.name_receipt(publish.replaces.as_ref().and_then(|job| job.token));
             self.remove(slot);
             self.name_receipt(None);
+        }
+        if let Some(unique) = publish.unique() {
+            self.free_key(unique.key);
         }
         let until = publish.due.after(self.clock);
         let state = if until > self.clock {
@@ -588,9 +596,7 @@ impl Queue {
         self.rewrite(slot, &terms, expires_at);
         self.change_extra(slot, |extra| extra.updates = COUNT_MAX.min(extra.updates + 1));
         if let Some(body) = change.body {
-            let job = &mut self.jobs[slot];
-            self.heap_bytes = self.heap_bytes - job.body.len() + body.len();
-            job.body = body.into();
+            self.replace_body(slot, body);
         }
         if let Some(due) = change.due {
             let until = due.after(self.clock);
@@ -651,13 +657,16 @@ impl Queue {
 /// What few new jobs have. Made for each one: to make it once and copy it would cost a single job,
 /// which is the usual case, every allocation twice.
 fn extra(publish: &Publish<'_>) -> Option<Box<Extra>> {
-    if publish.id.is_none() && publish.deadline.is_none() && publish.headers.is_empty() {
+    let unique = publish.unique();
+    let has_none = publish.id.is_none() && publish.deadline.is_none() && unique.is_none();
+    if has_none && publish.headers.is_empty() {
         return None;
     }
     Some(Box::new(Extra {
         given: publish.id.map(Into::into),
         deadline: publish.deadline,
         headers: Headers::new(&publish.headers),
+        lock: unique.map(|unique| Box::new(Lock::new(unique))),
         ..Extra::default()
     }))
 }

@@ -96,6 +96,17 @@ impl Queue {
         bodies.iter().try_for_each(|body| self.check_size(headers + body.len()))?;
         // Each job has headers of its own: what is sent once must not become much more than that.
         self.check_size(headers.saturating_mul(bodies.len()))?;
+        let ttl = publish.wishes.ttl.unwrap_or(self.config.defaults.ttl);
+        let due = publish.due.after(self.clock);
+        if !ttl.is_zero() && ttl < due.since(self.clock) {
+            return Err(Refusal::ExpiresBeforeDue);
+        }
+        if publish.deadline.is_some_and(|deadline| deadline < due) {
+            return Err(Refusal::OverdueBeforeDue);
+        }
+        if let Some(holder) = self.duplicate_of(publish) {
+            return self.check_duplicate(publish, holder);
+        }
         let replaced = self.check_names(publish)?;
         let others = self.len() - usize::from(replaced.is_some());
         let max = self.config.max_len;
@@ -105,14 +116,6 @@ impl Queue {
         self.check_group(publish, replaced)?;
         if !self.has_room_for(bodies.len()) {
             return Err(Refusal::Full { max: COUNT_MAX });
-        }
-        let ttl = publish.wishes.ttl.unwrap_or(self.config.defaults.ttl);
-        let due = publish.due.after(self.clock);
-        if !ttl.is_zero() && ttl < due.since(self.clock) {
-            return Err(Refusal::ExpiresBeforeDue);
-        }
-        if publish.deadline.is_some_and(|deadline| deadline < due) {
-            return Err(Refusal::OverdueBeforeDue);
         }
         Ok(())
     }
@@ -185,6 +188,7 @@ impl Queue {
 
     /// The job to be replaced, if one is named. Refuses an id that a job has, in any state and
     /// whoever gave it, unless it is this one's.
+    #[inline]
     pub(crate) fn check_names(&self, publish: &Publish<'_>) -> Result<Option<Slot>, Refusal> {
         let replaced = match &publish.replaces {
             Some(job) => Some(self.find(job).ok_or(Refusal::NoSuchJob)?),

@@ -23,6 +23,7 @@ impl Queue {
         self.check_order()?;
         self.check_jobs()?;
         self.check_limits()?;
+        self.check_locks()?;
         self.check_sums()
     }
 
@@ -147,6 +148,23 @@ impl Queue {
             }
         }
         Ok(())
+    }
+
+    fn check_locks(&self) -> Result<(), String> {
+        let mut holders = 0;
+        let mut ends = Vec::new();
+        for (slot, job) in self.jobs.iter() {
+            let Some(lock) = job.lock() else { continue };
+            holders += 1;
+            let found = self.locks.find(&lock.key, &self.jobs, self.hash_key);
+            ensure(found == Some(slot), || format!("another has the lock of {job:?}"))?;
+            ensure(job.may_hold(lock), || format!("its lock should be free: {job:?}"))?;
+            let at = job.lock_ends().filter(|&at| at != UnixMillis::NEVER);
+            ends.extend(at.map(|at| (at, job.seq(), slot)));
+        }
+        ensure(self.locks.len() == holders, || "somebody has a lock without a job".into())?;
+        ends.sort_unstable();
+        ensure(self.locks.ends().eq(ends), || "locks do not end as the jobs say".into())
     }
 
     fn check_sums(&self) -> Result<(), String> {

@@ -8,6 +8,7 @@ use crate::{
     state::{PackedState, State},
     time::UnixMillis,
     u48::U48,
+    unique::Lock,
 };
 
 /// One job. Small on purpose: a queue may hold ten million. What few jobs have is in [`Extra`],
@@ -59,6 +60,8 @@ pub struct Extra {
     pub updates: u64,
     /// Whether it was cancelled while it was leased.
     pub cancelled: bool,
+    /// The lock of a unique key that the job holds.
+    pub lock: Option<Box<Lock>>,
 }
 
 impl Job {
@@ -148,6 +151,7 @@ impl Job {
                 + extra.headers.as_ref().map_or(0, |headers| headers.as_bytes().len())
                 + extra.error.as_ref().map_or(0, |error| error.len())
                 + extra.result.as_ref().map_or(0, |result| result.len())
+                + extra.lock.as_ref().map_or(0, |lock| size_of::<Lock>() + lock.key.len())
         });
         self.body.len() + extra
     }

@@ -48,6 +48,7 @@ mod time;
 mod timeline;
 mod turns;
 mod u48;
+mod unique;
 pub mod uses;
 mod watch;
 
@@ -78,5 +79,6 @@ pub use snapshot::{Corrupt, Digest, Loader};
 pub use state::{Event, State, StateKind};
 pub use terms::{Terms, Wishes, GROUP_BYTES_MAX, PRIORITIES};
 pub use time::{Millis, UnixMillis};
+pub use unique::{Lock, LockEnd, Otherwise, Unique, Until, UNIQUE_BYTES_MAX};
 pub use uses::{LimitName, Use};
 pub use watch::Ending;

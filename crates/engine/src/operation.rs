@@ -17,6 +17,7 @@ use crate::{
     state::StateKind,
     terms::Wishes,
     time::{Millis, UnixMillis},
+    unique::Unique,
     uses::Use,
 };
 
@@ -71,6 +72,8 @@ pub struct Publish<'a> {
 pub struct Conditions<'a> {
     /// Limits that it counts against, each once.
     pub uses: Vec<Use<'a>>,
+    /// A key whose lock it takes; with one body only.
+    pub unique: Option<Unique<'a>>,
 }
 
 impl<'a> Publish<'a> {
@@ -87,6 +90,13 @@ impl<'a> Publish<'a> {
             wishes: Wishes::default(),
             conditions: None,
         }
+    }
+
+    /// The key whose lock it takes.
+    #[must_use]
+    #[inline]
+    pub fn unique(&self) -> Option<&Unique<'a>> {
+        self.conditions.as_ref()?.unique.as_ref()
     }
 }
 
@@ -348,6 +358,10 @@ pub enum Outcome {
     Configured,
     /// What the cancel came to; `None` where there was nothing to cancel.
     Cancelled(Option<Cancelled>),
+    /// Nothing was added: this job holds the key, and stands for the one that was to be.
+    Held(Slot),
+    /// Nothing was added: this job holds the key, and got what the other was to have.
+    Renewed(Slot),
 }
 
 impl Outcome {
@@ -355,7 +369,8 @@ impl Outcome {
     #[must_use]
     pub fn is_change(&self) -> bool {
         match self {
-            Self::Ticked(_) | Self::Configured => true,
+            Self::Ticked(_) | Self::Configured | Self::Renewed(_) => true,
+            Self::Held(_) => false,
             Self::Published(jobs) => !jobs.is_empty(),
             Self::Leased(jobs) => !jobs.is_empty(),
             Self::Done(jobs) => *jobs > 0,

@@ -29,6 +29,7 @@ use crate::{
     time::{Millis, UnixMillis},
     timeline::Timeline,
     u48::U48,
+    unique::Locks,
     uses::LimitName,
     watch::{Ending, Watch},
 };
@@ -74,6 +75,7 @@ pub struct Queue {
     // Completed jobs that are not kept for ever.
     pub(crate) retained: Timeline,
     pub(crate) dead: List,
+    pub(crate) locks: Locks,
     pub(crate) pauses: Pauses,
     // What operators asked of many jobs at once, worked through by ticks.
     pub(crate) tasks: VecDeque<Task>,
@@ -92,6 +94,8 @@ pub(crate) enum Timed {
     Job(Slot),
     /// Tokens of a limit have come back.
     Refill,
+    /// The lock that a job holds frees itself.
+    LockEnd(Slot),
     /// A pause is over.
     PauseEnd,
 }
@@ -149,6 +153,7 @@ impl Queue {
             completed: List::default(),
             retained: Timeline::default(),
             dead: List::default(),
+            locks: Locks::default(),
             pauses: Pauses::default(),
             tasks: VecDeque::new(),
             heap_bytes: 0,
@@ -177,7 +182,8 @@ impl Queue {
         let due = (due != Timeline::NEVER_DUE).then_some(due);
         let dead = self.first_too_old().map(|(at, _, _)| at);
         let queue = if self.ready.len() == 0 { None } else { self.limits.queue_refill(self.clock) };
-        sooner(sooner(due, queue), sooner(dead, self.pauses.next_end()))
+        let lock = self.locks.first_end().map(|(at, _)| at);
+        sooner(sooner(sooner(due, queue), lock), sooner(dead, self.pauses.next_end()))
     }
 
     /// When tokens of a limit come back for which a job waits, if any. O(1).
@@ -315,6 +321,7 @@ impl Queue {
             + self.leased.bytes()
             + self.expiring.bytes()
             + self.retained.bytes()
+            + self.locks.bytes()
             + self.heap_bytes
     }
 
@@ -409,14 +416,15 @@ impl Queue {
     }
 
     /// What time brings next, and when. Of what happens at the same instant, jobs move first, in
-    /// publish order.
+    /// publish order, and pauses end last.
     pub(crate) fn first_event(&self) -> Option<(UnixMillis, Timed)> {
         let jobs = self.first_due().map(|(at, _, slot)| (at, Timed::Job(slot)));
         let refill = Some((self.limits.first_refill(), Timed::Refill));
         let refill = refill.filter(|(at, _)| *at != Timeline::NEVER_DUE);
+        let lock = self.locks.first_end().map(|(at, slot)| (at, Timed::LockEnd(slot)));
         let pause = self.pauses.next_end().map(|at| (at, Timed::PauseEnd));
         // In this order: the first of equals comes first.
-        [jobs, refill, pause].into_iter().flatten().min_by_key(|(at, _)| *at)
+        earlier(earlier(jobs, refill), earlier(lock, pause))
     }
 
     /// The earliest transition of a job: its instant, its place among equals, the job.
@@ -493,10 +501,13 @@ impl Queue {
             self.enroll(&job);
         }
         let key = self.hash_key;
-        let hash = hash_of(job.id(), key);
+        let (hash, is_locked) = (hash_of(job.id(), key), job.lock().is_some());
         let slot = self.jobs.insert(job);
         let jobs = &self.jobs;
         self.ids.insert(hash, slot, |slot| hash_of(jobs[slot].id(), key));
+        if is_locked {
+            self.locks.enter(slot, jobs, key);
+        }
         slot
     }
 
@@ -515,6 +526,7 @@ impl Queue {
                 self.note_end(slot);
             }
         }
+        let lock_ends = if self.locks.is_empty() { None } else { self.jobs[slot].lock_ends() };
         // Retained before it is released: a touch keeps the holder.
         if let State::Leased { holder, .. } = state {
             self.holders.retain(holder);
@@ -531,6 +543,9 @@ impl Queue {
             _ => {}
         }
         self.enter(slot, if event == Event::Release { End::Head } else { End::Tail });
+        if let Some(at) = lock_ends {
+            self.follow_with_lock(slot, at);
+        }
         if state.kind().is_final() && self.watch.end(slot) {
             self.note_ending(slot, Some(state.kind()));
         }
@@ -568,6 +583,9 @@ impl Queue {
             self.note_ending(slot, None);
         }
         let (jobs, key) = (&self.jobs, self.hash_key);
+        if !self.locks.is_empty() {
+            self.locks.leave(slot, jobs, key);
+        }
         let hash = |slot| hash_of(jobs[slot].id(), key);
         self.ids.remove(hash(slot), slot, hash);
         let Some(job) = self.jobs.remove(slot) else { return };
@@ -598,6 +616,13 @@ impl Queue {
             job.extra = None;
         }
         self.heap_bytes += job.heap_bytes();
+    }
+
+    /// Gives a job another body, and keeps the books.
+    pub(crate) fn replace_body(&mut self, slot: Slot, body: &[u8]) {
+        let job = &mut self.jobs[slot];
+        self.heap_bytes = self.heap_bytes - job.body.len() + body.len();
+        job.body = body.into();
     }
 
     /// Finds or keeps terms and counts one use.
@@ -749,6 +774,14 @@ impl Queue {
 fn sooner<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// What comes first of what there is, and the first of equals.
+fn earlier<T>(a: Option<(UnixMillis, T)>, b: Option<(UnixMillis, T)>) -> Option<(UnixMillis, T)> {
+    match (a, b) {
+        (Some(a), Some(b)) if b.0 < a.0 => Some(b),
         (a, b) => a.or(b),
     }
 }

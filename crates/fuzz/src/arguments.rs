@@ -295,6 +295,8 @@ impl Drawing<'_, '_, '_> {
                 self.source.pick(&all).into()
             }
             "cursor" => self.cursor(),
+            // Few, so that they meet.
+            "key" => self.source.pick(&["a", "A", "FOR"]).into(),
             "steps" => self.steps(),
             "name" if self.source.one_in(4) => {
                 SETTINGS[self.source.below(SETTINGS.len())].name.into()

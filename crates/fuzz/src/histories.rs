@@ -3,8 +3,9 @@
 
 use jobq_engine::{
     Action, Backoff, Bodies, Change, Conditions, Consume, Due, Holder, JobRef, JobRefs, LimitName,
-    Listing, Millis, Operation, Outcome, Publish, Queue, Retain, Revival, Setting, Side, Slot,
-    StateKind, UnixMillis, Use, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
+    Listing, Millis, Operation, Otherwise, Outcome, Publish, Queue, Retain, Revival, Setting, Side,
+    Slot, StateKind, Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Which,
+    Wishes,
 };
 
 use crate::{source::Source, twins::Twins};
@@ -143,6 +144,10 @@ fn publish(twins: &mut Twins, source: &mut Source<'_>, names: &[String]) {
     let is_own = source.one_in(4);
     let bodies: Vec<_> =
         (0..=if is_own { 0 } else { source.below(4) }).map(|_| source.bytes(24)).collect();
+    let mut conditions = source.maybe(conditions);
+    if let (Some(needs), [_]) = (&mut conditions, &bodies[..]) {
+        needs.unique = source.maybe(unique);
+    }
     let headers: &[(&[u8], &[u8])] = &[(b"trace", b"1"), (b"", b"\0")];
     let publish = Publish {
         bodies: match bodies[..] {
@@ -155,7 +160,7 @@ fn publish(twins: &mut Twins, source: &mut Source<'_>, names: &[String]) {
         headers: headers[..source.pick(&[0, 0, 1, 2])].to_vec(),
         replaces: source.one_in(8).then(|| named(source, names)),
         wishes: if source.one_in(2) { wishes(source) } else { Wishes::default() },
-        conditions: source.maybe(conditions).map(Box::new),
+        conditions: conditions.map(Box::new),
     };
     drop(twins.ask(Action::Publish(publish)));
 }
@@ -164,7 +169,17 @@ fn conditions<'a>(source: &mut Source<'a>) -> Conditions<'a> {
     let limits = [LimitName::Named(b"a"), LimitName::Named(b"b"), LimitName::Mutex(b"a")];
     let weight = |source: &mut Source<'a>| 1 + source.below(3) as u32;
     let used = |limit| source.maybe(weight).map(|weight| Use { limit, weight });
-    Conditions { uses: limits.into_iter().filter_map(used).collect() }
+    Conditions { uses: limits.into_iter().filter_map(used).collect(), unique: None }
+}
+
+/// One of few keys, so that they meet.
+fn unique<'a>(source: &mut Source<'a>) -> Unique<'a> {
+    Unique {
+        key: source.pick(&[&b"a"[..], b"A", b"\0"]),
+        lasts: source.maybe(span).unwrap_or_default(),
+        until: source.pick(&[Until::Gone, Until::Done, Until::Start]),
+        otherwise: source.pick(&[Otherwise::Replace, Otherwise::Return, Otherwise::Reject]),
+    }
 }
 
 fn wishes<'a>(source: &mut Source<'a>) -> Wishes<'a> {

@@ -131,6 +131,7 @@ fn told(queue: &Queue, outcome: &Outcome) -> Vec<String> {
         Outcome::Published(slots) => {
             slots.iter().map(|&slot| queue.job(slot).id().to_string()).collect()
         }
+        Outcome::Held(slot) | Outcome::Renewed(slot) => vec![queue.job(*slot).id().to_string()],
         Outcome::Leased(leased) => {
             let receipt = |&(slot, Token(token)): &_| format!("{}@{token}", queue.job(slot).id());
             leased.iter().map(receipt).collect()

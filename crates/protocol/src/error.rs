@@ -93,7 +93,8 @@ impl ErrorWord {
                 "A value is not among those that its word takes. The permitted ones follow."
             }
             Self::Duplicate => {
-                "A job of the given id exists in the queue, in some state. The id follows."
+                "A job of the given id exists in the queue, in some state, or a job holds the unique \
+                 key. Its id follows."
             }
             Self::TooBig => {
                 "A body with its headers, or a result, is longer than the queue's `maxbody`."

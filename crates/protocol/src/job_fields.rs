@@ -42,6 +42,8 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("expires-at", "when its TTL ends; null if it has none, or is completed or dead"),
     ("ttl-left", "milliseconds until then, by the queue's clock; null likewise"),
     ("deadline", "when it is dead if it is not finished by then; null if it has no `DEADLINE`"),
+    ("unique", "the key that it holds; null if it holds none"),
+    ("unique-until", "when that key is free by itself, -1 for never; null if it holds none"),
     ("error", "what went wrong last; null if nobody said so"),
     ("failed-at", "when an attempt last failed or ran out of time; null if none has"),
     (

@@ -53,6 +53,8 @@ pub const RATE: Range = Range::count("RATE", 1, u32::MAX as i128, "");
 pub const PER: Range = Range::millis("PER", 1);
 /// How many places of a limit a job takes.
 pub const USE: Range = Range::count("weight", 1, u32::MAX as i128, "");
+/// How long after a job is due the lock of its key lasts.
+pub const LOCK: Range = Range::millis("FOR", 1);
 /// How long a consumer waits; 0 for ever.
 pub const BLOCK: Range = Range::millis("BLOCK", 0);
 /// How many jobs a consumer waits for.

@@ -9,6 +9,7 @@ pub static FIELDS: &[(&str, &str)] = &[
     ("dead", "jobs that were given up, now"),
     ("jobs", "jobs in all states, now"),
     ("bytes", "bytes of memory that the queue takes, about, now"),
+    ("locks", "unique keys that jobs hold, now"),
     ("published", "jobs added"),
     ("delivered", "deliveries to consumers, `FREE` ones included"),
     ("acked", "jobs finished by an ack"),

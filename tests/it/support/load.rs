@@ -240,10 +240,30 @@ impl Load {
         if self.random.random_ratio(1, 6) {
             line = line.with(["ID".into(), format!("own-{}", self.random.random_range(0..200))]);
         }
+        if self.random.random_ratio(1, 6) {
+            line = line.with(self.unique());
+        }
         if self.random.random_ratio(1, 20) {
             line = line.with(["REPLACES".into(), self.job().1]);
         }
         line
+    }
+
+    /// One of few keys, so that they meet, and what else there is to say of it.
+    fn unique(&mut self) -> Vec<String> {
+        let mut words = vec!["UNIQUE".into(), format!("key-{}", self.random.random_range(0..30))];
+        if self.random.random_bool(0.5) {
+            words.extend(["FOR".into(), self.span().max(1).to_string()]);
+        }
+        if self.random.random_bool(0.5) {
+            let until = ["START", "DONE"][self.random.random_range(0..2)];
+            words.extend(["UNTIL", until].map(String::from));
+        }
+        if self.random.random_bool(0.7) {
+            let otherwise = ["REJECT", "RETURN", "REPLACE"][self.random.random_range(0..3)];
+            words.extend(["ONDUPLICATE", otherwise].map(String::from));
+        }
+        words
     }
 
     fn publish_many(&mut self) -> Line {

@@ -27,6 +27,7 @@ use crate::{
     terms::{Terms, GROUP_BYTES_MAX, PRIORITIES},
     time::{Millis, UnixMillis},
     u48::U48,
+    unique::{Lock, LockEnd, Until, UNIQUE_BYTES_MAX},
     uses, Backoff, Queue, ERROR_BYTES_MAX,
 };
 
@@ -170,8 +171,32 @@ struct JobV1<'a> {
     failed_at: Option<u64>,
     #[serde(with = "serde_bytes")]
     result: Option<&'a [u8]>,
+    #[serde(borrow)]
+    lock: Option<LockV1<'a>>,
     #[serde(with = "serde_bytes")]
     body: &'a [u8],
+}
+
+#[derive(Serialize, Deserialize)]
+struct LockV1<'a> {
+    #[serde(with = "serde_bytes")]
+    key: &'a [u8],
+    until: UntilV1,
+    end: LockEndV1,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy)]
+enum UntilV1 {
+    Gone,
+    Done,
+    Start,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy)]
+enum LockEndV1 {
+    Never,
+    AfterDue(u64),
+    At(u64),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -359,6 +384,7 @@ impl JobWriter {
             error: job.error(),
             failed_at: job.failed_at().map(|at| at.0),
             result: job.result(),
+            lock: job.lock().map(LockV1::from),
             body: &job.body,
         };
         write_record(frame, &record);
@@ -442,6 +468,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         result: record.result.map(Into::into),
         updates: small(record.updates)?,
         cancelled: record.cancelled,
+        lock: record.lock.as_ref().map(LockV1::check).transpose()?.map(Box::new),
     };
     let terms = queue.intern_terms(terms);
     let job = Job {
@@ -458,6 +485,9 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     if !queue.fits(&job, queue.terms_of(&job).tries) {
         return Err(Corrupt::Value("number of deliveries"));
     }
+    if job.lock().is_some_and(|lock| !job.may_hold(lock) || queue.has_lock(&lock.key)) {
+        return Err(Corrupt::Value("lock"));
+    }
     let parked = match record.state {
         StateV1::Parked { blocker, .. } => Some(usize::from(blocker)),
         _ => None,
@@ -471,6 +501,44 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         queue.holders.release(holder);
     }
     Ok(())
+}
+
+impl<'a> From<&'a Lock> for LockV1<'a> {
+    fn from(lock: &'a Lock) -> Self {
+        let until = match lock.until {
+            Until::Gone => UntilV1::Gone,
+            Until::Done => UntilV1::Done,
+            Until::Start => UntilV1::Start,
+        };
+        let end = match lock.end {
+            LockEnd::Never => LockEndV1::Never,
+            LockEnd::AfterDue(lasts) => LockEndV1::AfterDue(lasts.0),
+            LockEnd::At(at) => LockEndV1::At(at.0),
+        };
+        Self { key: &lock.key, until, end }
+    }
+}
+
+impl LockV1<'_> {
+    fn check(&self) -> Result<Lock, Corrupt> {
+        if !(1..=UNIQUE_BYTES_MAX).contains(&self.key.len()) {
+            return Err(Corrupt::Value("unique key"));
+        }
+        let until = match self.until {
+            UntilV1::Gone => Until::Gone,
+            UntilV1::Done => Until::Done,
+            UntilV1::Start => Until::Start,
+        };
+        let end = match self.end {
+            LockEndV1::Never => LockEnd::Never,
+            LockEndV1::AfterDue(0) => return Err(Corrupt::Value("span")),
+            LockEndV1::AfterDue(lasts) => LockEnd::AfterDue(span(lasts)?),
+            // So long after an instant that may itself be a span away.
+            LockEndV1::At(at) if at <= INSTANT_MAX + Millis::MAX.0 => LockEnd::At(UnixMillis(at)),
+            LockEndV1::At(_) => return Err(Corrupt::Value("instant")),
+        };
+        Ok(Lock { key: self.key.into(), until, end })
+    }
 }
 
 impl<'a> From<&'a Terms> for TermsV1<'a> {

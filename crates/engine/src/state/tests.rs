@@ -485,6 +485,30 @@ keep; a lease that ends so counts as overdue, and not as lapsed. A deadline befo
 may be put off beyond it: then the job is dead at the deadline. Where TTL and deadline end together, the job has expired.
 A respawn takes the deadline off.
 
+## Unique keys
+
+A job that is published with `UNIQUE` holds the lock of its key, and as long as it does no other job is published with that
+key. A lock belongs to the job that took it, and is free again
+
+- when the job succeeds, whether or not it is retained;
+- when it is removed: deleted, replaced, purged, pruned, or expired;
+- when its time is over, if it has one: so many milliseconds as `FOR` says after the job was meant to be due. Until the
+  job is first taken, whatever gives it another instant (an update, a kick, a respawn) moves the end of its lock too;
+  from then on nothing does, no retry either;
+- with `UNTIL DONE` also when the job is dead, and with `UNTIL START` when it is first taken, or dead before that.
+
+So without `UNTIL` a dead job keeps its lock, and can be respawned without a twin. A job whose lock is free goes on
+without it and does not take it again: after a death with `UNTIL DONE` and a respawn there may be two. A lock is taken
+with the publish or not at all; a refusal leaves none behind. `JQ.PUBLISH … REPLACES` of the very job that holds the key
+hands it to the new one.
+
+What becomes of a publish whose key is held, `ONDUPLICATE` says. `REJECT`, the default, refuses it with `DUPLICATE` and the
+id of the job that holds the key. `RETURN` publishes nothing and answers that id. `REPLACE` publishes nothing either, but
+gives the body, the headers and the instant of this publish to the job that holds the key, if it waits, as `JQ.UPDATE` would;
+its lock is as this publish says, and its time counts anew. Its id, its other options and its life, its TTL and deadline,
+stay. A job that is leased or dead is not changed: that publish is refused as with `REJECT`. Where nothing is added, nothing
+is removed: then the job that `REPLACES` names stays.
+
 ## Completed jobs
 
 A job that is acked or fulfilled is kept as completed for its retention, which begins then: a time, for ever, or not at
@@ -580,7 +604,7 @@ a job in any state has it. It is read to the letter, unless it has the form of a
 
 A queue's clock is brought up to date before each command, and never goes back. Nothing happens before it is due. What
 is due happens in the order in which it became due, however late; at the same millisecond in publish order, the end of a
-job's life before its instant or its lapse, and the end of a pause last. Whether a job lapses, expires or comes due does
-not depend on how busy the server was; only a wait that follows, a backoff or `dead-age`, begins when the queue comes to
-it.
+job's life before its instant or its lapse, then the ends of locks, and the end of a pause last. Whether a job lapses,
+expires or comes due does not depend on how busy the server was; only a wait that follows, a backoff or `dead-age`,
+begins when the queue comes to it.
 ";

@@ -146,6 +146,7 @@ pub fn answer(queue: &Queue, outcome: Outcome) -> Answer {
             let delivery = |(slot, token): (_, Token)| (id(slot), token.0);
             Answer::Deliveries(leased.into_iter().map(delivery).collect())
         }
+        Outcome::Held(slot) | Outcome::Renewed(slot) => Answer::Ids(vec![id(slot)]),
         other => Answer::Other(other),
     }
 }

@@ -17,4 +17,5 @@ mod purge;
 mod refuse;
 mod settle;
 mod time;
+mod unique;
 mod update;

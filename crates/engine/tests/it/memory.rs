@@ -101,6 +101,32 @@ fn a_queue_drained_by_many_workers_forgets_them() {
 }
 
 #[test]
+fn a_queue_drained_of_jobs_with_keys_gives_their_memory_back() {
+    let mut driver = Driver::new();
+    let keys: Vec<_> = (0..JOBS).map(|n| format!("key {n}")).collect();
+    for key in &keys {
+        driver.publish(job(BODY).unique(key).lasts(60_000));
+    }
+    assert_eq!(driver.queue.locks_held(), JOBS as usize);
+    drain(&mut driver);
+    // Also where only the locks end.
+    let plain = |driver: &mut Driver| fill(driver, |_| job(BODY));
+    plain(&mut driver);
+    let before = driver.queue.bytes();
+    drain(&mut driver);
+    for key in &keys {
+        driver.publish(job(BODY).unique(key).lasts(1));
+    }
+    let locked = (driver.queue.bytes() - before) / JOBS as usize;
+    // With a key of up to 9 bytes, over a job that has nothing but a body.
+    assert!((190..=230).contains(&locked), "{locked} bytes a lock");
+    driver.pass(1);
+    assert_eq!(driver.queue.locks_held(), 0);
+    assert!(driver.queue.bytes() < before + 1_000, "{} more", driver.queue.bytes() - before);
+    drain(&mut driver);
+}
+
+#[test]
 fn a_queue_gives_memory_back_however_its_jobs_end() {
     let endings: [fn(&mut Driver); 5] = [
         |driver| driver.pass(10_000),

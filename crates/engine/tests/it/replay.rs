@@ -7,9 +7,9 @@
 use std::collections::HashSet;
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Conditions, Digest, Due, Holder, LimitName, Millis, Outcome,
-    Permits, Publish, Queue, Rate, Refusal, Retain, Revival, Setting, Side, StateKind, UnixMillis,
-    Use, Verdict, WhenExpired, WhenLapsed, Wishes,
+    Action, Backoff, Bodies, Change, Conditions, Digest, Due, Holder, LimitName, Millis, Otherwise,
+    Outcome, Permits, Publish, Queue, Rate, Refusal, Retain, Revival, Setting, Side, StateKind,
+    Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Wishes,
 };
 
 use crate::{
@@ -336,7 +336,8 @@ impl History {
         let headers = headers[..dice.pick(&[0, 0, 0, 1, 2])].to_vec();
         let replaces =
             if count > 0 && self.dice.one_in(10) { Some(self.any_living()) } else { None };
-        let conditions = any_conditions(&mut self.dice);
+        let mut conditions = any_conditions(&mut self.dice);
+        conditions.unique = conditions.unique.filter(|_| count == 1);
         Command::Publish(Draft { bodies, id, due, deadline, headers, replaces, wishes, conditions })
     }
 
@@ -462,6 +463,16 @@ pub fn any_limit(dice: &mut Dice) -> Command {
     Command::Limit { name: dice.pick(&names), permits }
 }
 
+/// One of few keys, so that they meet; mostly none.
+pub fn any_unique(dice: &mut Dice) -> Option<Unique<'static>> {
+    dice.maybe(20, |dice| Unique {
+        key: dice.pick(&[b"a".as_slice(), b"A", b"invoice 7"]),
+        lasts: dice.maybe(50, any_span).unwrap_or_default(),
+        until: dice.pick(&[Until::Gone, Until::Done, Until::Start]),
+        otherwise: dice.pick(&[Otherwise::Reject, Otherwise::Return, Otherwise::Replace]),
+    })
+}
+
 /// What a job may need beside its turn: mostly nothing.
 pub fn any_conditions(dice: &mut Dice) -> Conditions<'static> {
     let limits = [LimitName::Named(b"disk"), LimitName::Named(b"net"), LimitName::Mutex(b"disk")];
@@ -473,7 +484,7 @@ pub fn any_conditions(dice: &mut Dice) -> Conditions<'static> {
         };
         uses.extend(dice.maybe(8, |_| Use { limit, weight }));
     }
-    Conditions { uses }
+    Conditions { uses, unique: any_unique(dice) }
 }
 
 pub fn any_settings(dice: &mut Dice) -> Vec<Setting> {

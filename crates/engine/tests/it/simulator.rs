@@ -56,10 +56,12 @@ fn whatever_goes_wrong_nothing_is_lost_and_all_copies_agree() {
 type Tally = BTreeMap<&'static str, u64>;
 
 /// What has to happen in some world, or the simulation shows less than it says.
-const EVENTS: [&str; 21] = [
+const EVENTS: [&str; 23] = [
     "request lost",
     "reply lost",
     "publish repeated",
+    "duplicate merged",
+    "duplicate refused",
     "settlement repeated",
     "worker vanished",
     "stale receipt refused",
@@ -240,9 +242,19 @@ impl World {
         };
         match self.send(&Command::Publish(draft.clone())) {
             None => self.producers[at].pending = Some(draft),
-            Some(Ok(_)) => drop(self.acknowledged.insert(id, self.records())),
+            // The id of the job itself, or of the one that stands for it.
+            Some(Ok(Answer::Ids(ids))) => {
+                if ids[0] != id {
+                    self.met("duplicate merged");
+                }
+                self.acknowledged.insert(ids[0].clone(), self.records());
+            }
+            Some(Ok(told)) => panic!("{told:?}"),
             // An earlier attempt got through, and only its reply was lost.
-            Some(Err(Refusal::Duplicate(_))) => drop(self.acknowledged.insert(id, self.records())),
+            Some(Err(Refusal::Duplicate(other))) if other == id => {
+                self.acknowledged.insert(id, self.records());
+            }
+            Some(Err(Refusal::Duplicate(_))) => self.met("duplicate refused"),
             Some(Err(Refusal::NoSuchJob)) => assert!(replaces_is_gone(self)),
             Some(Err(_)) => {}
         }

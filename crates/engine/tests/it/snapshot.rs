@@ -3,7 +3,7 @@
 use jobq_engine::{
     snapshot::{FRAME_BYTES, SNAPSHOT_VERSION},
     Backoff, Change, Corrupt, Holder, Millis, Queue, Refusal, Retain, Revival, Setting, Side,
-    StateKind, Verdict, WhenExpired, WhenLapsed,
+    StateKind, UnixMillis, Until, Verdict, WhenExpired, WhenLapsed, UNIQUE_BYTES_MAX,
 };
 
 use crate::support::{job, load, reloaded, Dice, Driver, ANYONE, FREE, START};
@@ -61,6 +61,11 @@ fn fixed() -> Queue {
     driver.consume();
     driver.ack("acked:1");
     driver.bury_all(StateKind::Delayed, 1);
+    let locked = job("locked").id("locked:1").unique("key:1").lasts(5_000);
+    driver.publish(locked.until(Until::Start).delay(60));
+    driver.publish(job("held").id("held:1").unique("key:2").lasts(7_000).priority(-20));
+    driver.consume();
+    driver.publish(job("kept").id("kept:1").unique("key:3").until(Until::Done));
     driver.pause(Side::In, 0);
     driver.pause(Side::Out, 600_000);
     driver.queue
@@ -294,7 +299,7 @@ fn work_off(queue: Queue) {
 fn a_huge_declared_length_is_refused_without_making_room_for_it() {
     let queue = fixed();
     let huge = [u64::MAX, u64::MAX / 2, 1 << 40, u64::from(u32::MAX)];
-    let lengths = ["dead", "no route", "dead:1", "w1", "mail", "fax", "result"];
+    let lengths = ["dead", "no route", "dead:1", "w1", "mail", "fax", "result", "key:1"];
     let frames = frames_of(&queue);
     for (n, frame) in frames.iter().enumerate() {
         for text in lengths {
@@ -545,6 +550,96 @@ fn a_job_delivered_more_often_than_it_has_tries_is_refused() {
 }
 
 #[test]
+fn a_lock_that_no_job_can_hold_is_refused() {
+    /// Behind the key.
+    const UNTIL: usize = 8 + 5;
+    const END: usize = UNTIL + 4;
+    const END_AT: usize = END + 4;
+    let mut driver = Driver::new();
+    driver.publish(job("waits").unique("key:1").lasts(5_000).priority(1));
+    driver.publish(job("is held").unique("key:2").lasts(5_000));
+    driver.consume();
+    driver.publish(job("is dead").id("dead").unique("key:3").lasts(5_000));
+    driver.bury("dead");
+    let frames = frames_of(&driver.queue);
+    let with = |key: &str, offset: usize, value: &[u8]| {
+        let mut frames = frames.clone();
+        let at = place_of(&frames[1], &prefixed(key)).expect("the key is stored");
+        frames[1][at + offset..][..value.len()].copy_from_slice(value);
+        frames
+    };
+    let word = |n: u32| n.to_le_bytes();
+    let long = Millis::MAX.0.to_le_bytes();
+    let too_long = (Millis::MAX.0 + 1).to_le_bytes();
+    let farthest = (UnixMillis::MAX.0 + 2 * Millis::MAX.0).to_le_bytes();
+    let too_far = (UnixMillis::MAX.0 + 2 * Millis::MAX.0 + 1).to_le_bytes();
+    let taken: [(&str, &str, usize, &[u8]); 7] = [
+        ("another key", "key:1", 8, b"K"),
+        ("until death", "key:1", UNTIL, &word(1)),
+        ("until the start", "key:1", UNTIL, &word(2)),
+        ("the longest", "key:1", END_AT, &long),
+        ("at an instant", "key:1", END, &word(2)),
+        ("at the farthest instant", "key:2", END_AT, &farthest),
+        ("until death, of one that is held", "key:2", UNTIL, &word(1)),
+    ];
+    let refused: [(&str, &str, usize, &[u8]); 11] = [
+        ("a key that another has", "key:1", 8, b"key:2"),
+        ("something else that frees it", "key:1", UNTIL, &word(3)),
+        ("another sort of end", "key:1", END, &word(3)),
+        ("for no time", "key:1", END_AT, &[0; 8]),
+        ("for longer than a lifetime", "key:1", END_AT, &too_long),
+        ("beyond all time", "key:2", END_AT, &too_far),
+        ("until the start, of one that is held", "key:2", UNTIL, &word(2)),
+        ("that goes along with one that is held", "key:2", END, &word(1)),
+        ("until death, of the dead", "key:3", UNTIL, &word(1)),
+        ("until the start, of the dead", "key:3", UNTIL, &word(2)),
+        ("without a key", "key:1", 0, &[0; 8]),
+    ];
+    for (what, key, offset, value) in taken {
+        let queue = load(&with(key, offset, value)).unwrap_or_else(|no| panic!("{what}: {no}"));
+        assert_sound(&queue, &|| what.to_owned());
+        work_off(queue);
+    }
+    for (what, key, offset, value) in refused {
+        assert_refused(&with(key, offset, value), what);
+    }
+}
+
+#[test]
+fn a_key_that_is_too_long_is_refused() {
+    let long = |bytes: usize| {
+        let mut driver = Driver::new();
+        driver.publish(job("").unique(&"k".repeat(bytes)));
+        load(&frames_of(&driver.queue)).is_ok()
+    };
+    assert!(long(UNIQUE_BYTES_MAX));
+    assert!(!long(UNIQUE_BYTES_MAX + 1), "as no client can name it");
+}
+
+#[test]
+fn a_completed_job_holds_no_lock() {
+    let with_lock = |state: StateKind| {
+        let mut driver = Driver::new();
+        driver.publish_into(state, "only");
+        let mut frames = frames_of(&driver.queue);
+        // What says that there is none lies before the body.
+        let body = frames[1].len() - prefixed("only").len();
+        let lock = [&[1], &prefixed("key")[..], &0u32.to_le_bytes(), &0u32.to_le_bytes()].concat();
+        let len = record_bytes(&frames[1]) + lock.len() - 1;
+        frames[1].splice(body - 1..body, lock);
+        frames[1][HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&(len as u32).to_le_bytes());
+        load(&frames).map(|queue| queue.locks_held())
+    };
+    for state in StateKind::ALL {
+        let expected = match state {
+            StateKind::Completed => Err(Corrupt::Value("lock")),
+            _ => Ok(1),
+        };
+        assert_eq!(with_lock(state), expected, "{state:?}");
+    }
+}
+
+#[test]
 fn a_job_that_is_there_twice_is_refused() {
     for (draft, id) in [(job("a"), "made"), (job("a").id("mine"), "given")] {
         let mut driver = Driver::new();
@@ -619,7 +714,10 @@ fn of_little_in_common() -> Queue {
     let mut driver = Driver::new();
     for (n, state) in StateKind::ALL.into_iter().cycle().take(12).enumerate() {
         driver.publish_into(state, &format!("{}-{n}", state.name()));
-        driver.publish(job("b").tries(1 + n as u32 % 3).ttr(50).ttl(9_000).backoff(Backoff::None));
+        let key = format!("key:{n}");
+        let draft = job("b").tries(1 + n as u32 % 3).ttr(50).ttl(9_000).backoff(Backoff::None);
+        let until = [Until::Gone, Until::Done, Until::Start][n % 3];
+        driver.publish(draft.unique(&key).until(until).lasts(n as u64 % 2 * 9_000));
         driver.pass(20);
         if let Some(taken) = driver.consume_as(ANYONE, 1).pop() {
             driver.settle(&[&taken.id], Verdict::Nack { delay: None, error: Some(b"e") });

@@ -2,9 +2,9 @@
 
 use jobq_engine::{
     Action, Backoff, Bodies, Cancelled, Change, Conditions, Consume, Corrupt, Due, Holder, Job,
-    JobRef, JobRefs, Leases, LimitName, Loader, Millis, Operation, Outcome, Publish, Queue,
-    Refusal, Request, Retain, Revival, Setting, Side, Slot, StateKind, Token, Touched, UnixMillis,
-    Use, Verdict, Which, Wishes,
+    JobRef, JobRefs, Leases, LimitName, Loader, Millis, Operation, Otherwise, Outcome, Publish,
+    Queue, Refusal, Request, Retain, Revival, Setting, Side, Slot, StateKind, Token, Touched,
+    Unique, UnixMillis, Until, Use, Verdict, Which, Wishes,
 };
 
 /// When every story begins.
@@ -132,6 +132,29 @@ impl<'a> Draft<'a> {
         self
     }
 
+    pub fn unique(mut self, key: &'a str) -> Self {
+        self.conditions.unique = Some(Unique::new(key.as_bytes()));
+        self
+    }
+
+    /// For so long its lock lasts.
+    pub fn lasts(self, ms: u64) -> Self {
+        self.with_lock(|unique| unique.lasts = Millis(ms))
+    }
+
+    pub fn until(self, until: Until) -> Self {
+        self.with_lock(|unique| unique.until = until)
+    }
+
+    pub fn otherwise(self, otherwise: Otherwise) -> Self {
+        self.with_lock(|unique| unique.otherwise = otherwise)
+    }
+
+    fn with_lock(mut self, change: impl FnOnce(&mut Unique<'a>)) -> Self {
+        change(self.conditions.unique.as_mut().expect("it has a key"));
+        self
+    }
+
     pub fn action(self) -> Action<'a> {
         Action::Publish(Publish {
             bodies: Bodies::One(self.body.as_bytes()),
@@ -220,6 +243,9 @@ impl Driver {
     pub fn try_publish(&mut self, draft: Draft<'_>) -> Result<String, Refusal> {
         match self.ask(draft.action())? {
             Some(Outcome::Published(slots)) => Ok(self.queue.job(slots[0]).id().to_string()),
+            Some(Outcome::Held(slot) | Outcome::Renewed(slot)) => {
+                Ok(self.queue.job(slot).id().to_string())
+            }
             other => panic!("{other:?} is no publish"),
         }
     }

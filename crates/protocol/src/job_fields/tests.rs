@@ -21,7 +21,7 @@ fn the_fields_are_those_of_the_wire_in_their_order() {
         "id state type group body headers priority uses tries tries-left deliveries failures ttr \
                 backoff retain published-at elapsed due ready-since leased-until worker \
                 completed-since retained-until result dead-since expires-at ttl-left deadline \
-                error failed-at cancelled version why limit limit-held";
+                unique unique-until error failed-at cancelled version why limit limit-held";
     assert_eq!(names.join(" "), wire);
     assert!(names.contains(&NOT_IN_DETAILS));
 }

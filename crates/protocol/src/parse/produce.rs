@@ -1,8 +1,8 @@
 //! Publishing.
 
 use jobq_engine::{
-    id, uses, Action, Backoff, Bodies, Due, LimitName, Millis, Publish, Retain, UnixMillis, Use,
-    GROUP_BYTES_MAX,
+    id, uses, Action, Backoff, Bodies, Due, LimitName, Millis, Otherwise, Publish, Retain, Unique,
+    UnixMillis, Until, Use, GROUP_BYTES_MAX, UNIQUE_BYTES_MAX,
 };
 
 use super::repeated;
@@ -29,7 +29,8 @@ pub fn publish_many<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArgument
     options(args, Bodies::Many(bodies))
 }
 
-/// The table has no `ID` and no `REPLACES` for `JQ.MPUBLISH`, so the words do not come up there.
+/// The table has no `ID`, no `UNIQUE` and no `REPLACES` for `JQ.MPUBLISH`, so the words do not come
+/// up there.
 fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Call<'a>, BadArguments> {
     let mut publish = Publish::new(bodies);
     let mut block = None;
@@ -54,6 +55,17 @@ fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Call<'a>, 
                 let wanted = one_use(args, word)?;
                 let known = &mut publish.conditions.get_or_insert_default().uses;
                 add_use(args, known, wanted)?;
+            }
+            "UNIQUE" => {
+                let key = unique_key(args.value(word)?)?;
+                publish.conditions.get_or_insert_default().unique = Some(Unique::new(key));
+            }
+            "FOR" | "UNTIL" | "ONDUPLICATE" => {
+                let needs = publish.conditions.as_mut();
+                match needs.and_then(|needs| needs.unique.as_mut()) {
+                    Some(unique) => lock(args, word, unique)?,
+                    None => return Err(args.syntax(&format!("{word} goes behind UNIQUE"))),
+                }
             }
             "REPLACES" => publish.replaces = Some(args.id(word)?),
             "BLOCK" => {
@@ -144,6 +156,35 @@ pub fn limit_name<'a>(word: &str, name: &'a [u8]) -> Result<&'a [u8], BadArgumen
         shown(name)
     );
     Err(BadArguments { word: ErrorWord::Range, message })
+}
+
+fn unique_key(key: &[u8]) -> Result<&[u8], BadArguments> {
+    if (1..=UNIQUE_BYTES_MAX).contains(&key.len()) {
+        return Ok(key);
+    }
+    let message =
+        format!("UNIQUE takes a key of 1 to {UNIQUE_BYTES_MAX} bytes, not of {}", key.len());
+    Err(BadArguments { word: ErrorWord::Range, message })
+}
+
+/// Reads what else is said of a key, behind `word`.
+fn lock(args: &mut Args<'_, '_>, word: &str, unique: &mut Unique<'_>) -> Result<(), BadArguments> {
+    if word == "FOR" {
+        unique.lasts = args.span(&range::LOCK)?;
+        return Ok(());
+    }
+    let Some(value) = args.word()? else {
+        return Err(args.syntax(&format!("no value for {word}")));
+    };
+    match (word, value) {
+        ("UNTIL", "START") => unique.until = Until::Start,
+        ("UNTIL", "DONE") => unique.until = Until::Done,
+        ("ONDUPLICATE", "REJECT") => unique.otherwise = Otherwise::Reject,
+        ("ONDUPLICATE", "RETURN") => unique.otherwise = Otherwise::Return,
+        ("ONDUPLICATE", "REPLACE") => unique.otherwise = Otherwise::Replace,
+        _ => return Err(args.misplaced(value)),
+    }
+    Ok(())
 }
 
 /// Names and values.

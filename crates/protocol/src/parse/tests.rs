@@ -5,9 +5,9 @@ mod fuzz;
 mod refusals;
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Cursor, Due, JobRef, LimitName, Listing, Millis, Permits,
-    Rate, Retain, Setting, Side, StateKind, Token, UnixMillis, Use, Verdict, WhenExpired,
-    WhenLapsed, Which,
+    Action, Backoff, Bodies, Change, Cursor, Due, JobRef, LimitName, Listing, Millis, Otherwise,
+    Permits, Rate, Retain, Setting, Side, StateKind, Token, Unique, UnixMillis, Until, Use,
+    Verdict, WhenExpired, WhenLapsed, Which,
 };
 
 use super::*;
@@ -158,6 +158,33 @@ fn a_limit_permits_what_is_said_and_all_else() {
     assert_eq!(permits("JQ.LIMIT q SET a"), (&b"a"[..], Some(Permits::default())));
     assert_eq!(permits("JQ.LIMIT q DEL group:*"), (&b"group:*"[..], None));
     assert!(matches!(understood("JQ.LIMIT q LIST"), Call::Limits));
+}
+
+#[test]
+fn a_publish_says_what_is_unique_for_how_long_and_what_becomes_of_a_duplicate() {
+    let unique = |line| match understood(line) {
+        Call::Act(Action::Publish(publish)) => {
+            publish.conditions.expect("some").unique.expect("so")
+        }
+        other => panic!("{line}: {other:?}"),
+    };
+    let plain = unique("JQ.PUBLISH q hello UNIQUE for");
+    assert_eq!(plain, Unique::new(b"for"), "a key may have the name of a word");
+    assert_eq!((plain.lasts, plain.until), (Millis::ZERO, Until::Gone));
+    assert_eq!(plain.otherwise, Otherwise::Reject);
+    let full = unique("JQ.PUBLISH q x unique UNIQUE for 7 DELAY 1 onduplicate replace until Start");
+    let (until, otherwise) = (Until::Start, Otherwise::Replace);
+    assert_eq!(full, Unique { key: b"UNIQUE", lasts: Millis(7), until, otherwise });
+    assert_eq!(unique("JQ.PUBLISH q x UNIQUE a UNTIL DONE").until, Until::Done);
+    let returned = unique("JQ.PUBLISH q x UNIQUE a ONDUPLICATE RETURN ID b REPLACES c");
+    assert_eq!(returned.otherwise, Otherwise::Return);
+    let rejected = unique("JQ.PUBLISH q x USES a 1 UNIQUE a ONDUPLICATE reject MUTEX m");
+    assert_eq!(rejected.otherwise, Otherwise::Reject);
+    let longest = "k".repeat(256);
+    let line = format!("JQ.PUBLISH q x UNIQUE {longest} FOR 3155760000000");
+    let Call::Act(Action::Publish(publish)) = understood(&line) else { panic!() };
+    let unique = publish.conditions.expect("some").unique.expect("so");
+    assert_eq!((unique.key, unique.lasts), (longest.as_bytes(), Millis::MAX));
 }
 
 #[test]

@@ -175,6 +175,46 @@ pub const MUTEX: Arg = Arg::string("mutex").after("MUTEX").shown("name").optiona
     "Of all jobs with this name only one is held at a time: a limit of one that nobody has to set.",
 );
 
+/// A key of which there is one job at a time.
+pub const UNIQUE: Arg = Arg::block(
+    "unique",
+    &[
+        Arg::string("key")
+            .after("UNIQUE")
+            .about("Any 1 to 256 bytes, of which the queue has one job at a time."),
+        Arg::integer("lock", range::LOCK)
+            .after("FOR")
+            .shown("ms")
+            .optional()
+            .about("The job holds the key for no longer than this after it is due."),
+        Arg::one_of(
+            "until",
+            &[
+                Arg::word("start", "START").about("Its first delivery frees the key, or its death."),
+                Arg::word("done", "DONE").about("Its death frees the key as its success does."),
+            ],
+        )
+        .after("UNTIL")
+        .optional(),
+        Arg::one_of(
+            "onduplicate",
+            &[
+                Arg::word("reject", "REJECT")
+                    .about("If another job holds the key, this one is refused; so it is if not named."),
+                Arg::word("return", "RETURN")
+                    .about("Nothing is published, and the answer is the id of the job that holds it."),
+                Arg::word("replace", "REPLACE").about(
+                    "Nothing is published, and the job that holds it, if it waits, gets the body, the headers \
+                     and the instant of this one.",
+                ),
+            ],
+        )
+        .after("ONDUPLICATE")
+        .optional(),
+    ],
+)
+.optional();
+
 /// The priority of a new job.
 pub const PRIORITY: Arg = Arg::integer("priority", range::PRIORITY)
     .after("PRIORITY")

@@ -2,7 +2,7 @@
 
 use super::options::{
     BACKOFF, BODY, DEADLINE, DUE, GIVEN_ID, GROUP, HEADERS, MUTEX, PRIORITY, QUEUE, RETAIN, TRIES,
-    TTL, TTR, TYPE, USES,
+    TTL, TTR, TYPE, UNIQUE, USES,
 };
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
@@ -55,6 +55,28 @@ const UNNAMED: &str = "What is not named is as the queue is configured, at the t
 const OVERDUE: &str = "No lease, and no touch, reaches beyond the `DEADLINE` of a job. A respawn \
                        takes the `DEADLINE` off.";
 
+const UNIQUENESS: &str = "\
+    With `UNIQUE` the job holds the key from now on, and as long as it does no other is published with \
+    it; a refused publish takes no key. `FOR`, `UNTIL` and `ONDUPLICATE` go behind `UNIQUE`. Where \
+    another job holds the key and nothing is added, nothing is removed either, neither `ID` nor room \
+    is needed, and all else is refused as ever. Only the job that `REPLACES` names does not count: the \
+    new one takes its key over.";
+
+const FREED: &str = "\
+    The key is free again as soon as the job succeeds, whether or not it is retained, and as soon as it \
+    is removed in whatever way. With `FOR` it is free so long after the job was meant to be due: until \
+    the job is first taken, whatever puts it off moves that instant too; a retry does not. Without \
+    `UNTIL` a dead job keeps its key, so that it can be respawned without a twin. A job whose key is \
+    free goes on without, and does not take it again.";
+
+const DEBOUNCED: &str = "\
+    `ONDUPLICATE REPLACE` is a debounce: published again and again with a `DELAY`, a job runs once, so \
+    long after the last time and with its body. The waiting job keeps its id and all other options, its \
+    TTL and `DEADLINE` too, beyond which it cannot be put off (`RANGE`); its version grows by 1, and \
+    its key is held as this publish says, `FOR` counting anew. One that is ready keeps its place in \
+    line, unless it is put off. One that is leased or dead is not changed: the answer is \
+    `DUPLICATE`.";
+
 pub const PUBLISH: Command = Command {
     id: CommandId::Publish,
     name: "JQ.PUBLISH",
@@ -70,13 +92,14 @@ pub const PUBLISH: Command = Command {
     keys: Keys::First,
     args: &[
         QUEUE, BODY, GIVEN_ID, TYPE, HEADERS, DUE, TTL, TTR, DEADLINE, TRIES, BACKOFF, RETAINED,
-        PRIORITY, GROUP, USES, MUTEX, REPLACES, BLOCK,
+        PRIORITY, GROUP, USES, MUTEX, UNIQUE, REPLACES, BLOCK,
     ],
-    reply: "Bulk string: the job's id.",
+    reply: "Bulk string: the job's id, or with `ONDUPLICATE` that of the job which holds the key.",
     errors: &[
         (
             ErrorWord::Duplicate,
-            "a job of the given id exists in the queue, in some state, and is not the one replaced",
+            "a job of the given id exists in the queue, in some state, and is not the one replaced; or \
+             another job holds the key",
         ),
         (
             ErrorWord::NoSuchJob,
@@ -107,10 +130,25 @@ pub const PUBLISH: Command = Command {
                       RETAIN 86400000",
             reply: "\"01KAJ9Q4X2M8T0V6R3B5N7C1DE\"",
         },
+        Example {
+            command: "JQ.PUBLISH mail \"you owe 5\" ID bill:1 UNIQUE bill DELAY 60000",
+            reply: "\"bill:1\"",
+        },
+        Example {
+            command: "JQ.PUBLISH mail \"you owe 6\" UNIQUE bill",
+            reply: "(error) DUPLICATE bill:1",
+        },
+        Example {
+            command: "JQ.PUBLISH mail \"you owe 7\" UNIQUE bill ONDUPLICATE REPLACE DELAY 60000",
+            reply: "\"bill:1\"",
+        },
     ],
     notes: &[
         UNNAMED,
         OVERDUE,
+        UNIQUENESS,
+        FREED,
+        DEBOUNCED,
         WAITS,
         "With `REPLACES` the other job is removed, whatever state it is in, and this one is \
          published, in one step: if one cannot be done, neither is. `ID` may be the id of the job \

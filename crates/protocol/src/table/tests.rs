@@ -14,7 +14,8 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.PUBLISH queue body [ID id] [TYPE name] [HEADERS n name value [name value ...]] \
          [DELAY ms | AT unix-ms] [TTL ms] [TTR ms] [DEADLINE unix-ms] [TRIES n] \
          [BACKOFF none|fixed:<ms>|exp:<base-ms>:<max-ms>|poly] [RETAIN ms|FOREVER] [PRIORITY p] \
-         [GROUP key] [USES limit weight [USES limit weight ...]] [MUTEX name] [REPLACES id] \
+         [GROUP key] [USES limit weight [USES limit weight ...]] [MUTEX name] \
+         [UNIQUE key [FOR ms] [UNTIL START|DONE] [ONDUPLICATE REJECT|RETURN|REPLACE]] [REPLACES id] \
          [BLOCK ms]",
         "JQ.MPUBLISH queue n body [body ...] [TYPE name] [HEADERS n name value [name value ...]] \
          [DELAY ms | AT unix-ms] [TTL ms] [TTR ms] [DEADLINE unix-ms] [TRIES n] \

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use jobq_engine::{
-    Backoff, Change, Conditions, Due, Millis, Retain, Revival, Setting, Side, StateKind,
-    UnixMillis, Verdict, Wishes,
+    Backoff, Change, Due, Millis, Retain, Revival, Setting, Side, StateKind, UnixMillis, Verdict,
+    Wishes,
 };
 
 use super::trial::Told;
@@ -117,6 +117,7 @@ pub fn simpler(command: &Command) -> Vec<Command> {
             with(|draft| draft.wishes.group = None);
             with(|draft| draft.conditions.uses.truncate(1));
             with(|draft| draft.conditions.uses.clear());
+            with(|draft| draft.conditions.unique = None);
         }
         Command::Update { job, change } => {
             let mut with = |clear: fn(&mut Change<'static>)| {
@@ -284,6 +285,9 @@ impl Any<'_> {
             group: any_group(dice).filter(|_| bound),
         };
         let headers: &[(&[u8], &[u8])] = &[(b"trace", b"1"), (b"", b"\0")];
+        let mut conditions = any_conditions(dice);
+        conditions.uses.retain(|_| bound);
+        conditions.unique = conditions.unique.filter(|_| count == 1);
         Draft {
             bodies: (0..count).map(|_| vec![b'x'; dice.below(20) as usize]).collect(),
             id,
@@ -296,7 +300,7 @@ impl Any<'_> {
             headers: headers[..dice.pick(&[0, 0, 0, 1, 2])].to_vec(),
             replaces,
             wishes: if dice.one_in(3) { Wishes::default() } else { wishes },
-            conditions: if bound { any_conditions(dice) } else { Conditions::default() },
+            conditions,
         }
     }
 
@@ -313,7 +317,7 @@ impl Any<'_> {
             }),
             priority: dice.maybe(30, |dice| dice.below(5) as i8 - 2),
             ttl: dice.maybe(30, any_span),
-            tries: dice.maybe(30, |dice| 1 + dice.below(4) as u32),
+            tries: dice.maybe(50, |dice| 1 + dice.below(3) as u32),
             if_version: dice.maybe(30, |dice| 1 + dice.below(3)),
         }
     }

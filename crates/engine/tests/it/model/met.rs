@@ -1,10 +1,12 @@
 //! Words for all that can be asked of a queue, so that a test can tell what was never asked. No
 //! match here has a wildcard: what is new does not compile until it has a word.
 
-use jobq_engine::{Action, Operation, Setting, Side, StateKind, Verdict, Which};
+use jobq_engine::{
+    Action, Operation, Otherwise, Outcome, Setting, Side, StateKind, Unique, Until, Verdict, Which,
+};
 
 /// Every word there is.
-pub const ALL: [&str; 50] = [
+pub const ALL: [&str; 58] = [
     "tick",
     "lease",
     "publish",
@@ -55,7 +57,39 @@ pub const ALL: [&str; 50] = [
     "set group-weight",
     "set bind-counts",
     "cancel",
+    "unique or refused",
+    "unique or returned",
+    "unique or replaced",
+    "unique until gone",
+    "unique until done",
+    "unique until start",
+    "duplicate returned",
+    "duplicate changed",
 ];
+
+/// The words for what a publish says of its key.
+fn unique(unique: &Unique<'_>) -> [&'static str; 2] {
+    let otherwise = match unique.otherwise {
+        Otherwise::Reject => ALL[50],
+        Otherwise::Return => ALL[51],
+        Otherwise::Replace => ALL[52],
+    };
+    let until = match unique.until {
+        Until::Gone => ALL[53],
+        Until::Done => ALL[54],
+        Until::Start => ALL[55],
+    };
+    [otherwise, until]
+}
+
+/// The word for an outcome that has one.
+pub fn outcome(outcome: &Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Held(_) => Some(ALL[56]),
+        Outcome::Renewed(_) => Some(ALL[57]),
+        _ => None,
+    }
+}
 
 /// The words for an operation.
 pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
@@ -68,8 +102,16 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
             return [ALL[1]].into_iter().chain(free).chain(named).collect();
         }
         Operation::Act(action) => match action {
-            Action::Publish(publish) if publish.replaces.is_some() => ALL[42],
-            Action::Publish(_) => ALL[2],
+            Action::Publish(publish) => {
+                let asked = publish.conditions.as_ref().and_then(|needs| needs.unique.as_ref());
+                let replaces = publish.replaces.is_some().then_some(ALL[42]);
+                return asked
+                    .into_iter()
+                    .flat_map(unique)
+                    .chain(replaces)
+                    .chain([ALL[2]])
+                    .collect();
+            }
             Action::Settle { jobs: _, verdict } => match verdict {
                 Verdict::Ack => ALL[3],
                 Verdict::Fulfill { .. } => ALL[4],

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 use super::turns::{self, Limits};
 use jobq_engine::{
-    uses, Action, Backoff, Cancelled, Change, Counters, Due, Holder, JobRef, Publish, Refusal,
-    Retain, Revival, Setting, Side, StateKind, Touched, UnixMillis, Verdict, WhenExpired,
-    WhenLapsed, Which, Wishes,
+    uses, Action, Backoff, Cancelled, Change, Conditions, Counters, Due, Holder, JobRef, Otherwise,
+    Publish, Refusal, Retain, Revival, Setting, Side, StateKind, Touched, Unique, UnixMillis,
+    Until, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
 };
 
 pub const NEVER: u64 = u64::MAX;
@@ -42,6 +42,7 @@ pub struct Job {
     pub group: Vec<u8>,
     /// As the engine packs them.
     pub uses: Vec<u8>,
+    pub lock: Option<Lock>,
     pub expires: Option<u64>,
     pub deadline: Option<u64>,
     pub deliveries: u32,
@@ -55,6 +56,29 @@ pub struct Job {
     /// The random wait that the job is in, until the engine says which.
     pub draw: Option<Draw>,
     pub watched: bool,
+}
+
+/// What keeps others with the same key out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lock {
+    pub key: Vec<u8>,
+    pub until: Until,
+    /// How long after the job is due it ends; 0 for never.
+    pub lasts: u64,
+    /// When it ends, whatever becomes of the job: it was taken once.
+    pub fixed: Option<u64>,
+}
+
+impl Lock {
+    fn of(unique: &Unique<'_>) -> Self {
+        let Unique { key, lasts, until, otherwise: _ } = *unique;
+        Self { key: key.to_vec(), until, lasts: lasts.0, fixed: None }
+    }
+
+    pub fn end(&self, due: u64) -> u64 {
+        let own = if self.lasts > 0 { due + self.lasts } else { NEVER };
+        self.fixed.unwrap_or(own)
+    }
 }
 
 /// Where a job is. A turn orders the jobs of a state by when they came there.
@@ -125,6 +149,10 @@ pub enum Reply {
     Updated(Option<u64>),
     Configured,
     Cancelled(Option<Cancelled>),
+    /// The id of the job that holds the key already.
+    Held(String),
+    /// The same, and it has been changed.
+    Renewed(String),
 }
 
 /// How a job ended that somebody waited for.
@@ -233,6 +261,7 @@ enum Work {
 /// What time brings.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Transition {
+    LockEnds,
     PauseEnds,
     Expires,
     Overdue,
@@ -414,6 +443,58 @@ impl Model {
         Ok(())
     }
 
+    // Unique keys.
+
+    pub fn locks(&self) -> usize {
+        self.jobs.iter().filter(|job| job.lock.is_some()).count()
+    }
+
+    /// The job that keeps others with this key out.
+    fn holder(&self, key: &[u8]) -> Option<&Job> {
+        self.jobs.iter().find(|job| {
+            job.lock.as_ref().is_some_and(|lock| lock.key == key && lock.end(job.due) > self.clock)
+        })
+    }
+
+    fn free_if(&mut self, seq: u64, is_over: impl FnOnce(Until) -> bool) {
+        let job = self.job(seq);
+        job.lock = job.lock.take().filter(|lock| !is_over(lock.until));
+    }
+
+    /// What becomes of a publish whose key that job holds.
+    fn meet(&mut self, seq: u64, unique: &Unique<'_>, publish: &Publish<'_>) -> Answer {
+        let now = self.clock;
+        let job = self.job(seq).clone();
+        match unique.otherwise {
+            Otherwise::Return => return Ok(Reply::Held(job.id)),
+            Otherwise::Replace => {}
+            Otherwise::Reject => return Err(vec![Refusal::Duplicate(job.id)]),
+        }
+        if !matches!(job.place.kind(), StateKind::Delayed | StateKind::Ready) {
+            return Err(vec![Refusal::Duplicate(job.id)]);
+        }
+        let due = instant(publish.due, now);
+        let reasons: Vec<_> = self.ends_before(due, job.expires, job.deadline).collect();
+        if !reasons.is_empty() {
+            return Err(reasons);
+        }
+        self.counters.updated += 1;
+        let was_delayed = job.place.kind() == StateKind::Delayed;
+        let job = self.job(seq);
+        job.version += 1;
+        job.body = publish.bodies.as_slice()[0].to_vec();
+        job.headers = copied(&publish.headers);
+        job.lock = Some(Lock::of(unique));
+        job.due = due;
+        let id = job.id.clone();
+        if due > now {
+            self.delay(seq, due);
+        } else if was_delayed {
+            self.ready_at_tail(seq);
+        }
+        Ok(Reply::Renewed(id))
+    }
+
     // What moves a job.
 
     fn job(&mut self, seq: u64) -> &mut Job {
@@ -465,6 +546,7 @@ impl Model {
     fn complete(&mut self, seq: u64, result: Option<&[u8]>, retain: Option<Retain>) {
         let (since, turn) = (self.clock, self.tail());
         let job = self.job(seq);
+        job.lock = None;
         job.result = result.map(<[u8]>::to_vec);
         let ending = Ending {
             id: job.id.clone(),
@@ -487,6 +569,7 @@ impl Model {
 
     fn die(&mut self, seq: u64) {
         self.counters.died += 1;
+        self.free_if(seq, |until| until != Until::Gone);
         let (since, turn) = (self.clock, self.tail());
         let job = self.job(seq);
         job.place = Place::Dead { since, turn };
@@ -565,16 +648,19 @@ impl Model {
     }
 
     /// The first transition to come: by its instant, then by publish order.
-    /// Unwritten: a pause ends after all else that is due at its instant, as do two that end together.
+    /// The ends of locks come behind all that moves jobs at their instant, and those of pauses last.
     fn next_transition(&self) -> Option<(u64, u64, Transition)> {
         let mut all = Vec::new();
         let pauses = [self.publishing_paused, self.consuming_paused];
         for until in pauses.into_iter().flatten().filter(|&until| until != NEVER) {
-            all.push((until, u64::MAX, Transition::PauseEnds));
+            all.push((until, 2, u64::MAX, Transition::PauseEnds));
         }
         let longest_dead = self.in_order(StateKind::Dead).first().map(|job| job.seq);
         for job in &self.jobs {
-            let mut at = |instant, transition| all.push((instant, job.seq, transition));
+            if let Some(end) = job.lock.as_ref().map(|lock| lock.end(job.due)) {
+                all.extend((end < NEVER).then_some((end, 1, job.seq, Transition::LockEnds)));
+            }
+            let mut at = |instant, transition| all.push((instant, 0, job.seq, transition));
             match job.place {
                 Place::Delayed { until } => at(until, Transition::Wakes),
                 Place::Ready { .. } => {}
@@ -593,13 +679,14 @@ impl Model {
                 job.deadline.into_iter().for_each(|end| at(end, Transition::Overdue));
             }
         }
-        all.into_iter().min()
+        all.into_iter().min().map(|(at, _, seq, transition)| (at, seq, transition))
     }
 
     /// When something next happens by itself, if it does by now, and whether that is to a job.
     pub fn due(&self) -> Option<(u64, bool)> {
         let (at, _, transition) = self.next_transition()?;
-        (at <= self.clock).then_some((at, transition != Transition::PauseEnds))
+        let is_job = !matches!(transition, Transition::LockEnds | Transition::PauseEnds);
+        (at <= self.clock).then_some((at, is_job))
     }
 
     /// Whether a step has something to do.
@@ -629,6 +716,7 @@ impl Model {
                 self.publishing_paused = self.publishing_paused.filter(|&until| until > at);
                 self.consuming_paused = self.consuming_paused.filter(|&until| until > at);
             }
+            Transition::LockEnds => self.free_if(seq, |_| true),
             Transition::Wakes => self.ready_at_tail(seq),
             Transition::Lapses => {
                 self.counters.lapsed += 1;
@@ -794,10 +882,15 @@ impl Model {
             let until = (now + ttr).min(job.deadline.unwrap_or(NEVER));
             let uses = turns::uses_of(job);
             job.place = Place::Leased { token: 0, until, holder: to.clone() };
+            let due = job.due;
+            if let Some(lock) = job.lock.as_mut().filter(|lock| lock.end(due) < NEVER) {
+                lock.fixed = Some(lock.end(due));
+            }
             job.deliveries += u32::from(to.counted);
             self.counters.delivered += 1;
             self.limits.take(&uses, now);
             used.extend(uses);
+            self.free_if(seq, |until| until == Until::Start);
             leased.push(id.clone());
         }
         self.limits.check(&self.jobs, &used, self.clock);
@@ -906,7 +999,7 @@ impl Model {
     fn publish(&mut self, publish: &Publish<'_>) -> Answer {
         let Publish { bodies, id, due, deadline, headers, replaces, wishes, conditions } = publish;
         let Wishes { tries, ttr, ttl, backoff, retain, priority, job_type, group } = *wishes;
-        let uses = conditions.as_ref().map_or(Vec::new(), |needs| needs.uses.clone());
+        let Conditions { uses, unique } = conditions.as_deref().cloned().unwrap_or_default();
         let (now, bodies) = (self.clock, bodies.as_slice());
         let due = instant(*due, now);
         let ttl = ttl.map_or(self.settings.ttl, |ttl| ttl.0);
@@ -924,6 +1017,8 @@ impl Model {
             reasons.push(Refusal::NoSuchJob);
         }
         let replaced = replaced.flatten();
+        let duplicate = unique.and_then(|unique| Some((self.holder(unique.key)?.seq, unique)));
+        let duplicate = duplicate.filter(|(holder, _)| Some(*holder) != replaced);
         if let Some(id) = *id {
             if self.find_id(id).is_some_and(|job| Some(job.seq) != replaced) {
                 reasons.push(Refusal::Duplicate(id.to_owned()));
@@ -947,10 +1042,26 @@ impl Model {
                 reasons.push(Refusal::GroupFull { max });
             }
         }
+        if let Some((holder, unique)) = duplicate {
+            // Neither an id nor room is needed for what is not added.
+            reasons.retain(|reason| !needs_room(reason));
+            if reasons.is_empty() {
+                return self.meet(holder, &unique, publish);
+            }
+            if unique.otherwise == Otherwise::Reject {
+                reasons.push(Refusal::Duplicate(self.job(holder).id.clone()));
+            }
+        }
         if !reasons.is_empty() {
             return Err(reasons);
         }
 
+        if let Some(unique) = unique {
+            // Its time is over, though nothing came to it.
+            let over = |job: &Job| job.lock.as_ref().is_some_and(|lock| lock.key == unique.key);
+            let over = self.jobs.iter().find(|job| over(job)).map(|job| job.seq);
+            over.into_iter().for_each(|seq| self.free_if(seq, |_| true));
+        }
         if let Some(replaced) = replaced {
             self.counters.replaced += 1;
             self.remove(replaced);
@@ -966,9 +1077,7 @@ impl Model {
                 published: now,
                 due,
                 body: body.to_vec(),
-                headers: (headers.iter())
-                    .map(|(name, value)| (name.to_vec(), value.to_vec()))
-                    .collect(),
+                headers: copied(headers),
                 tries: tries.unwrap_or(self.settings.tries),
                 ttr: ttr.map_or(self.settings.ttr, |ttr| ttr.0),
                 backoff: backoff.unwrap_or(self.settings.backoff),
@@ -977,6 +1086,7 @@ impl Model {
                 job_type: job_type.unwrap_or_default().to_vec(),
                 group: group.unwrap_or_default().to_vec(),
                 uses: uses::pack(&uses),
+                lock: unique.as_ref().map(Lock::of),
                 expires,
                 deadline,
                 deliveries: 0,
@@ -1193,6 +1303,15 @@ impl Model {
 enum Wait {
     Span(u64),
     Backoff,
+}
+
+/// Whether only a job that is added can be refused for this: it needs room and a name.
+fn needs_room(reason: &Refusal) -> bool {
+    matches!(reason, Refusal::Full { .. } | Refusal::GroupFull { .. } | Refusal::Duplicate(_))
+}
+
+fn copied(headers: &[(&[u8], &[u8])]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
 }
 
 /// When the job's life ends in any case.

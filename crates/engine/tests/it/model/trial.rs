@@ -233,6 +233,7 @@ impl Trial {
                 return Err(format!("engine answered {outcome:?}, model {expected:?}"))
             }
         };
+        self.met.extend(met::outcome(&outcome));
         match (outcome, reply) {
             (Outcome::Ticked(engine), Reply::Ticked(model)) => {
                 same!("transitions", engine, model);
@@ -269,6 +270,10 @@ impl Trial {
                 same!("the cancel", engine, model);
             }
             (Outcome::Configured, Reply::Configured) => {}
+            (Outcome::Held(slot), Reply::Held(id))
+            | (Outcome::Renewed(slot), Reply::Renewed(id)) => {
+                same!("the holder of a key", self.id(slot), id);
+            }
             (outcome, reply) => {
                 return Err(format!("engine answered {outcome:?}, model {reply:?}"))
             }
@@ -309,6 +314,7 @@ impl Trial {
         }
         same!("tasks left", queue.tasks_left(), model.tasks_left());
         same!("when it is idle", instant(queue.idle_ends()), model.idle_ends());
+        same!("the locks", queue.locks_held(), model.locks());
         same!("the oldest ready", instant(queue.oldest_ready()), model.oldest_ready());
         same!("publishing", instant(queue.pauses().publishing), model.publishing_paused);
         same!("consuming", instant(queue.pauses().consuming), model.consuming_paused);
@@ -366,6 +372,14 @@ impl Trial {
         same!("the type", &**job_type, &*model.job_type);
         same!("the group", &**group, &*model.group);
         same!("the limits", &**uses, &*model.uses);
+        let lock = model.lock.as_ref();
+        same!(
+            "the key",
+            engine.lock().map(|lock| (&*lock.key, lock.until)),
+            lock.map(|lock| (&*lock.key, lock.until))
+        );
+        let lock_ends = lock.map(|lock| lock.end(model.due));
+        same!("the end of its lock", instant(engine.lock_ends()), lock_ends);
         same!("the deliveries", engine.deliveries, model.deliveries);
         same!("the failures", engine.failures(), model.failures);
         same!("the last failure", engine.failed_at().map(|at| at.0), model.failed_at);

@@ -486,3 +486,34 @@ fn what_a_limit_permits_is_checked() {
     let line = refused("JQ.LIMIT q SET mutex:a");
     assert!(line.starts_with("RANGE JQ.LIMIT takes a name of 1 to 256 bytes"), "{line}");
 }
+
+#[test]
+fn a_key_is_checked_and_what_is_said_of_it_goes_behind_it() {
+    assert_refused(&[
+        ("JQ.PUBLISH q x FOR 5", "SYNTAX FOR goes behind UNIQUE"),
+        ("JQ.PUBLISH q x UNTIL DONE UNIQUE a", "SYNTAX UNTIL goes behind UNIQUE"),
+        ("JQ.PUBLISH q x ONDUPLICATE RETURN", "SYNTAX ONDUPLICATE goes behind UNIQUE"),
+        ("JQ.PUBLISH q x USES a 1 FOR 5", "SYNTAX FOR goes behind UNIQUE"),
+        ("JQ.PUBLISH q x UNIQUE", "SYNTAX no value for UNIQUE"),
+        ("JQ.PUBLISH q x UNIQUE a UNIQUE b", "SYNTAX UNIQUE is given twice"),
+        ("JQ.PUBLISH q x UNIQUE a FOR", "SYNTAX no value for FOR"),
+        ("JQ.PUBLISH q x UNIQUE a FOR 1 FOR 2", "SYNTAX FOR is given twice"),
+        ("JQ.PUBLISH q x UNIQUE a UNTIL", "SYNTAX no value for UNTIL"),
+        ("JQ.PUBLISH q x UNIQUE a UNTIL later", "SYNTAX unexpected 'later'"),
+        ("JQ.PUBLISH q x UNIQUE a UNTIL REJECT", "SYNTAX REJECT cannot stand there"),
+        ("JQ.PUBLISH q x UNIQUE a START", "SYNTAX START cannot stand there"),
+        ("JQ.PUBLISH q x UNIQUE a UNTIL START UNTIL DONE", "SYNTAX UNTIL is given twice"),
+        ("JQ.PUBLISH q x UNIQUE a ONDUPLICATE", "SYNTAX no value for ONDUPLICATE"),
+        ("JQ.PUBLISH q x UNIQUE a ONDUPLICATE DONE", "SYNTAX DONE cannot stand there"),
+        ("JQ.PUBLISH q x UNIQUE a ONDUPLICATE REPLACES b", "SYNTAX REPLACES cannot stand there"),
+        ("JQ.PUBLISH q x UNIQUE a RETURN", "SYNTAX RETURN cannot stand there"),
+        ("JQ.PUBLISH q x UNIQUE a FOR 0", "RANGE FOR is 1 to 3155760000000 milliseconds, not '0'"),
+        ("JQ.PUBLISH q x UNIQUE a b", "SYNTAX unexpected 'b'"),
+        ("JQ.MPUBLISH q 1 x UNIQUE a", "SYNTAX unexpected 'UNIQUE'"),
+        ("JQ.UPDATE q a UNIQUE b", "SYNTAX unexpected 'UNIQUE'"),
+    ]);
+    for bytes in [0, 257] {
+        let line = refused(&format!("JQ.PUBLISH q x UNIQUE {}", "k".repeat(bytes)));
+        assert_eq!(line, format!("RANGE UNIQUE takes a key of 1 to 256 bytes, not of {bytes}"));
+    }
+}
