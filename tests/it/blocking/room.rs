@@ -197,8 +197,8 @@ fn any_other_refusal_is_answered_at_once() {
     ] {
         assert_eq!(server.run(line).error_word(), word, "{line}");
     }
-    let overdue = format!("JQ.PUBLISH mail y DEADLINE {past} BLOCK 10");
-    assert_eq!(server.run(&overdue).error_word(), "FULL", "as without BLOCK");
+    let overdue = format!("JQ.PUBLISH mail y DEADLINE {past} BLOCK 0");
+    assert_eq!(server.run(&overdue).error_word(), "RANGE", "whether or not there is room");
     server.run("JQ.PAUSE mail IN");
     assert_eq!(first.read().error_word(), "PAUSED", "also if it begins meanwhile");
     assert_eq!(server.run("JQ.PUBLISH mail y BLOCK 0").error_word(), "PAUSED");
