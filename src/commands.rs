@@ -92,6 +92,7 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::Peek { count } => inspect::peek(context, arguments, count),
         Call::Len(state) => inspect::len(context, queue, state),
         Call::Stats => inspect::stats(context, queue),
+        Call::Gates => inspect::gates(context, queue),
         Call::ConfigGet(setting) => inspect::config(context, queue, setting),
         Call::Limits => inspect::limits(context, queue),
         Call::Digest => inspect::digest(context, queue),

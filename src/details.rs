@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use jobq_engine::{uses, Job, LimitName, Queue, State, UnixMillis, Use};
+use jobq_engine::{
+    gates, uses, Job, LimitName, Parent, ParentState, Parents, Queue, State, UnixMillis, Use,
+};
 use jobq_protocol::NOT_IN_DETAILS;
 
 /// Bytes of a queue, or a copy of them.
@@ -19,6 +21,8 @@ pub enum Value<'a> {
     Bytes(Bytes<'a>),
     /// Named values.
     Pairs(Vec<(Bytes<'a>, Bytes<'a>)>),
+    /// Several texts.
+    Texts(Vec<Bytes<'a>>),
     /// Named numbers.
     Numbers(Vec<(Bytes<'a>, i64)>),
 }
@@ -26,12 +30,26 @@ pub enum Value<'a> {
 /// Fields with their values, in the order of the table.
 pub type Details<'a> = Vec<(&'static str, Value<'a>)>;
 
+/// Of the jobs that one waits for so many are told where many jobs are told of.
+const LISTED_PARENTS_MAX: usize = 100;
+
 /// Everything known of a job, at the queue's own time.
 pub fn of<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
+    with_parents(queue, job, usize::MAX)
+}
+
+/// The same with at most some of the jobs that it waits for.
+pub fn in_list<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
+    with_parents(queue, job, LISTED_PARENTS_MAX)
+}
+
+fn with_parents<'a>(queue: &'a Queue, job: &'a Job, max: usize) -> Details<'a> {
+    let parents = || job.parents().into_iter().flat_map(Parents::iter).take(max);
     let terms = queue.terms_of(job);
     let state = job.state();
     let unfinished = !state.kind().is_final();
     let is_ready = matches!(state, State::Ready { .. });
+    let is_held = matches!(state, State::Held { .. });
     let since = |wanted: bool| instant(state.since().filter(|_| wanted));
     let (leased_until, retained_until) = match state {
         State::Leased { deadline, .. } => (Some(deadline), None),
@@ -52,16 +70,27 @@ pub fn of<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
         ("headers", Value::Pairs(headers)),
         ("priority", Value::Integer(i64::from(terms.priority))),
         ("uses", Value::Numbers(uses::iter(&terms.uses).map(used).collect())),
+        ("when", clauses(gates::clauses(&terms.when))),
+        ("missing", clauses(queue.missing_gates(job).filter(|_| is_held))),
+        ("parents-left", number(queue.parents_left(job))),
+        ("parents", Value::Pairs(parents().map(|parent| state_of(queue, &parent)).collect())),
+        (
+            "parent-results",
+            Value::Pairs(parents().filter_map(|it| result_of(queue, &it)).collect()),
+        ),
+        ("ifdead", bytes(job.parents().map(|parents| parents.if_dead().name().as_bytes()))),
         ("tries", number(terms.tries)),
         ("tries-left", number(terms.tries.saturating_sub(job.deliveries))),
         ("deliveries", number(job.deliveries)),
         ("failures", number(job.failures())),
+        ("releases", number(job.releases())),
         ("ttr", number(terms.ttr.0)),
         ("backoff", text(terms.backoff.to_string())),
         ("retain", text(terms.retain.to_string())),
         ("published-at", number(published_at.0)),
         ("elapsed", number(queue.clock().since(published_at).0)),
         ("due", number(job.due().0)),
+        ("held-since", since(is_held)),
         ("ready-since", since(is_ready)),
         ("leased-until", instant(leased_until)),
         ("worker", filled(worker.unwrap_or_default())),
@@ -78,7 +107,7 @@ pub fn of<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
         ("failed-at", instant(job.failed_at())),
         ("cancelled", Value::Integer(job.is_cancelled().into())),
         ("version", number(job.version())),
-        ("why", bytes(why(queue, state).map(str::as_bytes))),
+        ("why", bytes(why(queue, job).map(str::as_bytes))),
         ("limit", limit.map_or(Value::Null, |(name, _)| Value::Bytes(limit_name(name)))),
         ("limit-held", limit.map_or(Value::Null, |(_, held)| number(held))),
     ]
@@ -101,6 +130,7 @@ pub fn owned(details: Details<'_>) -> Details<'static> {
         Value::Pairs(pairs) => {
             Value::Pairs(pairs.into_iter().map(|(name, value)| (copy(name), copy(value))).collect())
         }
+        Value::Texts(texts) => Value::Texts(texts.into_iter().map(copy).collect()),
         Value::Numbers(numbers) => {
             Value::Numbers(numbers.into_iter().map(|(name, n)| (copy(name), n)).collect())
         }
@@ -117,14 +147,37 @@ pub fn instant(at: Option<UnixMillis>) -> Value<'static> {
     }
 }
 
-fn why(queue: &Queue, state: State) -> Option<&'static str> {
-    match state {
+fn why(queue: &Queue, job: &Job) -> Option<&'static str> {
+    match job.state() {
         State::Delayed { .. } => Some("due"),
+        State::Held { .. } if queue.parents_left(job) > 0 => Some("parents"),
+        State::Held { .. } => Some("gate"),
         State::Ready { .. } if queue.pauses().consuming.is_some() => Some("pause"),
         State::Ready { parked: true, .. } => Some("limit"),
         State::Ready { .. } => Some("turn"),
         State::Leased { .. } | State::Completed { .. } | State::Dead { .. } => None,
     }
+}
+
+/// A job that another waits for, and what has become of it.
+fn state_of<'a>(queue: &'a Queue, parent: &Parent<'a>) -> (Bytes<'a>, Bytes<'a>) {
+    let state = match queue.parent_state(parent) {
+        ParentState::There(job) => job.state().kind().name(),
+        ParentState::Finished => "finished",
+        ParentState::Gone => "gone",
+    };
+    (parent.id.text().as_bytes().to_vec().into(), state.as_bytes().into())
+}
+
+/// A job that another waits for, and what came of it, if that is kept.
+fn result_of<'a>(queue: &'a Queue, parent: &Parent<'a>) -> Option<(Bytes<'a>, Bytes<'a>)> {
+    let ParentState::There(job) = queue.parent_state(parent) else { return None };
+    Some((parent.id.text().as_bytes().to_vec().into(), job.result()?.into()))
+}
+
+/// Gates as a publisher writes them.
+fn clauses<'a>(clauses: impl Iterator<Item = Vec<&'a [u8]>>) -> Value<'a> {
+    Value::Texts(clauses.map(|names| names.join(&gates::OR).into()).collect())
 }
 
 /// A limit by the name that clients see, and how much of it a job takes.

@@ -191,6 +191,10 @@ fn value(context: Context, value: &Value<'_>) {
                 context.reply_bytes(value);
             }
         }
+        Value::Texts(texts) => {
+            context.reply_array(texts.len());
+            texts.iter().for_each(|text| context.reply_bytes(text));
+        }
         Value::Numbers(numbers) => {
             context.reply_map(numbers.len());
             for (name, n) in numbers {

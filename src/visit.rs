@@ -94,6 +94,7 @@ pub fn decide(
             | Action::Configure(_)
             | Action::Pause { .. }
             | Action::Limit { permits: Some(_), .. }
+            | Action::Gate { opens: true, .. }
     );
     let site = Site::open(context, name, asked, flags)?;
     let now = clock::now();
@@ -332,7 +333,7 @@ impl GivenBack {
 
     fn verdict(self) -> Verdict<'static> {
         match self {
-            Self::Blameless => Verdict::Release { delay: Millis::ZERO },
+            Self::Blameless => Verdict::Release { delay: Millis::ZERO, counted: false },
             Self::Failed => Verdict::Nack { delay: Some(Millis::ZERO), error: Some(Self::ERROR) },
         }
     }
@@ -340,7 +341,7 @@ impl GivenBack {
     /// The command that says the same, and what follows the jobs in it.
     fn words(self) -> (&'static [u8], &'static [&'static [u8]]) {
         match self {
-            Self::Blameless => (b"JQ.RELEASE", &[]),
+            Self::Blameless => (b"JQ.RELEASE", &[b"UNCOUNTED"]),
             Self::Failed => (b"JQ.NACK", &[b"DELAY", b"0", b"ERROR", Self::ERROR]),
         }
     }

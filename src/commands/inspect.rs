@@ -53,7 +53,7 @@ pub fn list(context: Context, queue: *mut RedisModuleString, listing: &Listing<'
         let page = queue.list(listing);
         begin(page.next, page.jobs.len());
         for slot in page.jobs {
-            reply::details(context, &details::of(queue, queue.job(slot)));
+            reply::details(context, &details::in_list(queue, queue.job(slot)));
         }
     };
     look(context, queue, show, || begin(None, 0));
@@ -131,6 +131,21 @@ pub fn len(context: Context, queue: *mut RedisModuleString, state: Option<StateK
 /// `JQ.STATS`
 pub fn stats(context: Context, queue: *mut RedisModuleString) {
     look(context, queue, |queue| reply::stats(context, queue), || context.reply_null());
+}
+
+/// `JQ.GATE LIST`
+pub fn gates(context: Context, queue: *mut RedisModuleString) {
+    let show = |queue: &Queue| {
+        let gates = queue.gates();
+        context.reply_map(gates.len());
+        for gate in gates {
+            context.reply_bytes(gate.name);
+            context.reply_array(2);
+            context.reply_bytes(if gate.is_open { b"open" } else { b"closed" });
+            context.reply_integer(gate.held as i64);
+        }
+    };
+    look(context, queue, show, || context.reply_map(0));
 }
 
 /// `JQ.CONFIG GET`; of a queue that does not exist, what it would have.

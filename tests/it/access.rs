@@ -42,6 +42,7 @@ fn place(command: CommandId) -> (&'static [Role], &'static str) {
         CommandId::Purge => (&[Operator], "JQ.PURGE QUEUE dead"),
         CommandId::Pause => (&[Operator], "JQ.PAUSE QUEUE"),
         CommandId::Resume => (&[Operator], "JQ.RESUME QUEUE"),
+        CommandId::Gate => (&[Operator], "JQ.GATE QUEUE OPEN night"),
         CommandId::Config => (&[Operator], "JQ.CONFIG QUEUE SET tries 3"),
         CommandId::Limit => (&[Operator], "JQ.LIMIT QUEUE SET smtp CONCURRENCY 2"),
         CommandId::Peek => (&[Operator, Reader], "JQ.PEEK QUEUE COUNT 10"),

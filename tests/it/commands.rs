@@ -2,11 +2,13 @@
 
 mod cancel;
 mod consume;
+mod gates;
 mod inspect;
 mod list;
 mod loading;
 mod operate;
 mod options;
+mod parents;
 mod produce;
 mod refusals;
 mod results;

@@ -3,6 +3,7 @@
 
 use crate::{
     config::{Setting, WhenExpired, WhenLapsed},
+    gates,
     generator::Generator,
     headers::Headers,
     id::{JobRef, Ulid},
@@ -12,6 +13,7 @@ use crate::{
         Action, Change, Lease, Leases, Operation, Outcome, Publish, Revival, Touched, Verdict,
         Which,
     },
+    parents::{Found, IfDead, Parents},
     pause::Pauses,
     queue::{intern_terms, Task, Timed, COUNT_MAX},
     refusal::Refusal,
@@ -28,6 +30,9 @@ use crate::{
 
 /// What is kept of a worker's error text, in bytes.
 pub const ERROR_BYTES_MAX: usize = 4096;
+
+/// What went wrong where a job is given back once more than it may be.
+const RELEASED_TOO_OFTEN: &[u8] = b"released too often";
 
 impl Queue {
     /// Applies an operation. O(log n) for each job it names.
@@ -76,6 +81,7 @@ impl Queue {
                 self.pauses = Pauses::default();
                 Outcome::Configured
             }
+            Action::Gate { opens, names } => Outcome::Done(self.turn_gates(*opens, names)),
             Action::Configure(settings) => {
                 settings.iter().for_each(|setting| self.configure(setting));
                 let prunes = self.has_too_many_dead() && !self.prunes();
@@ -108,6 +114,7 @@ impl Queue {
 
     fn tick(&mut self, now: UnixMillis, budget: u32) -> u32 {
         self.clock = self.clock.max(now);
+        self.family.clean();
         (0..budget).take_while(|_| self.step()).count() as u32
     }
 
@@ -118,7 +125,12 @@ impl Queue {
             Some((_, Timed::Refill)) => self.refill(),
             Some((_, Timed::LockEnd(slot))) => self.unlock(slot),
             Some((at, Timed::PauseEnd)) => self.pauses.end_due(at),
-            None => return self.work_on_task() || self.work_on_chore(),
+            None => {
+                return self.tell_next()
+                    || self.look_at_gate()
+                    || self.work_on_task()
+                    || self.work_on_chore();
+            }
         }
         true
     }
@@ -149,7 +161,7 @@ impl Queue {
         }
         match job.state() {
             State::Delayed { .. } => {
-                self.shift(slot, Event::Wake);
+                self.proceed(slot, Event::Wake);
             }
             State::Leased { .. } => {
                 self.counters.lapsed += 1;
@@ -164,7 +176,7 @@ impl Queue {
                 self.remove(slot);
             }
             State::Dead { .. } => self.prune_one(slot),
-            State::Ready { .. } => {}
+            State::Held { .. } | State::Ready { .. } => {}
         }
     }
 
@@ -248,22 +260,32 @@ impl Queue {
             self.free_key(unique.key);
         }
         let until = publish.due.after(self.clock);
+        let uses = publish.conditions.as_ref().map_or(Vec::new(), |needs| uses::pack(&needs.uses));
+        let when = publish.conditions.as_ref().map_or(Vec::new(), |needs| gates::pack(&needs.when));
+        let after = publish.conditions.as_ref().map_or(&[][..], |needs| &needs.after);
+        let if_dead = publish.conditions.as_ref().map_or(IfDead::Hold, |needs| needs.if_dead);
+        let found = self.find_parents(after);
+        let parents = Self::new_parents(if_dead, &found);
+        let waits_at: Vec<_> = found.iter().map(Found::waits_at).collect();
         let state = if until > self.clock {
             State::Delayed { until }
-        } else {
+        } else if self.gates.are_met(&when) && waits_at.iter().all(Option::is_none) {
             State::Ready { since: self.clock, parked: false }
+        } else {
+            State::Held { since: self.clock }
         };
-        let uses = publish.conditions.as_ref().map_or(Vec::new(), |needs| uses::pack(&needs.uses));
-        let terms = if publish.wishes == Default::default() && uses.is_empty() {
+        let terms = if publish.wishes == Default::default() && uses.is_empty() && when.is_empty() {
             self.terms.retain(self.default_terms);
             self.default_terms
         } else {
             let terms = publish.wishes.over(&self.config.defaults);
-            intern_terms(&mut self.terms, Terms { uses: &uses, ..terms })
+            intern_terms(&mut self.terms, Terms { uses: &uses, when: &when, ..terms })
         };
         let bodies = publish.bodies.as_slice();
-        let slots = bodies.iter().map(|body| self.publish_one(body, state, terms, extra(publish)));
-        let slots = slots.collect();
+        let extra = || extra(publish, &parents);
+        let slots = bodies.iter().map(|body| self.publish_one(body, state, terms, extra()));
+        let slots: Slots = slots.collect();
+        self.follow(&slots, &waits_at, if_dead);
         self.terms.release(terms);
         Ok(Outcome::Published(slots))
     }
@@ -352,7 +374,7 @@ impl Queue {
 
     fn settle_one(&mut self, slot: Slot, verdict: Verdict<'_>) -> bool {
         let job = &self.jobs[slot];
-        let State::Leased { holder, .. } = job.state() else {
+        let State::Leased { .. } = job.state() else {
             // A job that nobody holds can be buried or fulfilled by whoever knows its id.
             return match verdict {
                 Verdict::Bury { error } => self.bury(slot, error),
@@ -380,16 +402,34 @@ impl Queue {
                 };
                 self.fail(slot, retry);
             }
-            Verdict::Release { delay } => {
+            Verdict::Release { delay, counted: counts } => {
                 self.counters.released += 1;
+                // One that is cancelled goes anyway.
+                if counts && !self.jobs[slot].is_cancelled() && !self.count_release(slot) {
+                    self.keep_error(slot, Some(RELEASED_TOO_OFTEN));
+                    return self.die(slot);
+                }
+                let job = &self.jobs[slot];
+                let State::Leased { holder, .. } = job.state() else { return false };
                 let counted = self.holders.get(holder).counted;
                 let job = &mut self.jobs[slot];
                 job.deliveries = job.deliveries.saturating_sub(u32::from(counted));
                 let back = self.postponed(delay, Event::Release);
-                self.shift(slot, back);
+                self.proceed(slot, back);
             }
             Verdict::Bury { error } => return self.bury(slot, error),
         }
+        true
+    }
+
+    /// Counts a release; false, and nothing is counted, if the job was released as often as the
+    /// queue permits.
+    fn count_release(&mut self, slot: Slot) -> bool {
+        let (releases, max) = (self.jobs[slot].releases(), self.config.releases_max);
+        if max > 0 && releases >= max {
+            return false;
+        }
+        self.change_extra(slot, |extra| extra.releases = releases.saturating_add(1));
         true
     }
 
@@ -421,7 +461,7 @@ impl Queue {
     }
 
     /// Sends a job to the dead, and the longest dead away if that is one too many.
-    fn die(&mut self, slot: Slot) -> bool {
+    pub(crate) fn die(&mut self, slot: Slot) -> bool {
         let died = self.shift(slot, Event::Bury);
         self.counters.died += u64::from(died);
         // Only the one that this one pushes out; where the queue was told to keep fewer, that is a
@@ -442,7 +482,7 @@ impl Queue {
         if job.deliveries >= self.terms.get(job.terms).tries {
             self.die(slot);
         } else {
-            self.shift(slot, otherwise);
+            self.proceed(slot, otherwise);
         }
     }
 
@@ -470,7 +510,7 @@ impl Queue {
         }
     }
 
-    fn keep_error(&mut self, slot: Slot, error: Option<&[u8]>) {
+    pub(crate) fn keep_error(&mut self, slot: Slot, error: Option<&[u8]>) {
         if let Some(error) = error {
             let kept = &error[..error.len().min(ERROR_BYTES_MAX)];
             self.change_extra(slot, |extra| extra.error = Some(kept.into()));
@@ -509,18 +549,23 @@ impl Queue {
                 left
             }
             Which::Ids(jobs) => self.each(jobs, |queue, slot| {
-                let delayed = matches!(queue.jobs[slot].state(), State::Delayed { .. });
-                if delayed {
-                    queue.kick_one(slot);
+                match queue.jobs[slot].state() {
+                    State::Delayed { .. } => queue.kick_one(slot),
+                    // By its name: whoever says so knows what it waits for.
+                    State::Held { .. } => {
+                        queue.counters.kicked += 1;
+                        queue.shift(slot, Event::Kick);
+                    }
+                    _ => return false,
                 }
-                delayed
+                true
             }),
         }
     }
 
     fn kick_one(&mut self, slot: Slot) {
         self.counters.kicked += 1;
-        self.shift(slot, Event::Kick);
+        self.proceed(slot, Event::Kick);
     }
 
     fn respawn(&mut self, which: &Which<'_>, revival: Revival) -> u64 {
@@ -553,6 +598,7 @@ impl Queue {
         if job.extra.is_some() || lives_until.is_some() {
             self.change_extra(slot, |extra| {
                 extra.failures = 0;
+                extra.releases = 0;
                 extra.expires_at = lives_until;
                 extra.deadline = None;
                 extra.cancelled = false;
@@ -563,7 +609,7 @@ impl Queue {
         } else {
             Event::RespawnLater { until: self.clock.after(revival.delay) }
         };
-        self.shift(slot, event);
+        self.proceed(slot, event);
     }
 
     fn bury_all(&mut self, state: StateKind, count: u64) -> u64 {
@@ -600,9 +646,12 @@ impl Queue {
         }
         if let Some(due) = change.due {
             let until = due.after(self.clock);
-            let later = Event::Reschedule { until };
-            // A ready job that is due now stays where it is.
-            self.shift(slot, if until > self.clock { later } else { Event::Kick });
+            if until > self.clock {
+                self.shift(slot, Event::Reschedule { until });
+            } else if matches!(self.jobs[slot].state(), State::Delayed { .. }) {
+                self.proceed(slot, Event::Kick);
+            }
+            // A held or a ready job that is due now stays where it is.
         }
         Ok(Outcome::Updated(Some(self.jobs[slot].version())))
     }
@@ -656,10 +705,10 @@ impl Queue {
 
 /// What few new jobs have. Made for each one: to make it once and copy it would cost a single job,
 /// which is the usual case, every allocation twice.
-fn extra(publish: &Publish<'_>) -> Option<Box<Extra>> {
+fn extra(publish: &Publish<'_>, parents: &Option<Box<Parents>>) -> Option<Box<Extra>> {
     let unique = publish.unique();
     let has_none = publish.id.is_none() && publish.deadline.is_none() && unique.is_none();
-    if has_none && publish.headers.is_empty() {
+    if has_none && publish.headers.is_empty() && parents.is_none() {
         return None;
     }
     Some(Box::new(Extra {
@@ -667,6 +716,7 @@ fn extra(publish: &Publish<'_>) -> Option<Box<Extra>> {
         deadline: publish.deadline,
         headers: Headers::new(&publish.headers),
         lock: unique.map(|unique| Box::new(Lock::new(unique))),
+        parents: parents.clone(),
         ..Extra::default()
     }))
 }

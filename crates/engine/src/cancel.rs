@@ -35,7 +35,7 @@ impl Queue {
                 self.note_cancel(slot);
                 Some(Cancelled::Marked)
             }
-            State::Delayed { .. } | State::Ready { .. } => {
+            State::Delayed { .. } | State::Held { .. } | State::Ready { .. } => {
                 self.end_cancelled(slot);
                 Some(Cancelled::Removed)
             }

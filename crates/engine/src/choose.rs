@@ -104,6 +104,9 @@ impl Queue {
         if publish.deadline.is_some_and(|deadline| deadline < due) {
             return Err(Refusal::OverdueBeforeDue);
         }
+        if let Some(conditions) = &publish.conditions {
+            self.check_parents(&conditions.after)?;
+        }
         if let Some(holder) = self.duplicate_of(publish) {
             return self.check_duplicate(publish, holder);
         }
@@ -141,6 +144,14 @@ impl Queue {
         jobs as u64 <= self.config.max_len && self.has_room_for(jobs)
     }
 
+    /// Refuses the names of jobs that cannot have been there.
+    fn check_parents(&self, parents: &[JobRef<'_>]) -> Result<(), Refusal> {
+        let is_to_come = |name: &&JobRef<'_>| name.ulid.is_some_and(|ulid| ulid > self.last_ulid);
+        let is_there = |name: &JobRef<'_>| self.find(&name.bare()).is_some();
+        let known = parents.iter().filter(is_to_come).all(is_there);
+        known.then_some(()).ok_or(Refusal::NoSuchJob)
+    }
+
     fn check_size(&self, bytes: usize) -> Result<(), Refusal> {
         let (bytes, max) = (bytes as u64, self.config.max_body);
         if max > 0 && bytes > max {
@@ -157,7 +168,8 @@ impl Queue {
         }
         let headers = bytes_of(job.headers());
         change.body.map_or(Ok(()), |body| self.check_size(headers + body.len()))?;
-        let waits = matches!(job.state(), State::Delayed { .. } | State::Ready { .. });
+        let waits =
+            matches!(job.state(), State::Delayed { .. } | State::Held { .. } | State::Ready { .. });
         let is_completed = matches!(job.state(), State::Completed { .. });
         if is_completed || change.due.is_some() && !waits {
             return Err(Refusal::WrongState(job.state().kind()));

@@ -44,6 +44,8 @@ pub enum Setting {
     },
     /// Whether a lease that ends with its connection is a failed attempt.
     BindCounts(bool),
+    /// How often a job may be released before a release is its death.
+    ReleasesMax(u32),
 }
 
 /// What becomes of a job whose time to live is over. It is counted either way.
@@ -89,6 +91,8 @@ pub struct Config {
     pub group_weights: BTreeMap<Box<[u8]>, u32>,
     /// See [`Setting::BindCounts`].
     pub bind_counts: bool,
+    /// See [`Setting::ReleasesMax`]; zero for no limit.
+    pub releases_max: u32,
 }
 
 impl Default for Config {
@@ -104,6 +108,7 @@ impl Default for Config {
                 job_type: Box::default(),
                 group: Box::default(),
                 uses: Box::default(),
+                when: Box::default(),
             },
             max_len: 0,
             max_body: 16 << 20,
@@ -115,6 +120,7 @@ impl Default for Config {
             group_max_len: 0,
             group_weights: BTreeMap::new(),
             bind_counts: false,
+            releases_max: 0,
         }
     }
 }
@@ -149,6 +155,7 @@ impl Config {
                 self.group_weights.insert(group.clone(), *weight);
             }
             Setting::BindCounts(counts) => self.bind_counts = *counts,
+            Setting::ReleasesMax(releases) => self.releases_max = *releases,
         }
     }
 }

@@ -24,6 +24,8 @@ impl Queue {
         self.check_jobs()?;
         self.check_limits()?;
         self.check_locks()?;
+        self.check_gates()?;
+        self.check_families()?;
         self.check_sums()
     }
 
@@ -31,7 +33,9 @@ impl Queue {
     /// one left, and who was taken has spent one, unless it was for free. The dead start anew.
     pub(crate) fn fits(&self, job: &Job, tries: u32) -> bool {
         match job.state() {
-            State::Delayed { .. } | State::Ready { .. } => job.deliveries < tries,
+            State::Delayed { .. } | State::Held { .. } | State::Ready { .. } => {
+                job.deliveries < tries
+            }
             State::Leased { holder, .. } if self.holders.get(holder).counted => {
                 (1..=tries).contains(&job.deliveries)
             }
@@ -94,20 +98,25 @@ impl Queue {
                 let due = match job.state() {
                     State::Delayed { until } | State::Completed { until, .. } => Some(until),
                     State::Leased { deadline, .. } => Some(deadline),
-                    State::Ready { .. } | State::Dead { .. } => None,
+                    State::Held { .. } | State::Ready { .. } | State::Dead { .. } => None,
                 };
                 let expected = due.into_iter().chain(end).min();
-                ensure(
-                    job.state().kind() == kind && job.seq() == seq && expected == Some(at),
-                    || format!("{job:?} in the {} timeline at {at}", kind.name()),
-                )?;
+                // The held and the ready share theirs.
+                let fits = match job.state() {
+                    State::Held { .. } => kind == StateKind::Ready,
+                    state => state.kind() == kind,
+                };
+                ensure(fits && job.seq() == seq && expected == Some(at), || {
+                    format!("{job:?} in the {} timeline at {at}", kind.name())
+                })?;
             }
         }
         let mortal = |(_, job): &(_, &Job)| {
-            matches!(job.state(), State::Ready { .. }) && self.ends_at(job).is_some()
+            matches!(job.state(), State::Held { .. } | State::Ready { .. })
+                && self.ends_at(job).is_some()
         };
         ensure(self.expiring.len() == self.jobs.iter().filter(mortal).count(), || {
-            "a ready job whose life ends is not in its timeline".into()
+            "a held or ready job whose life ends is not in its timeline".into()
         })?;
         let kept_for_a_time = |(_, job): &(_, &Job)| match job.state() {
             State::Completed { until, .. } => until != UnixMillis::NEVER,
@@ -117,8 +126,12 @@ impl Queue {
             "a completed job is not in its timeline".into()
         })?;
 
-        for (list, kind) in [(&self.completed, StateKind::Completed), (&self.dead, StateKind::Dead)]
-        {
+        let lists = [
+            (&self.held, StateKind::Held),
+            (&self.completed, StateKind::Completed),
+            (&self.dead, StateKind::Dead),
+        ];
+        for (list, kind) in lists {
             let states: Vec<_> = list.iter(&self.jobs).map(|at| self.jobs[at].state()).collect();
             let name = kind.name();
             ensure(states.len() == list.len(), || format!("the {name} list is broken"))?;
@@ -137,7 +150,10 @@ impl Queue {
             ensure(self.fits(job, self.terms_of(job).tries), || {
                 format!("tries and deliveries of {job:?}")
             })?;
-            let waits = matches!(job.state(), State::Delayed { .. } | State::Ready { .. });
+            let waits = matches!(
+                job.state(),
+                State::Delayed { .. } | State::Held { .. } | State::Ready { .. }
+            );
             ensure(!(waits && job.is_cancelled()), || format!("cancelled, and waits: {job:?}"))?;
             ensure(places.insert(job.seq()), || format!("not alone in its place: {job:?}"))?;
             ensure(job.ulid <= self.last_ulid, || format!("from the future: {job:?}"))?;

@@ -5,6 +5,7 @@ use crate::{
     id::{JobId, Ulid},
     interner::Key,
     list::Links,
+    parents::Parents,
     state::{PackedState, State},
     time::UnixMillis,
     u48::U48,
@@ -62,6 +63,12 @@ pub struct Extra {
     pub cancelled: bool,
     /// The lock of a unique key that the job holds.
     pub lock: Option<Box<Lock>>,
+    /// How often it was given back by a release that counts.
+    pub releases: u32,
+    /// Jobs that it waits for.
+    pub parents: Option<Box<Parents>>,
+    /// Whether jobs wait for it, or did.
+    pub is_followed: bool,
 }
 
 impl Job {
@@ -136,6 +143,24 @@ impl Job {
         self.extra.as_ref()?.failed_at
     }
 
+    /// How often it was given back by a release that counts.
+    #[must_use]
+    pub fn releases(&self) -> u32 {
+        self.extra.as_ref().map_or(0, |extra| extra.releases)
+    }
+
+    /// The jobs that it waits for, or did.
+    #[must_use]
+    pub fn parents(&self) -> Option<&Parents> {
+        self.extra.as_ref()?.parents.as_deref()
+    }
+
+    /// Whether jobs wait for it, or did: then they are told of its end.
+    #[must_use]
+    pub(crate) fn is_followed(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.is_followed)
+    }
+
     /// Grows with each change in place; a new job has version 1.
     #[must_use]
     pub fn version(&self) -> u64 {
@@ -152,6 +177,7 @@ impl Job {
                 + extra.error.as_ref().map_or(0, |error| error.len())
                 + extra.result.as_ref().map_or(0, |result| result.len())
                 + extra.lock.as_ref().map_or(0, |lock| size_of::<Lock>() + lock.key.len())
+                + extra.parents.as_ref().map_or(0, |parents| parents.bytes())
         });
         self.body.len() + extra
     }

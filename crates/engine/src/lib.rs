@@ -22,6 +22,7 @@ mod cancel;
 mod choose;
 mod config;
 mod counters;
+pub mod gates;
 mod generator;
 mod headers;
 pub mod id;
@@ -34,6 +35,7 @@ mod list;
 mod listing;
 mod notices;
 mod operation;
+pub mod parents;
 mod pause;
 mod queue;
 mod ready;
@@ -69,6 +71,7 @@ pub use operation::{
     Action, Bodies, Change, Conditions, Consume, Due, Holder, JobRefs, Lease, Leases, Operation,
     Outcome, Publish, Request, Revival, Side, Touched, Verdict, Which,
 };
+pub use parents::{IfDead, Parent, ParentState, Parents};
 pub use pause::Pauses;
 pub use queue::Queue;
 pub use refusal::Refusal;

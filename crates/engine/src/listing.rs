@@ -109,7 +109,7 @@ pub struct Page {
 
 impl Queue {
     /// Some of the jobs of a state: delayed and leased ones in the order in which time moves them,
-    /// ready ones in the order of service, completed and dead ones in the order they came.
+    /// ready ones in the order of service, held, completed and dead ones in the order they came.
     /// O(log n + steps), where a step is a look at a job, and there are ten thousand at most.
     ///
     /// Who goes on from page to page meets each job at least once that is in the state all the
@@ -149,6 +149,12 @@ impl Queue {
         match (listing.state, listing.reverse) {
             (StateKind::Delayed, _) => walk_timeline(&self.delayed, listing),
             (StateKind::Leased, _) => walk_timeline(&self.leased, listing),
+            (StateKind::Held, false) => {
+                Box::new(self.held.iter_after(jobs, anchor).filter_map(place))
+            }
+            (StateKind::Held, true) => {
+                Box::new(self.held.iter_before(jobs, anchor).filter_map(place))
+            }
             (StateKind::Ready, false) => {
                 let from = line.unwrap_or(Line { priority: i8::MIN, ..Line::default() });
                 let lines = self.ready.lines().map(in_line).chain(self.limits.lines().map(in_room));
@@ -199,7 +205,7 @@ impl Queue {
         (stays && fits).then_some(after.slot)
     }
 
-    /// The place of a job that is ready, completed or dead.
+    /// The place of a job that is held, ready, completed or dead.
     fn place_in_list(&self, slot: Slot) -> Option<Cursor> {
         let job = self.jobs.get(slot)?;
         let at = job.state().since()?;

@@ -12,6 +12,7 @@ use crate::{
     config::Setting,
     id::{JobRef, Token},
     limits::Permits,
+    parents::IfDead,
     retain::Retain,
     slab::{Slot, Slots},
     state::StateKind,
@@ -74,6 +75,12 @@ pub struct Conditions<'a> {
     pub uses: Vec<Use<'a>>,
     /// A key whose lock it takes; with one body only.
     pub unique: Option<Unique<'a>>,
+    /// Gates that it waits for: of each clause one has to be open.
+    pub when: Vec<Vec<&'a [u8]>>,
+    /// Jobs that it waits for, by their bare ids. One that is not in the queue is taken for done.
+    pub after: Vec<JobRef<'a>>,
+    /// What becomes of it when one of them dies.
+    pub if_dead: IfDead,
 }
 
 impl<'a> Publish<'a> {
@@ -188,6 +195,8 @@ pub enum Verdict<'a> {
     Release {
         /// The wait before it may be taken again.
         delay: Millis,
+        /// Whether this is one of the releases of which a job has a limited number.
+        counted: bool,
     },
     /// It can never work. Also for a job that nobody holds.
     Bury {
@@ -257,13 +266,13 @@ pub enum Action<'a> {
     Settle { jobs: JobRefs<'a>, verdict: Verdict<'a> },
     /// Extend leases by a fresh TTR, or by the one named.
     Touch { jobs: JobRefs<'a>, ttr: Option<Millis> },
-    /// Make delayed jobs ready now.
+    /// Make delayed jobs ready now, and held ones that are named.
     Kick(Which<'a>),
     /// Bring dead jobs back.
     Respawn { which: Which<'a>, revival: Revival },
     /// Remove jobs in any state.
     Delete(JobRefs<'a>),
-    /// Send the first jobs of one state, delayed or ready, to the dead.
+    /// Send the first jobs of one state, delayed, held or ready, to the dead.
     BuryAll { state: StateKind, count: u64 },
     /// Remove jobs of one state.
     Purge { state: StateKind, count: u64 },
@@ -273,6 +282,8 @@ pub enum Action<'a> {
     Pause { side: Side, span: Millis },
     /// Open both ways.
     Resume,
+    /// Open gates, or close them.
+    Gate { opens: bool, names: Vec<&'a [u8]> },
     /// Change the configuration.
     Configure(Vec<Setting>),
     /// Say what a limit permits, under the name that clients know; with nothing, it is a limit no

@@ -12,6 +12,7 @@ use crate::{
     bonds::Bonds,
     config::Config,
     counters::Counters,
+    gates::Gates,
     generator::Generator,
     id::{JobId, JobRef, Token, Ulid},
     index::IdIndex,
@@ -21,6 +22,7 @@ use crate::{
     list::List,
     notices::Notices,
     operation::{Holder, Revival},
+    parents::{End as Fate, Family},
     pause::Pauses,
     ready::{End, Ready},
     slab::{Slab, Slot},
@@ -69,7 +71,8 @@ pub struct Queue {
     pub(crate) ready: Ready,
     pub(crate) delayed: Timeline,
     pub(crate) leased: Timeline,
-    // Ready jobs that will expire or be overdue.
+    pub(crate) held: List,
+    // Held and ready jobs that will expire or be overdue.
     pub(crate) expiring: Timeline,
     pub(crate) completed: List,
     // Completed jobs that are not kept for ever.
@@ -77,6 +80,8 @@ pub struct Queue {
     pub(crate) dead: List,
     pub(crate) locks: Locks,
     pub(crate) pauses: Pauses,
+    pub(crate) gates: Gates,
+    pub(crate) family: Family,
     // What operators asked of many jobs at once, worked through by ticks.
     pub(crate) tasks: VecDeque<Task>,
     pub(crate) heap_bytes: usize,
@@ -149,12 +154,15 @@ impl Queue {
             ready: Ready::default(),
             delayed: Timeline::default(),
             leased: Timeline::default(),
+            held: List::default(),
             expiring: Timeline::default(),
             completed: List::default(),
             retained: Timeline::default(),
             dead: List::default(),
             locks: Locks::default(),
             pauses: Pauses::default(),
+            gates: Gates::default(),
+            family: Family::default(),
             tasks: VecDeque::new(),
             heap_bytes: 0,
             idle_since: UnixMillis(0),
@@ -173,7 +181,8 @@ impl Queue {
     /// When a tick next has work; not after the clock if it has some now. O(1).
     #[must_use]
     pub fn next_due(&self) -> Option<UnixMillis> {
-        if !self.tasks.is_empty() || !self.limits.chores.is_empty() {
+        let is_told = self.family.tells() || self.gates.are_opening();
+        if is_told || !self.tasks.is_empty() || !self.limits.chores.is_empty() {
             return Some(self.clock);
         }
         let held = self.delayed.first_due().min(self.leased.first_due());
@@ -217,12 +226,13 @@ impl Queue {
     }
 
     /// When the queue has been empty and unused for long enough that it should be removed, if ever:
-    /// a pause is to be kept.
+    /// a pause is to be kept, and an open gate.
     /// To remove it is up to the host. O(1).
     #[must_use]
     pub fn idle_ends(&self) -> Option<UnixMillis> {
         let span = self.config.idle_expire;
-        let is_idle = self.is_empty() && self.pauses == Pauses::default();
+        let is_idle =
+            self.is_empty() && self.pauses == Pauses::default() && self.gates.are_closed();
         (is_idle && !span.is_zero()).then(|| self.idle_since.after(span))
     }
 
@@ -237,6 +247,7 @@ impl Queue {
     pub fn len_of(&self, state: StateKind) -> usize {
         match state {
             StateKind::Delayed => self.delayed.len(),
+            StateKind::Held => self.held.len(),
             StateKind::Ready => self.ready.len() + self.limits.parked,
             StateKind::Leased => self.leased.len(),
             StateKind::Completed => self.completed.len(),
@@ -322,6 +333,8 @@ impl Queue {
             + self.expiring.bytes()
             + self.retained.bytes()
             + self.locks.bytes()
+            + self.gates.bytes()
+            + self.family.bytes()
             + self.heap_bytes
     }
 
@@ -451,6 +464,7 @@ impl Queue {
     pub(crate) fn first_of(&self, state: StateKind) -> Option<Slot> {
         match state {
             StateKind::Delayed => self.delayed.first().map(|(_, _, slot)| slot),
+            StateKind::Held => self.held.first(),
             StateKind::Ready => self.ready.iter(&self.jobs).next().or_else(|| self.parked().next()),
             StateKind::Leased => self.leased.first().map(|(_, _, slot)| slot),
             StateKind::Completed => self.completed.first(),
@@ -552,6 +566,11 @@ impl Queue {
         if !self.limits.freed.is_empty() {
             self.seat_freed();
         }
+        match state {
+            State::Completed { .. } => self.tell_of(slot, Fate::Completed),
+            State::Dead { .. } => self.tell_of(slot, Fate::Died),
+            _ => {}
+        }
         true
     }
 
@@ -567,6 +586,7 @@ impl Queue {
             let (ulid, state) = (self.jobs[slot].ulid, Some(StateKind::Completed));
             self.watch.note(Ending { ulid, state, result: result.map(Into::into) });
         }
+        self.tell_of(slot, Fate::Completed);
         self.remove(slot);
     }
 
@@ -578,6 +598,7 @@ impl Queue {
         if self.notices.are_kept() {
             self.note_end(slot);
         }
+        self.tell_of(slot, Fate::Removed);
         self.leave(slot);
         if self.watch.end(slot) {
             self.note_ending(slot, None);
@@ -598,8 +619,16 @@ impl Queue {
         if !self.limits.freed.is_empty() {
             self.seat_freed();
         }
+        let seq = job.seq();
+        let parents = job.extra.and_then(|extra| extra.parents);
+        if let Some(parents) = parents.filter(|parents| parents.left() > 0) {
+            self.family.forget(seq, slot, parents);
+        }
         if self.is_empty() {
             self.idle_since = self.clock;
+            if !self.family.is_unused() {
+                self.family.drain();
+            }
             if self.terms.bytes() > DRAINED_TERMS_BYTES_MAX {
                 self.terms = Interner::default();
                 self.default_terms = intern_terms(&mut self.terms, self.config.defaults.as_ref());
@@ -677,13 +706,13 @@ impl Queue {
             State::Ready { .. } => {
                 self.terms.get(job.terms).priority == self.terms.get(terms).priority
             }
-            State::Completed { .. } | State::Dead { .. } => true,
+            State::Held { .. } | State::Completed { .. } | State::Dead { .. } => true,
             State::Delayed { .. } | State::Leased { .. } => false,
         };
         let mortal = |queue: &Self| {
             let job = &queue.jobs[slot];
-            let is_ready = matches!(job.state(), State::Ready { .. });
-            queue.ends_at(job).filter(|_| is_ready).map(|at| (at, job.seq()))
+            let is_listed = matches!(job.state(), State::Held { .. } | State::Ready { .. });
+            queue.ends_at(job).filter(|_| is_listed).map(|at| (at, job.seq()))
         };
         if !keeps_place {
             // Leaving releases the holder, and entering does not retain it.
@@ -721,6 +750,13 @@ impl Queue {
             State::Delayed { until } => {
                 self.delayed.remove(by(until), seq, slot);
             }
+            State::Held { .. } => {
+                self.gates.release(&self.terms.get(job.terms).when, seq, slot);
+                self.held.remove(&mut self.jobs, slot);
+                if let Some(at) = ends_at {
+                    self.expiring.remove(at, seq, slot);
+                }
+            }
             State::Ready { .. } => {
                 self.stand_up(slot);
                 if let Some(at) = ends_at {
@@ -749,6 +785,13 @@ impl Queue {
         let by = |at: UnixMillis| ends_at.map_or(at, |ends_at| at.min(ends_at));
         match job.state() {
             State::Delayed { until } => self.delayed.insert(by(until), seq, slot),
+            State::Held { .. } => {
+                self.gates.hold(&self.terms.get(job.terms).when, seq, slot);
+                self.held.push_back(&mut self.jobs, slot);
+                if let Some(at) = ends_at {
+                    self.expiring.insert(at, seq, slot);
+                }
+            }
             State::Ready { .. } => {
                 self.sit_down(slot, end);
                 if let Some(at) = ends_at {

@@ -3,7 +3,7 @@
 //!
 //! A frame is a magic number, the version of the form, the frame's number, and records that
 //! bincode writes. Frame 0 describes the queue, the others hold its jobs: the ready ones in the
-//! order of service, the delayed and leased ones by instant, the completed and dead ones by age.
+//! order of service, the delayed and leased ones by instant, the held, completed and dead ones by age.
 //! Reading rebuilds every index and trusts nothing.
 
 mod v1;
@@ -13,7 +13,9 @@ use std::fmt;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::{
+    id::JobId,
     job::Job,
+    parents::{End, Ended},
     slab::Slot,
     state::{State, StateKind},
     Queue,
@@ -113,8 +115,9 @@ impl Queue {
             .chain(self.leased.iter_after(None))
             .map(|(_, _, slot)| slot);
         let ready = self.ready.iter(&self.jobs).chain(self.parked());
+        let held = self.held.iter(&self.jobs);
         let finished = self.completed.iter(&self.jobs).chain(self.dead.iter(&self.jobs));
-        ready.chain(timed).chain(finished)
+        ready.chain(timed).chain(held).chain(finished)
     }
 }
 
@@ -189,6 +192,11 @@ impl Loader {
             return Err(Corrupt::Incomplete);
         }
         self.check_places_and_tokens()?;
+        self.check_families()?;
+        let is_rightly_held = |slot| self.queue.is_rightly_held(slot);
+        if !self.queue.held.iter(&self.queue.jobs).all(is_rightly_held) {
+            return Err(Corrupt::Value("held job that waits for nothing"));
+        }
         if self.queue.has_too_many_dead() && !self.queue.prunes() {
             return Err(Corrupt::Value("number of dead jobs"));
         }
@@ -196,6 +204,23 @@ impl Loader {
             return Err(Corrupt::Value("turn or bucket"));
         }
         Ok(self.queue)
+    }
+
+    /// Lists the children of each job that is waited for, and checks that what is told of ends is so.
+    fn check_families(&mut self) -> Result<(), Corrupt> {
+        let is_true = |ended: &Ended| {
+            let id = ended.given.as_deref().map_or(JobId::Made(ended.parent), JobId::Given);
+            let found = self.queue.locate(id).map(|slot| self.queue.job(slot));
+            match (ended.how, found.filter(|job| job.ulid == ended.parent)) {
+                (End::Removed, job) => job.is_none(),
+                (End::Completed, Some(job)) => matches!(job.state(), State::Completed { .. }),
+                (End::Completed, None) | (End::Died, _) => true,
+            }
+        };
+        if !self.queue.family.ended().all(is_true) {
+            return Err(Corrupt::Value("end of a job that is waited for"));
+        }
+        self.queue.link_families().map_err(|()| Corrupt::Value("job that others wait for"))
     }
 
     /// Checks what no job shows alone: places in publish order and tokens belong to one job each.

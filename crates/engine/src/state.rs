@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  publish ──► delayed ──due, kick──► ready ──lease──► leased ──ack──► completed ──► (gone)
-//!                 ▲                    ▲ ▲               │ │
+//!                 ▲  └─► held ──free───▲ ▲               │ │
 //!                 │                    │ └─release,lapse─┤ │
 //!                 └────────────────────┼─────retry───────┘ │
 //!                                   respawn                │ bury
@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Whether a failed attempt is retried or the job is dead is decided before this point, from its
-//! counters alone: decisions up, movement down.
+//! counters alone; so is whether a job that would be ready is held, from what it waits for:
+//! decisions up, movement down.
 
 mod packed;
 
@@ -25,6 +26,11 @@ pub enum State {
     Delayed {
         /// When it becomes ready.
         until: UnixMillis,
+    },
+    /// Waits for something other than an instant.
+    Held {
+        /// Since when.
+        since: UnixMillis,
     },
     /// May be taken.
     Ready {
@@ -61,6 +67,8 @@ pub enum State {
 pub enum StateKind {
     /// See [`State::Delayed`].
     Delayed,
+    /// See [`State::Held`].
+    Held,
     /// See [`State::Ready`].
     Ready,
     /// See [`State::Leased`].
@@ -73,14 +81,15 @@ pub enum StateKind {
 
 impl StateKind {
     /// All of them, in the order of a job's life.
-    pub const ALL: [Self; 5] =
-        [Self::Delayed, Self::Ready, Self::Leased, Self::Completed, Self::Dead];
+    pub const ALL: [Self; 6] =
+        [Self::Delayed, Self::Held, Self::Ready, Self::Leased, Self::Completed, Self::Dead];
 
     /// The word on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Delayed => "delayed",
+            Self::Held => "held",
             Self::Ready => "ready",
             Self::Leased => "leased",
             Self::Completed => "completed",
@@ -100,8 +109,13 @@ impl StateKind {
 pub enum Event {
     /// Its instant has come.
     Wake,
-    /// An operator makes it ready before its instant, by a kick or an update.
+    /// An operator makes it ready, by a kick or an update: before its instant, or without what it
+    /// waits for.
     Kick,
+    /// It would be ready, and something is missing that it waits for.
+    Hold,
+    /// What it waits for is there.
+    Free,
     /// An operator gives it another instant.
     Reschedule {
         /// When it becomes ready.
@@ -154,6 +168,7 @@ impl State {
     pub fn kind(self) -> StateKind {
         match self {
             Self::Delayed { .. } => StateKind::Delayed,
+            Self::Held { .. } => StateKind::Held,
             Self::Ready { .. } => StateKind::Ready,
             Self::Leased { .. } => StateKind::Leased,
             Self::Completed { .. } => StateKind::Completed,
@@ -170,13 +185,14 @@ impl State {
         }
     }
 
-    /// Since when a job is ready, completed or dead.
+    /// Since when a job is held, ready, completed or dead.
     #[must_use]
     pub fn since(self) -> Option<UnixMillis> {
         match self {
-            Self::Ready { since, .. } | Self::Completed { since, .. } | Self::Dead { since } => {
-                Some(since)
-            }
+            Self::Held { since }
+            | Self::Ready { since, .. }
+            | Self::Completed { since, .. }
+            | Self::Dead { since } => Some(since),
             Self::Delayed { .. } | Self::Leased { .. } => None,
         }
     }
@@ -186,11 +202,15 @@ impl State {
     #[must_use]
     pub fn after(self, event: Event, now: UnixMillis) -> Option<Self> {
         use Event as E;
-        use State::{Completed, Dead, Delayed, Leased, Ready};
+        use State::{Completed, Dead, Delayed, Held, Leased, Ready};
         match (self, event) {
             (Delayed { .. }, E::Wake | E::Kick) => Some(Ready { since: now, parked: false }),
-            (Delayed { .. } | Ready { .. }, E::Reschedule { until }) => Some(Delayed { until }),
-            (Delayed { .. } | Ready { .. }, E::Bury) => Some(Dead { since: now }),
+            (Held { .. }, E::Free | E::Kick) => Some(Ready { since: now, parked: false }),
+            (Delayed { .. } | Leased { .. } | Dead { .. }, E::Hold) => Some(Held { since: now }),
+            (Delayed { .. } | Held { .. } | Ready { .. }, E::Reschedule { until }) => {
+                Some(Delayed { until })
+            }
+            (Delayed { .. } | Held { .. } | Ready { .. }, E::Bury) => Some(Dead { since: now }),
             (Ready { parked: false, .. }, E::Lease { token, deadline, holder }) => {
                 Some(Leased { token, deadline, holder })
             }
@@ -203,7 +223,7 @@ impl State {
             (Leased { .. }, E::Postpone { until }) => Some(Delayed { until }),
             (Leased { .. }, E::Bury) => Some(Dead { since: now }),
             (
-                Delayed { .. } | Ready { .. } | Leased { .. } | Dead { .. },
+                Delayed { .. } | Held { .. } | Ready { .. } | Leased { .. } | Dead { .. },
                 E::Complete { until },
             ) => Some(Completed { since: now, until }),
             (Dead { .. }, E::Respawn) => Some(Ready { since: now, parked: false }),

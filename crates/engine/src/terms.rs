@@ -29,6 +29,8 @@ pub struct Terms<B = Box<[u8]>> {
     pub group: B,
     /// Which limits it counts against, as [`uses`](crate::uses) packs them; empty if none.
     pub uses: B,
+    /// Which gates it waits for, as [`gates`](crate::gates) packs them; empty if none.
+    pub when: B,
 }
 
 impl Terms {
@@ -36,8 +38,8 @@ impl Terms {
     #[must_use]
     pub fn as_ref(&self) -> Terms<&[u8]> {
         let Self { tries, ttr, ttl, backoff, retain, priority, ref job_type, .. } = *self;
-        let (group, uses) = (&*self.group, &*self.uses);
-        Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses }
+        let (group, uses, when) = (&*self.group, &*self.uses, &*self.when);
+        Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses, when }
     }
 }
 
@@ -45,9 +47,10 @@ impl Terms<&[u8]> {
     /// The same with a type of its own.
     #[must_use]
     pub fn to_owned(&self) -> Terms {
-        let Self { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses } = *self;
-        let [job_type, group, uses] = [job_type, group, uses].map(Into::into);
-        Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses }
+        let Self { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses, when } =
+            *self;
+        let [job_type, group, uses, when] = [job_type, group, uses, when].map(Into::into);
+        Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses, when }
     }
 }
 
@@ -86,6 +89,7 @@ impl<'a> Wishes<'a> {
             job_type: self.job_type.unwrap_or(&defaults.job_type),
             group: self.group.unwrap_or(&defaults.group),
             uses: &defaults.uses,
+            when: &defaults.when,
         }
     }
 }

@@ -67,7 +67,7 @@ impl Until {
             StateKind::Completed => true,
             StateKind::Dead => self != Self::Gone,
             StateKind::Leased => self == Self::Start,
-            StateKind::Delayed | StateKind::Ready => false,
+            StateKind::Delayed | StateKind::Held | StateKind::Ready => false,
         }
     }
 }
@@ -329,12 +329,15 @@ impl Queue {
             extra.updates = COUNT_MAX.min(extra.updates + 1);
         });
         let until = publish.due.after(self.clock);
-        let later = Event::Reschedule { until };
-        let is_moved = self.shift(slot, if until > self.clock { later } else { Event::Kick });
         let now = self.clock;
+        if until > now {
+            self.shift(slot, Event::Reschedule { until });
+        } else if matches!(self.jobs[slot].state(), State::Delayed { .. }) {
+            self.proceed(slot, Event::Kick);
+        }
         self.change_lock(slot, |job| {
-            if !is_moved {
-                // Ready already, it keeps its place, and is meant to be ready as of now.
+            if until <= now {
+                // Held or ready already, it keeps its place, and is meant to be ready as of now.
                 job.due = U48::new(now.0);
             }
             if let Some(lock) = lock_of(job) {

@@ -78,7 +78,7 @@ fn check_line(bad: &BadArguments) {
     assert!(matches!(bad.word, ErrorWord::Syntax | ErrorWord::Range), "{line}");
     assert!(line.starts_with(bad.word.word()), "{line}");
     assert!(is_printable(&line), "{line:?}");
-    assert!(line.len() < 512, "{line}");
+    assert!(line.len() < 1024, "{line}");
 }
 
 fn is_printable(text: &str) -> bool {
@@ -151,7 +151,12 @@ fn read(twins: &Twins, call: Call<'_>) {
         }
         Call::ConfigGet(_) => check_settings(twins),
         Call::Limits => drop(twins.queue().limits_set()),
-        Call::Len(_) | Call::Stats | Call::Digest | Call::Queues { .. } | Call::Debug(_) => {}
+        Call::Len(_)
+        | Call::Stats
+        | Call::Gates
+        | Call::Digest
+        | Call::Queues { .. }
+        | Call::Debug(_) => {}
         changing => panic!("{changing:?} is not for reading"),
     }
 }
@@ -285,7 +290,7 @@ impl Drawing<'_, '_, '_> {
 
     fn text(&mut self, name: &str) -> Vec<u8> {
         match name {
-            "id" | "replaces" => self.job(),
+            "id" | "replaces" | "parent" => self.job(),
             "backoff" | "retain" => {
                 let words = ["forever", "exp:1:20", "fixed:7", "none", "poly", "drop", "dead"];
                 let more =
@@ -294,10 +299,12 @@ impl Drawing<'_, '_, '_> {
                 let all: Vec<_> = words.into_iter().chain(more).chain(answers).collect();
                 self.source.pick(&all).into()
             }
+            "gates" => self.source.pick(&["a", "b", "a|b", "c|a|b", "a||b"]).into(),
             "cursor" => self.cursor(),
             // Few, so that they meet.
             "key" => self.source.pick(&["a", "A", "FOR"]).into(),
             "steps" => self.steps(),
+            "open" | "close" => self.source.pick(&["a", "b", "c", "a|b"]).into(),
             "name" if self.source.one_in(4) => {
                 SETTINGS[self.source.below(SETTINGS.len())].name.into()
             }
@@ -394,6 +401,20 @@ impl Drawing<'_, '_, '_> {
             argv.push(pairs.to_string().into());
             for n in 0..pairs {
                 argv.extend([vec![b'a' + n as u8], self.source.bytes(9).into()]);
+            }
+        }
+        if let Some(at) = place(argv, "AFTER").filter(|at| at + 1 < argv.len()) {
+            let parents = 1 + self.source.below(2);
+            argv.truncate(at + 1);
+            argv.push(parents.to_string().into());
+            for _ in 0..parents {
+                let mut job = self.job();
+                job.truncate(job.iter().position(|c| *c == b'@').unwrap_or(job.len()));
+                argv.push(job);
+            }
+            if self.source.one_in(2) {
+                argv.push(b"IFDEAD".to_vec());
+                argv.push(self.source.pick(&["HOLD", "RUN", "BURY"]).into());
             }
         }
         if command.id == CommandId::MPublish && argv.len() > 3 {

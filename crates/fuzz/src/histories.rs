@@ -2,10 +2,10 @@
 //! the log is in the same state, also where one of the two was stored and loaded in between.
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Conditions, Consume, Due, Holder, JobRef, JobRefs, LimitName,
-    Listing, Millis, Operation, Otherwise, Outcome, Publish, Queue, Retain, Revival, Setting, Side,
-    Slot, StateKind, Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Which,
-    Wishes,
+    Action, Backoff, Bodies, Change, Conditions, Consume, Due, Holder, IfDead, JobRef, JobRefs,
+    LimitName, Listing, Millis, Operation, Otherwise, Outcome, Publish, Queue, Retain, Revival,
+    Setting, Side, Slot, StateKind, Unique, UnixMillis, Until, Use, Verdict, WhenExpired,
+    WhenLapsed, Which, Wishes,
 };
 
 use crate::{source::Source, twins::Twins};
@@ -24,6 +24,8 @@ const BUDGET: u32 = 16;
 
 const GIVEN_IDS: [&str; 6] =
     ["a", "A", "mail:42", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01arz3ndektsv4rrffq69g5fav", "b"];
+
+const GATES: [&[u8]; 3] = [b"a", b"b", b"c"];
 
 /// A history of a new queue.
 pub fn histories(bytes: &[u8]) {
@@ -93,9 +95,13 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
         23 => Action::Kick(which(source, &names)),
         24 => Action::Respawn { which: which(source, &names), revival: revival(source) },
         25 => Action::Delete(refs(source, &names)),
-        26 => match source.below(7) {
+        26 => match source.below(10) {
+            7.. => {
+                let names = (0..=source.below(3)).map(|_| source.pick(&GATES)).collect();
+                Action::Gate { opens: !source.one_in(3), names }
+            }
             0 => {
-                let state = source.pick(&[StateKind::Delayed, StateKind::Ready]);
+                let state = source.pick(&[StateKind::Delayed, StateKind::Held, StateKind::Ready]);
                 Action::BuryAll { state, count: source.number() }
             }
             1 => Action::Purge { state: source.pick(&StateKind::ALL), count: source.number() },
@@ -144,7 +150,7 @@ fn publish(twins: &mut Twins, source: &mut Source<'_>, names: &[String]) {
     let is_own = source.one_in(4);
     let bodies: Vec<_> =
         (0..=if is_own { 0 } else { source.below(4) }).map(|_| source.bytes(24)).collect();
-    let mut conditions = source.maybe(conditions);
+    let mut conditions = source.maybe(|it| conditions(it, names));
     if let (Some(needs), [_]) = (&mut conditions, &bodies[..]) {
         needs.unique = source.maybe(unique);
     }
@@ -165,11 +171,17 @@ fn publish(twins: &mut Twins, source: &mut Source<'_>, names: &[String]) {
     drop(twins.ask(Action::Publish(publish)));
 }
 
-fn conditions<'a>(source: &mut Source<'a>) -> Conditions<'a> {
+fn conditions<'a>(source: &mut Source<'_>, names: &'a [String]) -> Conditions<'a> {
     let limits = [LimitName::Named(b"a"), LimitName::Named(b"b"), LimitName::Mutex(b"a")];
-    let weight = |source: &mut Source<'a>| 1 + source.below(3) as u32;
+    let weight = |source: &mut Source<'_>| 1 + source.below(3) as u32;
     let used = |limit| source.maybe(weight).map(|weight| Use { limit, weight });
-    Conditions { uses: limits.into_iter().filter_map(used).collect(), unique: None }
+    let uses = limits.into_iter().filter_map(used).collect();
+    let mut when = Vec::new();
+    for _ in 0..source.pick(&[0, 0, 1, 2]) {
+        when.push((0..=source.below(2)).map(|_| source.pick(&GATES)).collect());
+    }
+    let after = (0..source.pick(&[0, 0, 0, 1, 2])).map(|_| named(source, names).bare()).collect();
+    Conditions { uses, unique: None, when, after, if_dead: source.pick(&IfDead::ALL) }
 }
 
 /// One of few keys, so that they meet.
@@ -207,7 +219,7 @@ fn change<'a>(source: &mut Source<'a>, now: UnixMillis) -> Change<'a> {
 }
 
 fn setting(source: &mut Source<'_>) -> Setting {
-    match source.below(14) {
+    match source.below(15) {
         0 => Setting::Tries(tries(source)),
         1 => Setting::Ttr(Millis(1 + span(source).0)),
         2 => Setting::Ttl(span(source)),
@@ -221,7 +233,8 @@ fn setting(source: &mut Source<'_>) -> Setting {
         10 => Setting::Expired(source.pick(&[WhenExpired::Bury, WhenExpired::Drop])),
         11 => Setting::Lapse(source.pick(&[WhenLapsed::Backoff, WhenLapsed::Ready])),
         12 => Setting::BindCounts(source.one_in(2)),
-        _ => Setting::IdleExpire(span(source)),
+        13 => Setting::IdleExpire(span(source)),
+        _ => Setting::ReleasesMax(source.below(3) as u32),
     }
 }
 
@@ -294,7 +307,10 @@ fn verdict<'a>(source: &mut Source<'a>) -> Verdict<'a> {
         3 | 4 => {
             Verdict::Nack { delay: source.maybe(span), error: source.maybe(|it| it.bytes(24)) }
         }
-        5 | 6 => Verdict::Release { delay: source.maybe(span).unwrap_or_default() },
+        5 | 6 => {
+            let delay = source.maybe(span).unwrap_or_default();
+            Verdict::Release { delay, counted: !source.one_in(4) }
+        }
         _ => Verdict::Bury { error: source.maybe(|it| it.bytes(24)) },
     }
 }

@@ -164,7 +164,8 @@ impl<'a, 'v> Args<'a, 'v> {
     }
 }
 
-fn job_ref(text: &[u8]) -> Result<JobRef<'_>, BadArguments> {
+/// Reads an id or a receipt.
+pub fn job_ref(text: &[u8]) -> Result<JobRef<'_>, BadArguments> {
     JobRef::parse(text).ok_or_else(|| {
         let message = format!(
             "an id is 1 to 64 letters, digits or . _ : -, and a receipt is an id and @token, not \

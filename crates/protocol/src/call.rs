@@ -46,6 +46,8 @@ pub enum Call<'a> {
     Len(Option<StateKind>),
     /// `JQ.STATS`.
     Stats,
+    /// `JQ.GATE LIST`.
+    Gates,
     /// `JQ.CONFIG GET`, of one setting or of all.
     ConfigGet(Option<SettingName<'a>>),
     /// `JQ.LIMIT LIST`.

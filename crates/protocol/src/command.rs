@@ -54,6 +54,8 @@ pub enum CommandId {
     Len,
     /// `JQ.STATS`
     Stats,
+    /// `JQ.GATE`
+    Gate,
     /// `JQ.CONFIG`
     Config,
     /// `JQ.LIMIT`

@@ -3,7 +3,7 @@
 /// The name of a field and its meaning.
 pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("id", "the bare id"),
-    ("state", "`delayed`, `ready`, `leased`, `completed` or `dead`"),
+    ("state", "`delayed`, `held`, `ready`, `leased`, `completed` or `dead`"),
     ("type", "what sort of work it is; null if its publisher did not say"),
     ("group", "whose work it is; null if its publisher did not say"),
     ("body", "what the job carries"),
@@ -14,10 +14,29 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
         "a map from the limits it counts against to how many of their places it takes; a mutex is the limit \
          `mutex:<name>`",
     ),
+    (
+        "when",
+        "the gates that it waits for, as it was published: an array of strings, each of one gate or \
+         several with `|` between them, of which one has to be open",
+    ),
+    ("missing", "those of them that it waits for now; empty unless it is held"),
+    ("parents-left", "how many jobs it waits for that are yet to be completed"),
+    (
+        "parents",
+        "a map from the ids of the jobs that it waits for, or did, to their states; `finished` for one \
+         that is done and gone, `gone` for one that was removed before it was completed, which only \
+         `JQ.KICK` makes up for",
+    ),
+    ("parent-results", "a map from the ids of those that are kept with a result to their results"),
+    (
+        "ifdead",
+        "what becomes of it when one of them dies: `hold`, `run` or `bury`; null if it has none",
+    ),
     ("tries", "deliveries before it is dead when it fails"),
     ("tries-left", "how many of them are left"),
     ("deliveries", "deliveries so far that spent a try"),
     ("failures", "attempts that failed or ran out of time"),
+    ("releases", "how often it was released, by releases that count"),
     ("ttr", "how long a lease lasts unless the consumer says otherwise, in milliseconds"),
     ("backoff", "how long it waits when it is nacked, as in `JQ.CONFIG`"),
     ("retain", "how long it is kept when it is finished, as in `JQ.CONFIG`"),
@@ -28,6 +47,7 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
         "when it was last meant to be ready: as published or put off, or since when it was given back, \
          lapsed, kicked, respawned, or nacked without a wait",
     ),
+    ("held-since", "since when it is held; null unless it is"),
     (
         "ready-since",
         "since when it is ready, for its place in line: one that is given back counts like the one \
@@ -53,9 +73,10 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("version", "1, and 1 more for each `JQ.UPDATE`"),
     (
         "why",
-        "why no consumer has it: `due`, it waits for its instant; `limit`, a limit has no room for it; \
-         `pause`, the queue hands nothing out; `turn`, others are served before or nobody asks; null \
-         unless it is delayed or ready",
+        "why no consumer has it: `due`, it waits for its instant; `parents`, it waits for other jobs; \
+         `gate`, it waits for the gates in `missing`; `limit`, a limit has no room for it; `pause`, the \
+         queue hands nothing out; `turn`, others are served before or nobody asks; null unless it is \
+         delayed, held or ready",
     ),
     ("limit", "the limit that has no room for it; null unless that is why"),
     ("limit-held", "by how much others count against that limit; null likewise"),

@@ -52,6 +52,7 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
         CommandId::Result => inspect::result(&mut args),
         CommandId::Len => inspect::len(&mut args),
         CommandId::Stats => Ok(Call::Stats),
+        CommandId::Gate => operate::gate(&mut args),
         CommandId::Config => operate::config(&mut args),
         CommandId::Limit => operate::limit(&mut args),
         CommandId::Digest => Ok(Call::Digest),

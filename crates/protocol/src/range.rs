@@ -51,6 +51,8 @@ pub const CONCURRENCY: Range = Range::count("CONCURRENCY", 1, u32::MAX as i128, 
 pub const RATE: Range = Range::count("RATE", 1, u32::MAX as i128, "");
 /// In how long a time.
 pub const PER: Range = Range::millis("PER", 1);
+/// How many jobs one waits for.
+pub const PARENTS: Range = Range::count("AFTER", 1, 1_000_000, "ids");
 /// How many places of a limit a job takes.
 pub const USE: Range = Range::count("weight", 1, u32::MAX as i128, "");
 /// How long after a job is due the lock of its key lasts.

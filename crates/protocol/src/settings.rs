@@ -296,6 +296,17 @@ pub static SETTINGS: &[SettingSpec] = &[
         parse: |spec, text| spec.choice(text, &YES_NO).map(Setting::BindCounts),
         read: |config| word_for(config.bind_counts, &YES_NO),
     },
+    SettingSpec {
+        name: "releases-max",
+        value: "n",
+        range: Some(Range::count("releases-max", 0, u32::MAX as i128, "")),
+        zero: Some("no limit"),
+        default: "0",
+        meaning:
+            "How often a job may be released; once more is its death, unless with `UNCOUNTED`.",
+        parse: |spec, text| spec.integer(text).map(Setting::ReleasesMax),
+        read: |config| config.releases_max.to_string(),
+    },
 ];
 
 /// All settings of which there is one for each key.

@@ -3,6 +3,7 @@
 /// The name of a field and its meaning.
 pub static FIELDS: &[(&str, &str)] = &[
     ("delayed", "jobs that wait for an instant, now"),
+    ("held", "jobs that wait for gates or for other jobs, now"),
     ("ready", "jobs that may be taken, now"),
     ("leased", "jobs that a consumer holds, now"),
     ("completed", "jobs that are finished and kept, now"),

@@ -35,6 +35,7 @@ pub static COMMANDS: &[Command] = &[
     inspect::RESULT,
     inspect::LEN,
     inspect::STATS,
+    operate::GATE,
     operate::CONFIG,
     operate::LIMIT,
     inspect::DIGEST,

@@ -229,7 +229,8 @@ impl Load {
             93..94 if self.random.random_bool(0.5) => self.limit(),
             93..94 => self.pause(),
             94..95 => self.configure(),
-            95..97 => self.look(),
+            95..96 => self.gate(),
+            96..97 => self.look(),
             _ => self.refused(),
         }
     }
@@ -242,6 +243,13 @@ impl Load {
         }
         if self.random.random_ratio(1, 6) {
             line = line.with(self.unique());
+        }
+        if self.random.random_ratio(1, 6) {
+            let (_, job) = self.job();
+            let id = job.split('@').next().unwrap_or_default().to_string();
+            let fate = *["HOLD", "RUN", "BURY"].choose(&mut self.random).unwrap_or(&"HOLD");
+            // Of another queue, it may look like one that is yet to come.
+            line = line.with(["AFTER", "1", &id, "IFDEAD", fate]);
         }
         if self.random.random_ratio(1, 20) {
             line = line.with(["REPLACES".into(), self.job().1]);
@@ -310,6 +318,10 @@ impl Load {
                 ["TYPE", ["mail", "fax"][self.random.random_range(0..2)]].map(String::from),
             );
         }
+        if self.random.random_ratio(1, 8) {
+            let gates = ["night", "paid", "night|paid", "paid|disk"].choose(&mut self.random);
+            words.extend(["WHEN", gates.unwrap_or(&"night")].map(String::from));
+        }
         if self.random.random_ratio(1, 6) {
             words.extend(
                 ["BLOCK", ["1", "5", "20"][self.random.random_range(0..3)]].map(String::from),
@@ -351,7 +363,7 @@ impl Load {
     }
 
     fn bury_all(&mut self) -> Line {
-        let state = ["delayed", "ready"][self.random.random_range(0..2)];
+        let state = ["delayed", "held", "ready"][self.random.random_range(0..3)];
         Line::new("JQ.BURY", &self.queue()).with(["ALL", state, "COUNT", "2"])
     }
 
@@ -410,6 +422,9 @@ impl Load {
         }
         if matches!(name, "JQ.NACK" | "JQ.RELEASE") && self.random.random_bool(0.5) {
             line = line.with(["DELAY".into(), self.span().to_string()]);
+        }
+        if name == "JQ.RELEASE" && self.random.random_bool(0.3) {
+            line = line.with(["UNCOUNTED"]);
         }
         if matches!(name, "JQ.NACK" | "JQ.BURY") && self.random.random_bool(0.3) {
             line = line.with([b"ERROR".to_vec(), self.body()]);
@@ -476,7 +491,7 @@ impl Load {
     }
 
     fn purge(&mut self) -> Line {
-        let states = ["delayed", "ready", "leased", "completed", "dead"];
+        let states = ["delayed", "held", "ready", "leased", "completed", "dead"];
         let state = *states.choose(&mut self.random).unwrap_or(&"dead");
         Line::new("JQ.PURGE", &self.queue()).with([state, "COUNT", "2"])
     }
@@ -499,6 +514,16 @@ impl Load {
             1 => line.with(["SET", name, "CONCURRENCY", "2"]),
             2 => line.with(["SET", name, "RATE", "3", "PER", "15"]),
             _ => line.with(["SET", name, "CONCURRENCY", "9", "RATE", "50", "PER", "40"]),
+        }
+    }
+
+    fn gate(&mut self) -> Line {
+        let name = *["night", "paid", "disk"].choose(&mut self.random).unwrap_or(&"paid");
+        let action = ["OPEN", "OPEN", "CLOSE", "LIST"][self.random.random_range(0..4)];
+        let line = Line::new("JQ.GATE", &self.queue()).with([action]);
+        match action {
+            "LIST" => line,
+            _ => line.with([name, "nobody's"]),
         }
     }
 
@@ -526,6 +551,8 @@ impl Load {
             "maxlen 30",
             "maxlen 60",
             "maxlen 0",
+            "releases-max 2",
+            "releases-max 0",
         ];
         let setting = settings.choose(&mut self.random).unwrap_or(&"tries 3");
         Line::new("JQ.CONFIG", &self.queue()).with(["SET"]).with(setting.split(' '))

@@ -13,6 +13,7 @@ use super::Corrupt;
 use crate::{
     config::{Config, WhenExpired, WhenLapsed},
     counters::Counters,
+    gates,
     generator::Generator,
     headers::Headers,
     id::{self, Token, Ulid},
@@ -20,6 +21,7 @@ use crate::{
     job::{Extra, Job},
     list::{Links, List},
     operation::{Holder, Revival},
+    parents::{End, Ended, Parents},
     pause::Pauses,
     queue::{Task, COUNT_MAX, TOKEN_MAX},
     retain::Retain,
@@ -32,7 +34,7 @@ use crate::{
 };
 
 /// How many jobs are in each state, in the order of [`StateKind::ALL`].
-pub type Lengths = [u64; 5];
+pub type Lengths = [u64; 6];
 
 /// An instant beyond this is none: nobody can name one.
 const INSTANT_MAX: u64 = UnixMillis::MAX.0 + Millis::MAX.0;
@@ -56,9 +58,18 @@ struct QueueV1<'a> {
     consuming_paused: Option<u64>,
     idle_expire: u64,
     bind_counts: bool,
+    releases_max: u32,
     idle_since: u64,
     counters: [u64; 21],
     tasks: Vec<TaskV1>,
+    /// The names of the open gates, in order.
+    #[serde(borrow)]
+    open_gates: Vec<&'a serde_bytes::Bytes>,
+    /// The gates whose jobs are being looked at, and the place that each has come to.
+    #[serde(borrow)]
+    opening: Vec<(&'a serde_bytes::Bytes, u64)>,
+    #[serde(borrow)]
+    ended: Vec<EndedV1<'a>>,
     lengths: Lengths,
     group_max_len: u64,
     #[serde(borrow)]
@@ -128,6 +139,8 @@ struct TermsV1<'a> {
     group: &'a [u8],
     #[serde(with = "serde_bytes")]
     uses: &'a [u8],
+    #[serde(with = "serde_bytes")]
+    when: &'a [u8],
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq)]
@@ -164,6 +177,10 @@ struct JobV1<'a> {
     deadline: Option<u64>,
     updates: u64,
     cancelled: bool,
+    releases: u32,
+    #[serde(borrow)]
+    parents: Option<ParentsV1<'a>>,
+    is_followed: bool,
     #[serde(with = "serde_bytes")]
     headers: Option<&'a [u8]>,
     #[serde(with = "serde_bytes")]
@@ -175,6 +192,25 @@ struct JobV1<'a> {
     lock: Option<LockV1<'a>>,
     #[serde(with = "serde_bytes")]
     body: &'a [u8],
+}
+
+/// A job that has ended, and not all are told who wait for it.
+#[derive(Serialize, Deserialize)]
+struct EndedV1<'a> {
+    parent: [u64; 2],
+    given: Option<&'a str>,
+    how: u8,
+    upto: u64,
+    told: (u64, u64),
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy)]
+struct ParentsV1<'a> {
+    if_dead: u8,
+    #[serde(with = "serde_bytes")]
+    done: &'a [u8],
+    #[serde(with = "serde_bytes")]
+    names: &'a [u8],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -203,6 +239,9 @@ enum LockEndV1 {
 enum StateV1<'a> {
     Delayed {
         until: u64,
+    },
+    Held {
+        since: u64,
     },
     Ready {
         since: u64,
@@ -273,9 +312,16 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
         consuming_paused: queue.pauses.consuming.map(|until| until.0),
         idle_expire: queue.config.idle_expire.0,
         bind_counts: queue.config.bind_counts,
+        releases_max: queue.config.releases_max,
         idle_since: queue.idle_since.0,
         counters,
         tasks: queue.tasks.iter().map(TaskV1::from).collect(),
+        open_gates: (queue.gates.iter())
+            .filter(|gate| gate.is_open)
+            .map(|gate| gate.name.into())
+            .collect(),
+        opening: queue.gates.opening().map(|(name, at)| (name.into(), at)).collect(),
+        ended: queue.family.ended().map(EndedV1::from).collect(),
         lengths: StateKind::ALL.map(|state| queue.len_of(state) as u64),
         group_max_len: queue.config.group_max_len,
         group_weights: (queue.config.group_weights.iter())
@@ -312,6 +358,7 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths, Unfinished), Co
         group_max_len: record.group_max_len,
         group_weights: limits::weights(&record.group_weights)?,
         bind_counts: record.bind_counts,
+        releases_max: record.releases_max,
     };
     queue.idle_since = past(record.idle_since, queue.clock)?;
     queue.pauses = Pauses {
@@ -325,6 +372,11 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths, Unfinished), Co
     queue.counters = counters(record.counters);
     for task in record.tasks {
         queue.tasks.push_back(task.check()?);
+    }
+    read_gates(&record.open_gates, &record.opening, &mut queue)?;
+    for ended in record.ended {
+        let ended = ended.check(&queue)?;
+        queue.family.note(ended);
     }
     let unfinished = limits::read(&record.limits, &mut queue)?;
     Ok((queue, record.lengths, unfinished))
@@ -342,6 +394,7 @@ impl JobWriter {
         self.terms = Some(job.terms);
         let state = match job.state() {
             State::Delayed { until } => StateV1::Delayed { until: until.0 },
+            State::Held { since } => StateV1::Held { since: since.0 },
             State::Ready { since, parked: false } => StateV1::Ready { since: since.0 },
             State::Ready { since, parked: true } => {
                 let blocker = queue.parked_at(job).unwrap_or_default();
@@ -376,6 +429,12 @@ impl JobWriter {
             deadline: job.deadline().map(|at| at.0),
             updates: job.version() - 1,
             cancelled: job.is_cancelled(),
+            releases: job.releases(),
+            parents: job.parents().map(|parents| {
+                let (if_dead, done, names) = parents.stored();
+                ParentsV1 { if_dead, done, names }
+            }),
+            is_followed: job.is_followed(),
             headers: job
                 .extra
                 .as_ref()
@@ -429,13 +488,24 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     if record.result.is_some() && !matches!(record.state, StateV1::Completed { .. }) {
         return Err(Corrupt::Value("result"));
     }
-    let waits = matches!(record.state, StateV1::Delayed { .. } | StateV1::Ready { .. });
+    let waits = matches!(
+        record.state,
+        StateV1::Delayed { .. } | StateV1::Held { .. } | StateV1::Ready { .. }
+    );
     if record.cancelled && waits {
         return Err(Corrupt::Value("mark of a cancel"));
     }
+    let parents = (record.parents)
+        .map(|ParentsV1 { if_dead, done, names }| Parents::from_stored(if_dead, done, names))
+        .map(|parents| parents.map(Box::new).ok_or(Corrupt::Value("parents")))
+        .transpose()?;
     let mut holder = None;
     let state = match record.state {
         StateV1::Delayed { until } => State::Delayed { until: instant(until)? },
+        StateV1::Held { .. } if terms.when.is_empty() && parents.is_none() => {
+            return Err(Corrupt::Value("held job that waits for nothing"));
+        }
+        StateV1::Held { since } => State::Held { since: after_last(since, &queue.held, queue)? },
         StateV1::Ready { since } => {
             State::Ready { since: past(since, queue.clock)?, parked: false }
         }
@@ -469,6 +539,9 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         updates: small(record.updates)?,
         cancelled: record.cancelled,
         lock: record.lock.as_ref().map(LockV1::check).transpose()?.map(Box::new),
+        releases: record.releases,
+        parents,
+        is_followed: record.is_followed,
     };
     let terms = queue.intern_terms(terms);
     let job = Job {
@@ -541,6 +614,26 @@ impl LockV1<'_> {
     }
 }
 
+fn read_gates(
+    open: &[&serde_bytes::Bytes],
+    opening: &[(&serde_bytes::Bytes, u64)],
+    queue: &mut Queue,
+) -> Result<(), Corrupt> {
+    let ascends = open.windows(2).all(|pair| pair[0] < pair[1]);
+    if !ascends || !open.iter().all(|name| gates::is_name(name)) {
+        return Err(Corrupt::Value("gates"));
+    }
+    for name in open {
+        queue.gates.open(name);
+    }
+    for (name, looked_at) in opening {
+        if *looked_at > queue.jobs_published || !queue.gates.go_on_opening(name, *looked_at) {
+            return Err(Corrupt::Value("opening of a gate"));
+        }
+    }
+    Ok(())
+}
+
 impl<'a> From<&'a Terms> for TermsV1<'a> {
     fn from(terms: &'a Terms) -> Self {
         let backoff = match terms.backoff {
@@ -562,6 +655,7 @@ impl<'a> From<&'a Terms> for TermsV1<'a> {
             job_type: &terms.job_type,
             group: &terms.group,
             uses: &terms.uses,
+            when: &terms.when,
         }
     }
 }
@@ -582,6 +676,9 @@ impl<'a> TermsV1<'a> {
         if self.group.len() > GROUP_BYTES_MAX || !uses::is_valid(self.uses) {
             return Err(Corrupt::Value("group or limits"));
         }
+        if !gates::is_valid(self.when) {
+            return Err(Corrupt::Value("gates"));
+        }
         Ok(Terms {
             tries: self.tries,
             ttr: span(self.ttr)?,
@@ -592,6 +689,37 @@ impl<'a> TermsV1<'a> {
             job_type: self.job_type,
             group: self.group,
             uses: self.uses,
+            when: self.when,
+        })
+    }
+}
+
+impl<'a> From<&'a Ended> for EndedV1<'a> {
+    fn from(ended: &'a Ended) -> Self {
+        Self {
+            parent: words(ended.parent),
+            given: ended.given.as_deref(),
+            how: ended.how as u8,
+            upto: ended.upto,
+            told: ended.told,
+        }
+    }
+}
+
+impl EndedV1<'_> {
+    fn check(self, queue: &Queue) -> Result<Ended, Corrupt> {
+        let (seq, at) = self.told;
+        let is_valid = self.given.is_none_or(|given| id::is_valid(given.as_bytes()));
+        let how = End::ALL.get(usize::from(self.how)).filter(|_| is_valid);
+        let Some(&how) = how.filter(|_| self.upto.max(seq) <= queue.jobs_published) else {
+            return Err(Corrupt::Value("end of a job"));
+        };
+        Ok(Ended {
+            parent: ulid(self.parent),
+            given: self.given.map(Into::into),
+            how,
+            upto: self.upto,
+            told: (seq, small(at)?),
         })
     }
 }
@@ -624,7 +752,9 @@ impl TaskV1 {
             Self::Kick { left } => Ok(Task::Kick { left }),
             Self::Bury { state, left } => match kind(state)? {
                 // In any other state a job could stay where it is, and the task would not end.
-                state @ (StateKind::Delayed | StateKind::Ready) => Ok(Task::Bury { state, left }),
+                state @ (StateKind::Delayed | StateKind::Held | StateKind::Ready) => {
+                    Ok(Task::Bury { state, left })
+                }
                 _ => Err(Corrupt::Value("task")),
             },
             Self::Purge { state, left } => Ok(Task::Purge { state: kind(state)?, left }),

@@ -9,6 +9,7 @@ use crate::{id::Token, interner::Key, time::UnixMillis, u48::U48};
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum PackedState {
     Delayed { until: Word },
+    Held { since: Word },
     Ready { since: Word, parked: bool },
     Leased { token: Word, deadline: U48, holder: Key },
     // Of the two only the end can be never, which is no number of 48 bits.
@@ -39,6 +40,7 @@ impl From<State> for PackedState {
     fn from(state: State) -> Self {
         match state {
             State::Delayed { until } => Self::Delayed { until: Word::new(until.0) },
+            State::Held { since } => Self::Held { since: Word::new(since.0) },
             State::Ready { since, parked } => Self::Ready { since: Word::new(since.0), parked },
             State::Leased { token, deadline, holder } => {
                 Self::Leased { token: Word::new(token.0), deadline: U48::new(deadline.0), holder }
@@ -57,6 +59,7 @@ impl From<PackedState> for State {
         let instant = |word: Word| UnixMillis(word.get());
         match packed {
             PackedState::Delayed { until } => Self::Delayed { until: instant(until) },
+            PackedState::Held { since } => Self::Held { since: instant(since) },
             PackedState::Ready { since, parked } => Self::Ready { since: instant(since), parked },
             PackedState::Leased { token, deadline, holder } => {
                 let deadline = UnixMillis(deadline.get());
@@ -90,6 +93,7 @@ mod tests {
         let mixed = UnixMillis(0x0123_4567_89AB);
         for at in [UnixMillis(0), UnixMillis(1), mixed, UnixMillis::MAX, farthest] {
             comes_back(State::Delayed { until: at });
+            comes_back(State::Held { since: at });
             comes_back(State::Ready { since: at, parked: false });
             comes_back(State::Ready { since: at, parked: true });
             comes_back(State::Dead { since: at });

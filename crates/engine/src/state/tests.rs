@@ -32,11 +32,12 @@ fn an_event_that_a_state_does_not_know_moves_nothing() {
     for state in states() {
         let moves = events().into_iter().filter(|&event| state.after(event, NOW).is_some());
         let expected = match state.kind() {
-            StateKind::Delayed => 5,
+            StateKind::Delayed => 6,
+            StateKind::Held => 5,
             StateKind::Ready => 4,
-            StateKind::Leased => 7,
+            StateKind::Leased => 8,
             StateKind::Completed => 0,
-            StateKind::Dead => 3,
+            StateKind::Dead => 4,
         };
         assert_eq!(moves.count(), expected, "{state:?}");
     }
@@ -44,7 +45,7 @@ fn an_event_that_a_state_does_not_know_moves_nothing() {
 
 #[test]
 fn a_touch_keeps_the_token_and_the_holder() {
-    let [_, _, leased, ..] = states();
+    let [_, _, _, leased, ..] = states();
     let State::Leased { token, holder, .. } = leased else { panic!("{leased:?}") };
     let deadline = UnixMillis(9_000);
     let touched = leased.after(Event::Touch { deadline }, NOW);
@@ -55,10 +56,11 @@ fn key() -> Key {
     Interner::default().intern(0u8, |a, b| a == b, |value| value)
 }
 
-fn states() -> [State; 5] {
+fn states() -> [State; 6] {
     let since = UnixMillis(500);
     [
         State::Delayed { until: UnixMillis(1_500) },
+        State::Held { since },
         State::Ready { since, parked: false },
         State::Leased { token: Token(1), deadline: UnixMillis(2_000), holder: key() },
         State::Completed { since, until: UnixMillis(3_000) },
@@ -67,11 +69,13 @@ fn states() -> [State; 5] {
 }
 
 /// One of each, in the order of a job's life. A new one goes here and into [`arrow`].
-fn events() -> [Event; 13] {
+fn events() -> [Event; 15] {
     let (deadline, until) = (UnixMillis(5_000), UnixMillis(6_000));
     [
         Event::Wake,
         Event::Kick,
+        Event::Hold,
+        Event::Free,
         Event::Reschedule { until },
         Event::Lease { token: Token(2), deadline, holder: key() },
         Event::Touch { deadline },
@@ -97,12 +101,27 @@ fn arrow(event: Event) -> (&'static str, &'static str) {
         Event::Kick => (
             "kick",
             "`JQ.KICK` makes delayed jobs ready before their time: the soonest ones, or those \
-             named. A large kick goes on in slices, and other commands are served between them.",
+             named; with something missing that they wait for, they are held. A held job that is \
+             named is ready without what it waits for, this once: given back, or tried again, it \
+             waits anew. A large kick goes on in slices, and other commands are served between \
+             them.",
+        ),
+        Event::Hold => (
+            "would be ready, with something missing",
+            "A job that would become ready by one of the ways in this list, or as it is \
+             published, is held while a gate is closed (`WHEN`) or another job not completed \
+             (`AFTER`) that it waits for. Its time to live and its deadline run on.",
+        ),
+        Event::Free => (
+            "nothing is missing any more",
+            "All that a held job waits for is there. It joins the tail of its priority. Jobs that \
+             one gate or one other job holds are looked at in publish order, many of them in slices.",
         ),
         Event::Reschedule { .. } => (
             "update with `DELAY` or `AT`",
             "`JQ.UPDATE` gives a job that waits another instant. If that has come already, a \
-             delayed job is ready at once, at the tail, and a ready one stays where it is.",
+             delayed job is ready at once, at the tail, and a held or a ready one stays where it \
+             is.",
         ),
         Event::Lease { .. } => (
             "consume",
@@ -119,7 +138,8 @@ fn arrow(event: Event) -> (&'static str, &'static str) {
         Event::Release => (
             "release",
             "`JQ.RELEASE` gives a job back without blame. It goes to the head of its priority, \
-             and its delivery is taken back. Jobs released by one command keep their order.",
+             and its delivery is taken back. Jobs released by one command keep their order. The \
+             setting `releases-max` limits how often.",
         ),
         Event::Retry => (
             "nack without a wait",
@@ -149,9 +169,10 @@ fn arrow(event: Event) -> (&'static str, &'static str) {
         Event::Bury => (
             "bury, the last try failed, or the deadline passed",
             "`JQ.BURY` says that a job can never work, whoever holds it or nobody; with `ALL`, of \
-             all jobs that wait, in slices. A nack or a lapse ends here when the tries are used \
+             all jobs that wait, in slices. So does a release once more than `releases-max`. A nack or a lapse ends here when the tries are used \
              up, and so does every unfinished job at its `DEADLINE`. If the queue then has more \
-             dead than its setting `dead-max`, the longest dead is gone.",
+             dead than its setting `dead-max`, the longest dead is gone. A \
+             job that waits for another dies with it, if it was published with `IFDEAD BURY`.",
         ),
         Event::Respawn => (
             "respawn",
@@ -248,13 +269,16 @@ fn leaves(state: StateKind, exit: Exit) -> bool {
     let tick = |now| Operation::Tick { now: UnixMillis(now), budget: 9 };
     let due = if state == StateKind::Delayed { Due::In(Millis(100)) } else { Due::Now };
     let wishes = Wishes { ttl: Some(Millis(100)), ..Wishes::default() };
-    let publish = Publish { id: Some("job"), due, wishes, ..Publish::new(Bodies::One(b"")) };
+    let mut publish = Publish { id: Some("job"), due, wishes, ..Publish::new(Bodies::One(b"")) };
+    if state == StateKind::Held {
+        publish.conditions.get_or_insert_default().when.push(vec![b"gate"]);
+    }
     let job = || JobRef::parse(b"job").into_iter().collect();
     let settle = |verdict| Action::Settle { jobs: job(), verdict };
     queue.apply(tick(NOW.0)).expect("nothing to refuse");
     queue.apply(Action::Publish(publish)).expect("nothing to refuse");
     match state {
-        StateKind::Delayed | StateKind::Ready => {}
+        StateKind::Delayed | StateKind::Held | StateKind::Ready => {}
         StateKind::Leased => {
             let holder = Holder { worker: b"".as_slice(), ttr: Millis::ZERO, counted: true };
             let consume = Request::Consume(Consume { count: 1, holder });
@@ -302,6 +326,11 @@ fn meaning(state: StateKind) -> [&'static str; 3] {
             "published with a delay, retried after a backoff, released, respawned or updated with a \
              delay",
             "by itself when it is due; `JQ.KICK`, `JQ.UPDATE`",
+        ],
+        StateKind::Held => [
+            "waits for something other than an instant",
+            "would be ready, but a gate that it waits for is closed, or another job is not completed",
+            "by itself when nothing is missing any more; `JQ.KICK` by its id, `JQ.UPDATE`",
         ],
         StateKind::Ready => [
             "may be taken",
@@ -400,7 +429,7 @@ const INTRODUCTION: &str = "\
 A producer publishes a job. When it is due, it is ready; a consumer takes it and holds its lease for the TTR (time to
 run). The consumer acks it, and it is gone, or kept for a while as completed; or nacks it, and it is tried again after its
 backoff; or says nothing, and the lease lapses. A job whose tries are used up is dead, until somebody respawns or
-deletes it.
+deletes it. A job that would be ready, in whatever way, is held first if it waits for something else that is missing.
 
     publish ---------------> ready --- consume ---> leased --- ack ---> completed ---> (gone)
        |                     ^   ^                  |  |  |
@@ -555,6 +584,48 @@ A bond is no part of the queue. It goes with a queue that is renamed or moved, b
 replica that takes over have none: there leases end by their TTR, which always goes on. A worker that the network cut off
 without a word is not seen to be gone before the server's `tcp-keepalive` says so.
 
+## Gates
+
+A gate is a name that is open or closed; one that nobody has opened is closed. `JQ.PUBLISH … WHEN a|b` has a job wait
+until one of these gates is open, and several `WHEN` until each of them has one. What a gate stands for is decided
+outside, by whoever says `JQ.GATE … OPEN` or `CLOSE`, which also can be done before there is any job.
+
+A gate is a level and not a signal: it is looked at each time the job would become ready, so also when it comes due, is
+released, tried again or respawned. A job that is ready already is not called back by a gate that closes. To open a gate
+frees the jobs that it holds in publish order, those of them for which nothing else is missing; very many in slices, and
+closing it again meanwhile keeps those that are left. An open gate is part of the queue, which is therefore not removed
+by `idle-expire`; one that is closed, and waited for by no held job, is forgotten.
+
+A condition that only a worker can look at is for `JQ.RELEASE` with `DELAY`. The setting `releases-max` says how often
+that may be done to a job: released once more, it is dead, with the error `released too often`. A release that says
+`UNCOUNTED` does not count, nor does one by the server, which gives back what a consumer did not receive.
+
+## Waiting for other jobs
+
+`JQ.PUBLISH … AFTER n id …` has a job, the child, wait until all those jobs, its parents, are completed: acked, or
+fulfilled. They are jobs of the same queue. The child is held where it would be ready before that. What counts is the
+very job that was there when the child was published, not another one that takes its id later.
+
+| a parent that | |
+|---|---|
+| is delayed, held, ready or leased | is waited for |
+| is completed, and kept | counts at once |
+| is not in the queue when the child is published | counts as completed: a job that is not kept leaves no trace when it is done, so let parents have a `RETAIN` |
+| has the form of an id that the queue is yet to make | is refused: `NOSUCHJOB` |
+| is the child itself, or the job that it replaces | is refused: `SYNTAX`; a circle cannot be, since parents come first |
+| dies while the child waits, or is dead already when it is published | with `IFDEAD HOLD`, as if not said, is waited for still; with `RUN` counts as completed; with `BURY` takes the child with it: that is dead, with the error `parent <id> died`, if it is delayed or held then |
+| is dead, and respawned | is waited for by those who wait still; completed then, or fulfilled late, it frees them |
+| is removed before it is completed: deleted, purged, replaced, expired, or dead and pruned | is like a dead one for good: with `HOLD` the child waits until it is kicked or deleted; with `RUN` it counts as completed; with `BURY` the child is dead with the error `parent <id> was removed` |
+| is completed, and removed later | has counted |
+
+`JQ.KICK … ID` makes a held child ready without its parents, for once; a child that was freed so is not buried
+any more. A child that was buried and is respawned waits for what it waited for before, and is buried again only by an
+end that is yet to come.
+
+A parent that ends only notes so: its children are told in publish order, many of them in slices, and a child that dies
+so tells its own children in turn. `JQ.JOB` tells how many parents are left, and the state of each; a child that is
+consumed with `DETAILS` is told the results of its parents, as far as these are kept.
+
 ## A purge
 
 `JQ.PURGE` takes as many jobs of a state as it tells, beginning with the job that would leave the state first, or with
@@ -581,7 +652,7 @@ when there is room: its delay and its TTL begin then, and its id is made then.
 ## Changing a job
 
 `JQ.UPDATE` changes a job where it is, in any state but completed, under its id. Only the instant (`DELAY`, `AT`) is for
-a job that waits, delayed or ready. A ready job keeps its place in line, unless its priority changes: then it joins the
+a job that waits, delayed, held or ready. A ready job keeps its place in line, unless its priority changes: then it joins the
 tail of its new one. `TTL` runs from the update; `TTL 0` means for ever. `TRIES` must leave one for a job that waits, and
 not be fewer than a lease has used. Each update raises the job's version, which begins with 1. With `IFVERSION`, a job
 that has another version stays as it is. That the job is due before its life ends is checked where either is named.

@@ -10,6 +10,7 @@ use crate::support::named;
 
 /// A command as a client sends it, or as the log has it. Jobs are named by text alone.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are few at a time")]
 pub enum Command {
     Tick { now: u64, budget: u32 },
     Term { seed: u64, tokens: u64 },
@@ -27,6 +28,7 @@ pub enum Command {
     Update { job: String, change: Change<'static> },
     Pause { side: Side, span: Millis },
     Resume,
+    Gate { opens: bool, names: Vec<&'static [u8]> },
     Configure(Vec<Setting>),
     Limit { name: &'static [u8], permits: Option<Permits> },
 }
@@ -41,6 +43,8 @@ pub struct Draft {
     pub replaces: Option<String>,
     pub wishes: Wishes<'static>,
     pub conditions: Conditions<'static>,
+    /// The jobs that they wait for, which have no place in the conditions before they are named.
+    pub after: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,8 +62,10 @@ impl Chosen {
     }
 }
 
-fn boxed(conditions: &Conditions<'static>) -> Option<Box<Conditions<'static>>> {
-    (*conditions != Conditions::default()).then(|| Box::new(conditions.clone()))
+fn boxed(draft: &Draft) -> Option<Box<Conditions<'_>>> {
+    let mut conditions = draft.conditions.clone();
+    conditions.after = draft.after.iter().map(|name| named(name)).collect();
+    (conditions != Conditions::default()).then(|| Box::new(conditions))
 }
 
 fn refs(names: &[String]) -> JobRefs<'_> {
@@ -86,7 +92,7 @@ impl Command {
                 headers: draft.headers.clone(),
                 replaces: draft.replaces.as_deref().map(named),
                 wishes: draft.wishes,
-                conditions: boxed(&draft.conditions),
+                conditions: boxed(draft),
             }),
             Self::Settle { jobs, verdict } => {
                 Action::Settle { jobs: refs(jobs), verdict: *verdict }
@@ -105,6 +111,7 @@ impl Command {
             }
             Self::Pause { side, span } => Action::Pause { side: *side, span: *span },
             Self::Resume => Action::Resume,
+            Self::Gate { opens, names } => Action::Gate { opens: *opens, names: names.clone() },
             Self::Configure(settings) => Action::Configure(settings.clone()),
             Self::Limit { name, permits } => Action::Limit { name, permits: *permits },
         }))

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jobq_engine::{
-    Action, Bodies, Change, Consume, Cursor, Due, Holder, JobRef, JobRefs, Listing, Millis,
-    Operation, Outcome, Page, Publish, Queue, Request, Retain, Revival, Slot, State, StateKind,
-    UnixMillis, Verdict, Which, Wishes,
+    Action, Bodies, Change, Conditions, Consume, Cursor, Due, Holder, JobRef, JobRefs, Listing,
+    Millis, Operation, Outcome, Page, Publish, Queue, Request, Retain, Revival, Slot, State,
+    StateKind, UnixMillis, Verdict, Which, Wishes,
 };
 
 /// Jobs that a page looks at at most.
@@ -427,7 +427,20 @@ impl Story {
     }
 
     fn publish(&mut self, count: usize, due: Due, wishes: Wishes<'_>) -> Vec<Slot> {
-        let publish = Publish { due, wishes, ..Publish::new(Bodies::Many(vec![b"job"; count])) };
+        self.publish_when(count, due, wishes, None)
+    }
+
+    fn publish_when(
+        &mut self,
+        count: usize,
+        due: Due,
+        wishes: Wishes<'_>,
+        gate: Option<&str>,
+    ) -> Vec<Slot> {
+        let when = gate.map(|name| vec![name.as_bytes()]).into_iter().collect();
+        let conditions = Some(Box::new(Conditions { when, ..Conditions::default() }));
+        let bodies = Bodies::Many(vec![b"job"; count]);
+        let publish = Publish { due, wishes, conditions, ..Publish::new(bodies) };
         match self.ask(Action::Publish(publish)) {
             Some(Outcome::Published(slots)) => {
                 self.published
@@ -459,10 +472,11 @@ impl Story {
             StateKind::Delayed => Due::In(Millis(1 + self.dice.below(300))),
             _ => Due::Now,
         };
-        let slots = self.publish(count, due, wishes);
+        let gate = (state == StateKind::Held).then_some("shut");
+        let slots = self.publish_when(count, due, wishes, gate);
         let ids: Vec<_> = slots.iter().map(|&slot| self.id(slot)).collect();
         match state {
-            StateKind::Delayed | StateKind::Ready => {}
+            StateKind::Delayed | StateKind::Held | StateKind::Ready => {}
             StateKind::Leased => {
                 let ttr = Millis(1 + self.dice.below(300));
                 self.consume(count as u32, ttr);
@@ -508,7 +522,7 @@ impl Story {
         let priority = Some(self.dice.pick(&[-20, 0, 7]));
         let delay = Millis(self.dice.below(2) * self.dice.below(100));
         let count = 1 + self.dice.below(4);
-        match self.dice.below(14) {
+        match self.dice.below(15) {
             0 => {
                 let wishes =
                     Wishes { priority, retain: Some(Retain::Forever), ..Wishes::default() };
@@ -521,7 +535,7 @@ impl Story {
                 self.settle(&held, verdict);
             }
             5 => {
-                self.settle(&held, Verdict::Release { delay });
+                self.settle(&held, Verdict::Release { delay, counted: true });
             }
             6 => self.settle(&some, Verdict::Bury { error: None }),
             7 => drop(self.ask(Action::Kick(Which::Ids(named(&some))))),
@@ -540,6 +554,10 @@ impl Story {
                 }
             }
             12 => drop(self.ask(Action::Kick(Which::First(count)))),
+            13 => {
+                let opens = self.dice.one_in(4);
+                drop(self.ask(Action::Gate { opens, names: vec![b"shut"] }));
+            }
             _ => self.tick(self.dice.0 % 20),
         }
     }
@@ -561,7 +579,9 @@ impl Story {
             State::Delayed { until } => (0, until, seq),
             State::Ready { since, .. } => (priority, since, seq),
             State::Leased { deadline, .. } => (0, deadline, seq),
-            State::Completed { since, .. } | State::Dead { since } => (0, since, seq),
+            State::Held { since } | State::Completed { since, .. } | State::Dead { since } => {
+                (0, since, seq)
+            }
         })
     }
 

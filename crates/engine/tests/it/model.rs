@@ -179,7 +179,7 @@ fn a_history_that_fails_is_made_as_short_as_it_gets() {
 #[test]
 fn the_histories_meet_everything_that_a_queue_can_do() {
     let (mut met, mut refused, mut counted) = (HashSet::new(), HashSet::new(), HashSet::new());
-    for seed in 0..60 {
+    for seed in 0..100 {
         let mut story = Story::new(seed);
         story.tell_at_random(STEPS, &mut Vec::new()).unwrap_or_else(|why| panic!("{seed}: {why}"));
         met.extend(story.trial.met);

@@ -7,9 +7,9 @@
 use std::collections::HashSet;
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Conditions, Digest, Due, Holder, LimitName, Millis, Otherwise,
-    Outcome, Permits, Publish, Queue, Rate, Refusal, Retain, Revival, Setting, Side, StateKind,
-    Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Wishes,
+    Action, Backoff, Bodies, Change, Conditions, Digest, Due, Holder, IfDead, LimitName, Millis,
+    Otherwise, Outcome, Permits, Publish, Queue, Rate, Refusal, Retain, Revival, Setting, Side,
+    StateKind, Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Wishes,
 };
 
 use crate::{
@@ -257,13 +257,14 @@ impl History {
     /// What an operator does to the queue as a whole.
     fn any_intervention(&mut self) -> Command {
         let dice = &mut self.dice;
-        match dice.below(6) {
+        match dice.below(9) {
+            6.. => any_gates(dice),
             0 => {
                 let state = dice.pick(&StateKind::ALL);
                 Command::Purge { state, count: dice.pick(&[0, 1, 2, 5, u64::MAX]) }
             }
             1 => {
-                let state = dice.pick(&[StateKind::Delayed, StateKind::Ready]);
+                let state = dice.pick(&[StateKind::Delayed, StateKind::Held, StateKind::Ready]);
                 Command::BuryAll { state, count: dice.pick(&[0, 1, 2, 5]) }
             }
             2..4 => {
@@ -287,7 +288,7 @@ impl History {
             }),
             priority: dice.maybe(30, |dice| dice.below(41) as i8 - 20),
             ttl: dice.maybe(30, any_span),
-            tries: dice.maybe(40, |dice| 1 + dice.below(4) as u32),
+            tries: dice.maybe(40, |dice| dice.pick(&[1, 1, 2, 3, 4])),
             if_version: dice.maybe(30, |dice| 1 + dice.below(3)),
         }
     }
@@ -338,7 +339,25 @@ impl History {
             if count > 0 && self.dice.one_in(10) { Some(self.any_living()) } else { None };
         let mut conditions = any_conditions(&mut self.dice);
         conditions.unique = conditions.unique.filter(|_| count == 1);
-        Command::Publish(Draft { bodies, id, due, deadline, headers, replaces, wishes, conditions })
+        let after = self.any_parents();
+        Command::Publish(Draft {
+            bodies,
+            id,
+            due,
+            deadline,
+            headers,
+            replaces,
+            wishes,
+            conditions,
+            after,
+        })
+    }
+
+    /// Ids of jobs to wait for: mostly none, and mostly of jobs that are there.
+    fn any_parents(&mut self) -> Vec<String> {
+        let count = self.dice.pick(&[0, 0, 0, 0, 0, 1, 1, 3]);
+        let bare = |name: String| name.split('@').next().unwrap_or_default().to_owned();
+        (0..count).map(|_| bare(self.any_living())).collect()
     }
 
     /// An id that may be new, taken, made, or about to be made.
@@ -441,9 +460,21 @@ pub fn any_verdict(dice: &mut Dice) -> Verdict<'static> {
         }
         2..6 => Verdict::Ack,
         6..9 => Verdict::Nack { delay: dice.maybe(50, any_span), error },
-        9..11 => Verdict::Release { delay: dice.maybe(30, any_span).unwrap_or_default() },
+        9..11 => {
+            let delay = dice.maybe(30, any_span).unwrap_or_default();
+            Verdict::Release { delay, counted: !dice.one_in(4) }
+        }
         _ => Verdict::Bury { error },
     }
+}
+
+/// Gates, the last of which no job waits for.
+pub const GATES: [&[u8]; 4] = [b"night", b"paid", b"disk", b"nobody's"];
+
+/// Opens or closes some gates.
+pub fn any_gates(dice: &mut Dice) -> Command {
+    let names = (0..1 + dice.below(3)).map(|_| dice.pick(&GATES)).collect();
+    Command::Gate { opens: dice.below(5) > 1, names }
 }
 
 /// Some group, or none.
@@ -484,11 +515,16 @@ pub fn any_conditions(dice: &mut Dice) -> Conditions<'static> {
         };
         uses.extend(dice.maybe(8, |_| Use { limit, weight }));
     }
-    Conditions { uses, unique: any_unique(dice) }
+    let mut when = Vec::new();
+    for _ in 0..dice.pick(&[0, 0, 0, 0, 0, 0, 1, 2]) {
+        when.push((0..1 + dice.below(2)).map(|_| dice.pick(&GATES[..3])).collect());
+    }
+    let if_dead = dice.pick(&IfDead::ALL);
+    Conditions { uses, unique: any_unique(dice), when, after: Vec::new(), if_dead }
 }
 
 pub fn any_settings(dice: &mut Dice) -> Vec<Setting> {
-    let one = |dice: &mut Dice| match dice.below(15) {
+    let one = |dice: &mut Dice| match dice.below(16) {
         0 => Setting::Tries(1 + dice.below(4) as u32),
         1 => Setting::Ttr(Millis(1 + dice.below(500))),
         2 => Setting::Ttl(any_span(dice)),
@@ -509,6 +545,7 @@ pub fn any_settings(dice: &mut Dice) -> Vec<Setting> {
             let group = dice.pick(&[b"acme".as_slice(), b"bolt"]).into();
             Setting::GroupWeight { group, weight: 1 + dice.below(3) as u32 }
         }
+        14 => Setting::ReleasesMax(dice.pick(&[0, 0, 1, 2])),
         _ => Setting::MaxBody(dice.pick(&[0, 0, 10, 1_000])),
     };
     (0..1 + dice.below(3)).map(|_| one(dice)).collect()

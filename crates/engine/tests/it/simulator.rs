@@ -12,13 +12,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobq_engine::{
-    Backoff, Change, Due, Holder, Millis, Outcome, Queue, Refusal, Retain, Revival, Setting, Side,
-    StateKind, UnixMillis, Verdict, WhenExpired, WhenLapsed, Wishes,
+    Backoff, Change, Due, Holder, Listing, Millis, Outcome, Queue, Refusal, Retain, Revival,
+    Setting, Side, StateKind, UnixMillis, Verdict, WhenExpired, WhenLapsed, Wishes,
 };
 
 use crate::{
     command::{perform, Answer, Chosen, Command, Draft},
-    replay::{any_conditions, any_group},
+    replay::{any_conditions, any_gates, any_group, GATES},
     support::{for_seeds, load, named, number, Dice},
 };
 
@@ -56,7 +56,7 @@ fn whatever_goes_wrong_nothing_is_lost_and_all_copies_agree() {
 type Tally = BTreeMap<&'static str, u64>;
 
 /// What has to happen in some world, or the simulation shows less than it says.
-const EVENTS: [&str; 23] = [
+const EVENTS: [&str; 24] = [
     "request lost",
     "reply lost",
     "publish repeated",
@@ -80,6 +80,7 @@ const EVENTS: [&str; 23] = [
     "job died",
     "job cancelled that waited",
     "job cancelled that was leased",
+    "job held",
 ];
 
 /// What a producer wants done until it is told that it was.
@@ -278,6 +279,10 @@ impl World {
         let deadline = dice.maybe(10, |dice| now.after(Millis(500 + dice.below(3_000))));
         let known: Vec<_> =
             self.acknowledged.keys().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        let after = match dice.below(8) {
+            0 if !known.is_empty() => vec![dice.pick(&known)],
+            _ => Vec::new(),
+        };
         let replaces =
             dice.maybe(5, |dice| (!known.is_empty()).then(|| dice.pick(&known))).flatten();
         Draft {
@@ -289,6 +294,7 @@ impl World {
             replaces,
             wishes,
             conditions: any_conditions(dice),
+            after,
         }
     }
 
@@ -330,7 +336,7 @@ impl World {
             7..9 => {
                 Verdict::Nack { delay: dice.maybe(40, |dice| Millis(dice.below(200))), error: None }
             }
-            9 => Verdict::Release { delay: Millis(dice.below(2) * 50) },
+            9 => Verdict::Release { delay: Millis(dice.below(2) * 50), counted: !dice.one_in(4) },
             10 => Verdict::Bury { error: Some(b"no use") },
             _ => {
                 let touch = Command::Touch { jobs: vec![receipt], ttr: None };
@@ -364,7 +370,7 @@ impl World {
         let dice = &mut self.dice;
         let any = |dice: &mut Dice| Chosen::First(dice.pick(&[1, 3, u64::MAX]));
         let state = dice.pick(&StateKind::ALL);
-        let command = match dice.below(28) {
+        let command = match dice.below(33) {
             0..4 => Command::Kick(any(dice)),
             4..12 => {
                 let tries = dice.maybe(50, |dice| 1 + dice.below(3) as u32);
@@ -377,6 +383,7 @@ impl World {
             13 => Command::BuryAll { state: StateKind::Ready, count: 2 },
             14..17 => Command::Pause { side: Side::Out, span: Millis(1 + dice.below(100)) },
             17 => Command::Resume,
+            28.. => any_gates(dice),
             18..20 => {
                 let Some(id) = self.latest.keys().min().cloned() else { return };
                 let change = Change { priority: Some(-1), ..Change::default() };
@@ -400,6 +407,8 @@ impl World {
                 Setting::Lapse(WhenLapsed::Ready),
                 Setting::Retain(Retain::For(Millis(100))),
                 Setting::Retain(Retain::NONE),
+                Setting::ReleasesMax(2),
+                Setting::ReleasesMax(0),
             ])]),
         };
         drop(self.send(&command));
@@ -495,6 +504,9 @@ impl World {
                 true => "job cancelled that waited",
                 false => "job cancelled that was leased",
             });
+        }
+        if self.primary.len_of(StateKind::Held) > 0 {
+            self.met("job held");
         }
     }
 
@@ -600,6 +612,8 @@ impl World {
     /// Nothing goes wrong any more: then everything gets done, and nothing is left.
     fn come_to_rest(&mut self) {
         self.serve(&Command::Resume).expect("nothing to refuse");
+        let names = GATES.to_vec();
+        self.serve(&Command::Gate { opens: true, names: names.clone() }).expect("no refusal");
         for _ in 0..50 {
             self.clock += 700_000_000;
             self.tick(u32::MAX);
@@ -607,6 +621,9 @@ impl World {
             let respawn = Command::Respawn { chosen: Chosen::First(u64::MAX), revival };
             self.serve(&respawn).expect("nothing to refuse");
             self.tick(u32::MAX);
+            // What is held for want of a job that is gone.
+            let held: Vec<_> = self.held();
+            self.serve(&Command::Kick(Chosen::Ids(held))).expect("nothing to refuse");
             let holder =
                 Holder { worker: b"last".as_slice().into(), ttr: Millis(1_000), counted: true };
             let consume = Command::Consume { count: 1_000, holder };
@@ -620,10 +637,26 @@ impl World {
             }
         }
         assert!(self.primary.is_empty(), "{} jobs are left", self.primary.len());
+        self.serve(&Command::Gate { opens: false, names }).expect("nothing to refuse");
         let kept = self.primary.bytes();
         assert!(kept < DRAINED_BYTES_MAX, "an empty queue keeps {kept} bytes");
         self.replica_catches_up_wholly();
         assert_eq!(self.recovered(self.records()).digest(), self.primary.digest());
+    }
+
+    fn held(&self) -> Vec<String> {
+        let listing = Listing {
+            state: StateKind::Held,
+            reverse: false,
+            after: None,
+            count: JOBS_MAX,
+            job_type: None,
+            group: None,
+            min_age: None,
+            max_age: None,
+        };
+        let held = self.primary.list(&listing).jobs.into_iter();
+        held.map(|slot| self.primary.job(slot).id().to_string()).collect()
     }
 
     fn replica_catches_up_wholly(&mut self) {

@@ -2,8 +2,8 @@
 
 use jobq_engine::{
     snapshot::{FRAME_BYTES, SNAPSHOT_VERSION},
-    Backoff, Change, Corrupt, Holder, Millis, Queue, Refusal, Retain, Revival, Setting, Side,
-    StateKind, UnixMillis, Until, Verdict, WhenExpired, WhenLapsed, UNIQUE_BYTES_MAX,
+    Backoff, Change, Corrupt, Holder, IfDead, Millis, Queue, Refusal, Retain, Revival, Setting,
+    Side, StateKind, UnixMillis, Until, Verdict, WhenExpired, WhenLapsed, UNIQUE_BYTES_MAX,
 };
 
 use crate::support::{job, load, reloaded, Dice, Driver, ANYONE, FREE, START};
@@ -66,6 +66,16 @@ fn fixed() -> Queue {
     driver.publish(job("held").id("held:1").unique("key:2").lasts(7_000).priority(-20));
     driver.consume();
     driver.publish(job("kept").id("kept:1").unique("key:3").until(Until::Done));
+    driver.publish(job("released").id("released:1").priority(-20));
+    driver.consume();
+    driver.release("released:1");
+    driver.publish(job("shut").id("shut:1").when("paid|night").when("b"));
+    driver.open(&["b", "a"]);
+    driver.configure(&[Setting::ReleasesMax(7)]);
+    let after = ["shut:1", "never", "always:1", "released:1"];
+    driver.publish(job("child").id("child:1").after(&after, IfDead::Bury).delay(90));
+    driver.publish(job("patient").after(&["child:1"], IfDead::Hold));
+    driver.bury("shut:1");
     driver.pause(Side::In, 0);
     driver.pause(Side::Out, 600_000);
     driver.queue
@@ -116,7 +126,7 @@ fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
     let mut original = Driver { queue: fixed() };
     original.resume();
     let original = original.queue;
-    let changes: [fn(&mut Driver); 30] = [
+    let changes: [fn(&mut Driver); 38] = [
         |driver| driver.pass(1),
         |driver| drop(driver.publish(job(""))),
         |driver| drop(driver.consume()),
@@ -153,6 +163,14 @@ fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
             let taken = driver.consume();
             driver.cancel(&taken.receipt);
         },
+        |driver| assert_eq!(driver.open(&["c"]), 1),
+        |driver| assert_eq!(driver.open(&["paid"]), 1),
+        |driver| assert_eq!(driver.close(&["a"]), 1),
+        |driver| driver.configure(&[Setting::ReleasesMax(8)]),
+        |driver| drop(driver.publish(job("").when("a"))),
+        |driver| drop(driver.publish(job("").after(&["child:1"], IfDead::Hold))),
+        |driver| drop(driver.publish(job("").after(&["child:1"], IfDead::Run))),
+        |driver| drop(driver.publish(job("").after(&["gone"], IfDead::Run))),
     ];
     let mut seen = vec![original.digest()];
     for change in changes {
@@ -363,6 +381,8 @@ fn what_no_queue_can_hold_is_refused() {
         ("dead since the future", two(StateKind::Dead), field::INSTANT_OR_TOKEN, far),
         ("done before the last", two(StateKind::Completed), field::INSTANT_OR_TOKEN, [0; 8]),
         ("done in the future", two(StateKind::Completed), field::INSTANT_OR_TOKEN, far),
+        ("held before the last", two(StateKind::Held), field::INSTANT_OR_TOKEN, [0; 8]),
+        ("held since the future", two(StateKind::Held), field::INSTANT_OR_TOKEN, far),
         ("ready before the last", ready(), field::INSTANT_OR_TOKEN, [0; 8]),
     ];
     for (what, queue, field, value) in cases {
@@ -379,7 +399,7 @@ mod description {
     /// What the clock, the generator, the last id, two counts and the default terms take, which have
     /// no type, no group and no limits.
     const BEFORE: usize = 16 + 16 + 16 + DEFAULT_TERMS;
-    pub const DEFAULT_TERMS: usize = 4 + 8 + 8 + 4 + 9 + 1 + 3 * 8;
+    pub const DEFAULT_TERMS: usize = 4 + 8 + 8 + 4 + 9 + 1 + 4 * 8;
     pub const DEAD_MAX: usize = BEFORE + 8 + 8;
     pub const DEAD_AGE: usize = DEAD_MAX + 8;
     pub const EXPIRED: usize = DEAD_AGE + 8;
@@ -390,8 +410,8 @@ mod description {
     pub const PAUSED_OUT_UNTIL: usize = PAUSED_OUT + 1;
     /// Behind the span of idleness.
     pub const BIND_COUNTS: usize = PAUSED_OUT_UNTIL + 8 + 8;
-    /// Behind since when it is idle.
-    const COUNTERS: usize = BIND_COUNTS + 1 + 8;
+    /// Behind how many releases there may be, and since when it is idle.
+    const COUNTERS: usize = BIND_COUNTS + 1 + 4 + 8;
     pub const UPDATED: usize = COUNTERS + 17 * 8;
     pub const PURGED: usize = UPDATED + 8;
     pub const PRUNED: usize = PURGED + 8;
@@ -412,7 +432,7 @@ fn a_description_that_no_queue_can_have_is_refused() {
     let never = u64::MAX.to_le_bytes();
     let almost_never = (u64::MAX - 1).to_le_bytes();
     let many = (1u64 << 47).to_le_bytes();
-    let taken: [(&str, usize, &[u8]); 11] = [
+    let taken: [(&str, usize, &[u8]); 13] = [
         ("the longest age of the dead", at::DEAD_AGE, &long),
         ("no age of the dead", at::DEAD_AGE, &[0; 8]),
         ("the expired dropped", at::EXPIRED, &[0]),
@@ -421,9 +441,11 @@ fn a_description_that_no_queue_can_have_is_refused() {
         ("a pause that is over", at::PAUSED_OUT_UNTIL, &[0; 8]),
         ("many updates", at::UPDATED, &(1u64 << 46).to_le_bytes()),
         ("a purge of the delayed", at::PURGE_STATE, &[0]),
-        ("a purge of the dead", at::PURGE_STATE, &[4]),
+        ("a purge of the held", at::PURGE_STATE, &[1]),
+        ("a purge of the dead", at::PURGE_STATE, &[5]),
         ("a purge of all there will be", at::PURGE_LEFT, &never),
-        ("a burial of the ready", at::BURY_STATE, &[1]),
+        ("a burial of the held", at::BURY_STATE, &[1]),
+        ("a burial of the ready", at::BURY_STATE, &[2]),
     ];
     let refused: [(&str, usize, &[u8]); 19] = [
         ("an age of the dead beyond a lifetime", at::DEAD_AGE, &too_long),
@@ -438,13 +460,13 @@ fn a_description_that_no_queue_can_have_is_refused() {
         ("more purged than can be", at::PURGED, &many),
         ("more pruned than can be", at::PRUNED, &many),
         ("a task that is none", at::PURGE, &[5]),
-        ("a purge of a state that is none", at::PURGE_STATE, &[5]),
+        ("a purge of a state that is none", at::PURGE_STATE, &[6]),
         ("a purge of a state far from any", at::PURGE_STATE, &[255]),
         ("a purge of nothing", at::PURGE_LEFT, &[0; 8]),
         ("a task that became another", at::PURGE, &[4]),
-        ("a burial of the leased", at::BURY_STATE, &[2]),
-        ("a burial of the completed, which has no end", at::BURY_STATE, &[3]),
-        ("a burial of the dead, which has no end", at::BURY_STATE, &[4]),
+        ("a burial of the leased", at::BURY_STATE, &[3]),
+        ("a burial of the completed, which has no end", at::BURY_STATE, &[4]),
+        ("a burial of the dead, which has no end", at::BURY_STATE, &[5]),
     ];
     let frames = frames_of(&fixed());
     let with = |at: usize, value: &[u8]| {
@@ -452,7 +474,7 @@ fn a_description_that_no_queue_can_have_is_refused() {
         frames[0][HEADER_BYTES + 4 + at..][..value.len()].copy_from_slice(value);
         frames
     };
-    assert_eq!(frames[0][HEADER_BYTES + 4 + at::PURGE..][..5], [3, 0, 0, 0, 4], "a purge");
+    assert_eq!(frames[0][HEADER_BYTES + 4 + at::PURGE..][..5], [3, 0, 0, 0, 5], "a purge");
     for (what, at, value) in taken {
         let queue = load(&with(at, value)).unwrap_or_else(|no| panic!("{what}: {no}"));
         assert_sound(&queue, &|| what.to_owned());
@@ -512,7 +534,8 @@ fn a_job_delivered_more_often_than_it_has_tries_is_refused() {
     const TRIES: u32 = 0x0A0B_0C0D;
     for state in StateKind::ALL {
         let mut driver = Driver::new();
-        driver.publish(job("a").id("a").tries(TRIES).backoff(Backoff::None));
+        driver.open(&["x"]);
+        driver.publish(job("a").id("a").tries(TRIES).backoff(Backoff::None).when("x"));
         for _ in 0..3 {
             driver.consume();
             driver.nack("a");
@@ -520,7 +543,12 @@ fn a_job_delivered_more_often_than_it_has_tries_is_refused() {
         match state {
             StateKind::Delayed => {
                 driver.consume_as(FREE, 1);
-                driver.settle(&["a"], Verdict::Release { delay: Millis(50) });
+                driver.settle(&["a"], Verdict::Release { delay: Millis(50), counted: true });
+            }
+            StateKind::Held => {
+                driver.consume_as(FREE, 1);
+                driver.close(&["x"]);
+                driver.release("a");
             }
             StateKind::Ready => {}
             StateKind::Leased => drop(driver.consume()),
@@ -538,7 +566,7 @@ fn a_job_delivered_more_often_than_it_has_tries_is_refused() {
         };
         let least = match state {
             // What can be taken has a try left.
-            StateKind::Delayed | StateKind::Ready => deliveries + 1,
+            StateKind::Delayed | StateKind::Held | StateKind::Ready => deliveries + 1,
             StateKind::Leased => deliveries,
             // Who comes back starts anew, and who is done needs none.
             StateKind::Completed | StateKind::Dead => 1,

@@ -1,10 +1,10 @@
 //! Drives a queue as clients do: with requests, ids and receipts.
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Cancelled, Change, Conditions, Consume, Corrupt, Due, Holder, Job,
-    JobRef, JobRefs, Leases, LimitName, Loader, Millis, Operation, Otherwise, Outcome, Publish,
-    Queue, Refusal, Request, Retain, Revival, Setting, Side, Slot, StateKind, Token, Touched,
-    Unique, UnixMillis, Until, Use, Verdict, Which, Wishes,
+    Action, Backoff, Bodies, Cancelled, Change, Conditions, Consume, Corrupt, Due, Holder, IfDead,
+    Job, JobRef, JobRefs, Leases, LimitName, Loader, Millis, Operation, Otherwise, Outcome,
+    Publish, Queue, Refusal, Request, Retain, Revival, Setting, Side, Slot, StateKind, Token,
+    Touched, Unique, UnixMillis, Until, Use, Verdict, Which, Wishes,
 };
 
 /// When every story begins.
@@ -155,6 +155,19 @@ impl<'a> Draft<'a> {
         self
     }
 
+    /// Waits for one of these gates, with `|` between them.
+    pub fn when(mut self, gates: &'a str) -> Self {
+        self.conditions.when.push(gates.split('|').map(str::as_bytes).collect());
+        self
+    }
+
+    /// Waits for these jobs.
+    pub fn after(mut self, jobs: &[&'a str], if_dead: IfDead) -> Self {
+        self.conditions.after.extend(jobs.iter().map(|name| named(name)));
+        self.conditions.if_dead = if_dead;
+        self
+    }
+
     pub fn action(self) -> Action<'a> {
         Action::Publish(Publish {
             bodies: Bodies::One(self.body.as_bytes()),
@@ -185,7 +198,7 @@ pub const ANYONE: Holder<&[u8]> = Holder { worker: b"", ttr: Millis::ZERO, count
 pub const FREE: Holder<&[u8]> = Holder { counted: false, ..ANYONE };
 
 pub const NACK: Verdict<'_> = Verdict::Nack { delay: None, error: None };
-pub const RELEASE: Verdict<'_> = Verdict::Release { delay: Millis::ZERO };
+pub const RELEASE: Verdict<'_> = Verdict::Release { delay: Millis::ZERO, counted: true };
 pub const BURY: Verdict<'_> = Verdict::Bury { error: None };
 
 /// A queue at [`START`], and what clients ask of it.
@@ -355,6 +368,18 @@ impl Driver {
         }
     }
 
+    /// How many of these gates were not open.
+    pub fn open(&mut self, gates: &[&str]) -> u64 {
+        let names = gates.iter().map(|name| name.as_bytes()).collect();
+        self.count(Action::Gate { opens: true, names })
+    }
+
+    /// How many of these gates were not closed.
+    pub fn close(&mut self, gates: &[&str]) -> u64 {
+        let names = gates.iter().map(|name| name.as_bytes()).collect();
+        self.count(Action::Gate { opens: false, names })
+    }
+
     /// Pauses for so many milliseconds, or with zero until it is resumed.
     pub fn pause(&mut self, side: Side, ms: u64) {
         let answer = self.ask(Action::Pause { side, span: Millis(ms) });
@@ -409,6 +434,7 @@ impl Driver {
         let draft = job(id).id(id);
         match state {
             StateKind::Delayed => self.publish(draft.delay(1_000)),
+            StateKind::Held => self.publish(draft.when("shut")),
             StateKind::Ready => self.publish(draft),
             StateKind::Leased => {
                 // Before all others, so that it is the one to be taken.

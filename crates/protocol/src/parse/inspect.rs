@@ -17,7 +17,7 @@ pub fn peek<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     Ok(Call::Peek { count })
 }
 
-/// `JQ.LIST queue (delayed|ready|leased|completed|dead) [option ...]`
+/// `JQ.LIST queue (delayed|held|ready|leased|completed|dead) [option ...]`
 pub fn list<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let mut listing = Listing {
         state: args.state()?,
@@ -54,7 +54,7 @@ pub fn result<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     Ok(Call::Result { job, block })
 }
 
-/// `JQ.LEN queue [delayed|ready|leased|completed|dead]`
+/// `JQ.LEN queue [delayed|held|ready|leased|completed|dead]`
 pub fn len<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let state = match args.next_word() {
         Some(_) => Some(args.state()?),

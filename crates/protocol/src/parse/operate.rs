@@ -4,7 +4,7 @@ use jobq_engine::{
     Action, Change, Millis, Permits, Rate, Revival, Side, Which, EACH_GROUP, WHOLE_QUEUE,
 };
 
-use super::produce::{due, limit_name};
+use super::produce::{due, gate_name, limit_name};
 use crate::{
     args::Args,
     call::Call,
@@ -62,7 +62,7 @@ pub fn delete<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     args.ids().map(Action::Delete).map(Call::Act)
 }
 
-/// `JQ.PURGE queue (delayed|ready|leased|completed|dead) [COUNT n]`
+/// `JQ.PURGE queue (delayed|held|ready|leased|completed|dead) [COUNT n]`
 pub fn purge<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let state = args.state()?;
     let count = match args.word()? {
@@ -90,6 +90,19 @@ pub fn pause<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
         }
     }
     Ok(Call::Act(Action::Pause { side: side.unwrap_or(Side::Both), span }))
+}
+
+/// `JQ.GATE queue (OPEN name [name ...] | CLOSE name [name ...] | LIST)`
+pub fn gate<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let opens = match args.word()? {
+        Some("LIST") => return Ok(Call::Gates),
+        Some("OPEN") => true,
+        Some("CLOSE") => false,
+        _ => return Err(args.syntax("OPEN, CLOSE or LIST is needed")),
+    };
+    let names: Vec<_> = args.remaining("name")?.to_vec();
+    names.iter().try_for_each(|name| gate_name(name))?;
+    Ok(Call::Act(Action::Gate { opens, names }))
 }
 
 /// `JQ.CONFIG queue (GET [name] | SET name value [name value ...])`

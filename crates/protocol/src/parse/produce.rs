@@ -1,13 +1,14 @@
 //! Publishing.
 
 use jobq_engine::{
-    id, uses, Action, Backoff, Bodies, Due, LimitName, Millis, Otherwise, Publish, Retain, Unique,
-    UnixMillis, Until, Use, GROUP_BYTES_MAX, UNIQUE_BYTES_MAX,
+    gates, id, uses, Action, Backoff, Bodies, Conditions, Due, IfDead, JobId, JobRef, LimitName,
+    Millis, Otherwise, Publish, Retain, Unique, UnixMillis, Until, Use, GROUP_BYTES_MAX,
+    UNIQUE_BYTES_MAX,
 };
 
 use super::repeated;
 use crate::{
-    args::Args,
+    args::{job_ref, Args},
     call::Call,
     error::{shown, BadArguments, ErrorWord},
     range,
@@ -34,6 +35,7 @@ pub fn publish_many<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArgument
 fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Call<'a>, BadArguments> {
     let mut publish = Publish::new(bodies);
     let mut block = None;
+    let mut if_dead = None;
     let wishes = &mut publish.wishes;
     while let Some(word) = args.word()? {
         match word {
@@ -67,6 +69,9 @@ fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Call<'a>, 
                     None => return Err(args.syntax(&format!("{word} goes behind UNIQUE"))),
                 }
             }
+            "WHEN" => when(args, &mut publish.conditions)?,
+            "AFTER" => publish.conditions.get_or_insert_default().after = after(args)?,
+            "IFDEAD" => if_dead = Some(if_dead_of(args)?),
             "REPLACES" => publish.replaces = Some(args.id(word)?),
             "BLOCK" => {
                 let place = args.place() - 1;
@@ -74,6 +79,10 @@ fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Call<'a>, 
             }
             _ => return Err(args.misplaced(word)),
         }
+    }
+    check_parents(args, &publish, if_dead.is_some())?;
+    if let Some(conditions) = &mut publish.conditions {
+        conditions.if_dead = if_dead.unwrap_or_default();
     }
     Ok(match block {
         None => Call::Act(Action::Publish(publish)),
@@ -142,6 +151,86 @@ fn add_use<'a>(
     }
     known.push(wanted);
     Ok(())
+}
+
+/// Reads one more clause of gates that a job waits for.
+fn when<'a>(
+    args: &mut Args<'a, '_>,
+    conditions: &mut Option<Box<Conditions<'a>>>,
+) -> Result<(), BadArguments> {
+    let names: Vec<_> = args.value("WHEN")?.split(|byte| *byte == gates::OR).collect();
+    names.iter().try_for_each(|name| gate_name(name))?;
+    let max = gates::ALTERNATIVES_MAX;
+    if names.len() > max {
+        return Err(args.syntax(&format!("a WHEN names at most {max} gates")));
+    }
+    let known = &mut conditions.get_or_insert_default().when;
+    known.push(names);
+    let max = gates::CLAUSES_MAX;
+    if known.len() > max {
+        return Err(args.syntax(&format!("a job has at most {max} WHEN")));
+    }
+    Ok(())
+}
+
+/// Reads the ids of jobs to wait for, none of which is taken for a word.
+fn after<'a>(args: &mut Args<'a, '_>) -> Result<Vec<JobRef<'a>>, BadArguments> {
+    let n = args.integer(&range::PARENTS)?;
+    let ids = args.values(n, format_args!("AFTER says {n} ids"))?;
+    let parents: Vec<_> = ids.iter().map(|id| job_ref(id)).collect::<Result<_, _>>()?;
+    match parents.iter().position(|parent| parent.token.is_some()) {
+        Some(at) => Err(args.syntax(&format!("AFTER takes bare ids, not {}", shown(ids[at])))),
+        None => Ok(parents),
+    }
+}
+
+fn if_dead_of(args: &mut Args<'_, '_>) -> Result<IfDead, BadArguments> {
+    match args.word()? {
+        Some("HOLD") => Ok(IfDead::Hold),
+        Some("RUN") => Ok(IfDead::Run),
+        Some("BURY") => Ok(IfDead::Bury),
+        Some(word) => Err(args.misplaced(word)),
+        None => Err(args.syntax("no value for IFDEAD")),
+    }
+}
+
+/// Checks that a job is not to wait for itself, or for the one that it comes in place of, nor very
+/// many for very many.
+fn check_parents(
+    args: &Args<'_, '_>,
+    publish: &Publish<'_>,
+    names_fate: bool,
+) -> Result<(), BadArguments> {
+    let after = publish.conditions.as_ref().map_or(&[][..], |conditions| &conditions.after);
+    if names_fate && after.is_empty() {
+        return Err(args.syntax("IFDEAD is said of the jobs behind AFTER"));
+    }
+    let own = publish.id.and_then(|id| JobRef::parse(id.as_bytes()));
+    let is = |other: Option<JobRef<'_>>, parent: &JobRef<'_>| {
+        other.is_some_and(|other| JobId::Given(other.id()) == JobId::Given(parent.id()))
+    };
+    if after.iter().any(|parent| is(own, parent) || is(publish.replaces, parent)) {
+        return Err(args.syntax("AFTER names the job itself, or the one that it replaces"));
+    }
+    let links = after.len().saturating_mul(publish.bodies.as_slice().len()) as i128;
+    if links > range::PARENTS.max {
+        let max = range::PARENTS.max;
+        return Err(args.syntax(&format!("ids times bodies are {links}, and at most {max}")));
+    }
+    Ok(())
+}
+
+/// Checks the name of a gate.
+pub fn gate_name(name: &[u8]) -> Result<(), BadArguments> {
+    if gates::is_name(name) {
+        return Ok(());
+    }
+    let message = format!(
+        "a gate has a name of 1 to {} bytes without '|', not {}",
+        gates::GATE_NAME_BYTES_MAX,
+        shown(name)
+    );
+    Err(BadArguments { word: ErrorWord::Range, message })
 }
 
 /// Reads the name of a limit behind `word`.

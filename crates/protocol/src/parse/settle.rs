@@ -26,18 +26,19 @@ pub fn fulfill<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
 /// `JQ.NACK queue id [id ...] [DELAY ms] [ERROR text]`
 pub fn nack<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let jobs = args.ids()?;
-    let Circumstances { delay, error } = circumstances(args)?;
+    let Circumstances { delay, error, .. } = circumstances(args)?;
     Ok(Call::Act(Action::Settle { jobs, verdict: Verdict::Nack { delay, error } }))
 }
 
-/// `JQ.RELEASE queue id [id ...] [DELAY ms]`
+/// `JQ.RELEASE queue id [id ...] [DELAY ms] [UNCOUNTED]`
 pub fn release<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let jobs = args.ids()?;
-    let delay = circumstances(args)?.delay.unwrap_or_default();
-    Ok(Call::Act(Action::Settle { jobs, verdict: Verdict::Release { delay } }))
+    let Circumstances { delay, uncounted, .. } = circumstances(args)?;
+    let verdict = Verdict::Release { delay: delay.unwrap_or_default(), counted: !uncounted };
+    Ok(Call::Act(Action::Settle { jobs, verdict }))
 }
 
-/// `JQ.BURY queue (id [id ...] [ERROR text] | ALL (delayed|ready) [COUNT n])`
+/// `JQ.BURY queue (id [id ...] [ERROR text] | ALL (delayed|held|ready) [COUNT n])`
 pub fn bury<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     if args.next_word() == Some("ALL") {
         return bury_all(args);
@@ -80,6 +81,7 @@ pub fn touch<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
 struct Circumstances<'a> {
     delay: Option<Millis>,
     error: Option<&'a [u8]>,
+    uncounted: bool,
 }
 
 fn circumstances<'a>(args: &mut Args<'a, '_>) -> Result<Circumstances<'a>, BadArguments> {
@@ -88,6 +90,7 @@ fn circumstances<'a>(args: &mut Args<'a, '_>) -> Result<Circumstances<'a>, BadAr
         match word {
             "DELAY" => said.delay = Some(args.span(&range::DELAY)?),
             "ERROR" => said.error = Some(args.value(word)?),
+            "UNCOUNTED" => said.uncounted = true,
             _ => return Err(args.misplaced(word)),
         }
     }

@@ -5,9 +5,9 @@ mod fuzz;
 mod refusals;
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Cursor, Due, JobRef, LimitName, Listing, Millis, Otherwise,
-    Permits, Rate, Retain, Setting, Side, StateKind, Token, Unique, UnixMillis, Until, Use,
-    Verdict, WhenExpired, WhenLapsed, Which,
+    Action, Backoff, Bodies, Change, Cursor, Due, IfDead, JobRef, LimitName, Listing, Millis,
+    Otherwise, Permits, Rate, Retain, Setting, Side, StateKind, Token, Unique, UnixMillis, Until,
+    Use, Verdict, WhenExpired, WhenLapsed, Which,
 };
 
 use super::*;
@@ -131,6 +131,40 @@ fn a_body_is_never_taken_for_a_word() {
     let Call::Act(Action::Publish(publish)) = understood(line) else { panic!() };
     assert_eq!(publish.bodies.as_slice(), [&b"TTL"[..], b"TTR", b"TTL"]);
     assert_eq!(publish.wishes.ttl, Some(Millis(5)));
+}
+
+#[test]
+fn a_publish_names_gates_and_of_several_names_one_is_enough() {
+    let line = "JQ.PUBLISH q hello WHEN night|weekend PRIORITY 1 when paid";
+    let Call::Act(Action::Publish(publish)) = understood(line) else { panic!() };
+    let when = [vec![&b"night"[..], b"weekend"], vec![b"paid"]];
+    assert_eq!(publish.conditions.expect("some").when, when);
+}
+
+#[test]
+fn a_publish_names_the_jobs_that_it_waits_for() {
+    let line = "JQ.PUBLISH q hello AFTER 3 a IFDEAD b ifdead bury WHEN c";
+    let Call::Act(Action::Publish(publish)) = understood(line) else { panic!() };
+    let conditions = publish.conditions.expect("some");
+    assert_eq!(conditions.after, [job("a"), job("IFDEAD"), job("b")]);
+    assert_eq!(conditions.if_dead, IfDead::Bury);
+    for (words, if_dead) in
+        [("", IfDead::Hold), (" IFDEAD HOLD", IfDead::Hold), (" IFDEAD run", IfDead::Run)]
+    {
+        let line = format!("JQ.MPUBLISH q 2 x y AFTER 1 a{words}");
+        let Call::Act(Action::Publish(publish)) = understood(&line) else { panic!() };
+        assert_eq!(publish.conditions.expect("some").if_dead, if_dead);
+    }
+}
+
+#[test]
+fn gates_are_opened_closed_or_listed() {
+    for (line, opened) in [("JQ.GATE q OPEN a CLOSE a", true), ("JQ.GATE q close a CLOSE a", false)]
+    {
+        let Call::Act(Action::Gate { opens, names }) = understood(line) else { panic!("{line}") };
+        assert_eq!((opens, names), (opened, vec![&b"a"[..], b"CLOSE", b"a"]), "{line}");
+    }
+    assert!(matches!(understood("JQ.GATE q list"), Call::Gates));
 }
 
 #[test]
@@ -272,11 +306,15 @@ fn settling_takes_ids_and_receipts_and_what_goes_with_the_verdict() {
     );
     assert_eq!(
         settled("JQ.RELEASE q a b"),
-        (vec![job("a"), job("b")], Verdict::Release { delay: Millis(0) })
+        (vec![job("a"), job("b")], Verdict::Release { delay: Millis(0), counted: true })
+    );
+    assert_eq!(
+        settled("JQ.RELEASE q a uncounted delay 9"),
+        (vec![job("a")], Verdict::Release { delay: Millis(9), counted: false })
     );
     assert_eq!(
         settled("JQ.RELEASE q a DELAY 9"),
-        (vec![job("a")], Verdict::Release { delay: Millis(9) })
+        (vec![job("a")], Verdict::Release { delay: Millis(9), counted: true })
     );
     assert_eq!(
         settled("JQ.FULFILL q a@7 done"),
@@ -641,6 +679,7 @@ fn every_command_by_which_nothing_is_decided_may_stand_in_a_record() {
         "JQ.PURGE q dead",
         "JQ.PAUSE q",
         "JQ.RESUME q",
+        "JQ.GATE q OPEN a",
         "JQ.CONFIG q SET ttr 5",
     ] {
         let parsed = record(&bytes, line);

@@ -27,6 +27,7 @@ fn every_setting_is_read_back_as_it_was_set() {
         "3600000",
         "20",
         "yes",
+        "12",
     ];
     assert_eq!(values.len(), SETTINGS.len());
     let mut config = Config::default();

@@ -117,7 +117,7 @@ pub const LIST: Command = Command {
     notes: &[
         "The jobs are in the order in which they would leave the state: of the delayed ones those \
          soonest due come first, of the ready ones those served next, of the leased ones those \
-         whose lease runs out soonest, and of the completed and the dead those that are so for \
+         whose lease runs out soonest, and of the held, the completed and the dead those that are so for \
          longest.",
         "A page looks at a bounded number of jobs. So it may hold fewer than `COUNT`, even none, \
          and not be the last, as with `SCAN`: the end is where the cursor is `0`. A job that is in \
@@ -127,7 +127,8 @@ pub const LIST: Command = Command {
          be missed.) A list of jobs that are put off all the time, as leased ones by `JQ.TOUCH`, goes \
          on for as long as they are. Ages are by the queue's clock, which stands while nothing \
          happens to the queue.",
-        "The fields are in the table of job fields below.",
+        "The fields are in the table of job fields below. Of the `parents` of a job only the first 100 \
+         are told here.",
         AS_OF,
     ],
     ..INSPECT
@@ -202,7 +203,7 @@ pub const STATS: Command = Command {
         PUBLISHED,
         Example {
             command: "JQ.STATS mail",
-            reply: " 1) \"delayed\"\n 2) (integer) 0\n 3) \"ready\"\n 4) (integer) 1\n...",
+            reply: " 1) \"delayed\"\n 2) (integer) 0\n 3) \"held\"\n 4) (integer) 0\n...",
         },
     ],
     notes: &["The fields are in the table of statistics below.", AS_OF],

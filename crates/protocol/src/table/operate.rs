@@ -111,7 +111,7 @@ pub const UPDATE: Command = Command {
 pub const KICK: Command = Command {
     id: CommandId::Kick,
     name: "JQ.KICK",
-    summary: "Makes delayed jobs ready now.",
+    summary: "Makes delayed jobs ready now, and held ones that are named.",
     args: &[
         QUEUE,
         Arg::one_of(
@@ -123,13 +123,18 @@ pub const KICK: Command = Command {
             ],
         ),
     ],
-    reply: "Integer: how many delayed jobs were meant.",
+    reply: "Integer: how many jobs were meant: delayed ones, or held ones that are named.",
     examples: &[
         PUBLISHED,
         Example { command: "JQ.KICK mail COUNT 100", reply: ONE },
         Example { command: "JQ.LEN mail ready", reply: ONE },
     ],
-    notes: &[SLICES, WORDS],
+    notes: &[
+        "A delayed job that waits for gates as well is held, if they are closed. A held job that is \
+         named is ready whatever it waits for, this once.",
+        SLICES,
+        WORDS,
+    ],
     ..OPERATE
 };
 
@@ -291,6 +296,47 @@ pub const RESUME: Command = Command {
         Example { command: "JQ.PUBLISH mail hello", reply: "\"01KAJ9Q4X2M8T0V6R3B5N7C1DE\"" },
     ],
     notes: &["Consumers that wait are served at once."],
+    ..OPERATE
+};
+
+pub const GATE: Command = Command {
+    id: CommandId::Gate,
+    name: "JQ.GATE",
+    summary: "Opens or closes gates, which jobs wait for that are published with `WHEN`.",
+    complexity: "O(k log n) for k names, with n gates in the queue; `LIST` is O(n)",
+    args: &[
+        QUEUE,
+        Arg::one_of(
+            "action",
+            &[
+                Arg::string("open").after("OPEN").shown("name").multiple().about("Opens these gates."),
+                Arg::string("close").after("CLOSE").shown("name").multiple().about("Closes these gates."),
+                Arg::word("list", "LIST").about("Tells which gates there are."),
+            ],
+        ),
+    ],
+    reply: "`OPEN` and `CLOSE`: Integer, how many gates were not so before. `LIST`: a map from the \
+            names of all gates that are open or that held jobs name, in their order, to an array of \
+            `open` or `closed` and the number of held jobs that name it (a flat array in RESP2).",
+    examples: &[
+        Example { command: "JQ.PUBLISH mail hello WHEN night|weekend", reply: "\"01KAJ9Q4X2M8T0V6R3B5N7C1DE\"" },
+        Example { command: "JQ.LEN mail held", reply: ONE },
+        Example { command: "JQ.GATE mail OPEN night paid", reply: "(integer) 2" },
+        Example { command: "JQ.LEN mail ready", reply: ONE },
+        Example {
+            command: "JQ.GATE mail LIST",
+            reply: "1) \"night\"\n2) 1) \"open\"\n   2) (integer) 0\n3) \"paid\"\n4) 1) \"open\"\n   2) (integer) 0",
+        },
+    ],
+    notes: &[
+        "A name is 1 to 64 bytes without `|`. A gate is closed until somebody opens it; `OPEN` makes \
+         the queue if there is none. Whether the gates of a job are open is looked at each time it \
+         would be ready: a job that is ready already is not called back by `CLOSE`.",
+        "The jobs that a gate holds are freed in publish order, as far as nothing else is missing; \
+         very many in slices, between other commands, and those that are left stay if it is closed \
+         again meanwhile.",
+        "An open gate is part of the queue, and keeps it from being removed by `idle-expire`.",
+    ],
     ..OPERATE
 };
 

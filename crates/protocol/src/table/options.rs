@@ -25,6 +25,10 @@ pub const COUNT_MOVED: Arg = Arg::integer("count", range::MOVED).after("COUNT").
 /// The state of jobs that wait.
 pub const DELAYED: Arg = Arg::word("delayed", "delayed").about("Those that wait for an instant.");
 
+/// The state of jobs that wait for something else.
+pub const HELD: Arg =
+    Arg::word("held", "held").about("Those that wait for gates or for other jobs.");
+
 /// The state of jobs that may be taken.
 pub const READY: Arg = Arg::word("ready", "ready").about("Those that may be taken.");
 
@@ -33,6 +37,7 @@ pub const STATE: Arg = Arg::one_of(
     "state",
     &[
         DELAYED,
+        HELD,
         READY,
         Arg::word("leased", "leased").about("Those that a consumer holds."),
         Arg::word("completed", "completed").about("Those that are finished and kept."),
@@ -214,6 +219,38 @@ pub const UNIQUE: Arg = Arg::block(
     ],
 )
 .optional();
+
+/// Gates that a new job waits for.
+pub const WHEN: Arg =
+    Arg::string("gates").after("WHEN").shown("gate[|gate...]").optional().repeated().about(
+        "Gates of which one has to be open before the job may be taken, 1 to 16 names of 1 to 64 \
+         bytes with `|` between them; with several `WHEN`, at most 16, one of each.",
+    );
+
+/// Jobs that a new job waits for.
+pub const AFTER: Arg = Arg::block(
+    "after",
+    &[
+        Arg::integer("n", range::PARENTS).after("AFTER").about("How many ids follow."),
+        Arg::string("parent").shown("id").multiple().about("A job, by its bare id."),
+        Arg::one_of(
+            "ifdead",
+            &[
+                Arg::word("hold", "HOLD").about("It goes on waiting, as if not named."),
+                Arg::word("run", "RUN").about("That counts as completed."),
+                Arg::word("bury", "BURY").about("It dies too, if it waits then."),
+            ],
+        )
+        .after("IFDEAD")
+        .optional()
+        .about("What becomes of the job when one of these dies, or is removed unfinished."),
+    ],
+)
+.optional()
+.about(
+    "Jobs of this queue, at most 1000000, which have to be completed before the job may be taken. One \
+     that is not there counts as completed.",
+);
 
 /// The priority of a new job.
 pub const PRIORITY: Arg = Arg::integer("priority", range::PRIORITY)

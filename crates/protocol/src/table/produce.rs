@@ -1,8 +1,8 @@
 //! Publishing.
 
 use super::options::{
-    BACKOFF, BODY, DEADLINE, DUE, GIVEN_ID, GROUP, HEADERS, MUTEX, PRIORITY, QUEUE, RETAIN, TRIES,
-    TTL, TTR, TYPE, UNIQUE, USES,
+    AFTER, BACKOFF, BODY, DEADLINE, DUE, GIVEN_ID, GROUP, HEADERS, MUTEX, PRIORITY, QUEUE, RETAIN,
+    TRIES, TTL, TTR, TYPE, UNIQUE, USES, WHEN,
 };
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
@@ -52,6 +52,16 @@ const WAITS: &str =
 
 const UNNAMED: &str = "What is not named is as the queue is configured, at the time of publishing.";
 
+const PARENTS: &str = "A job with `AFTER` is `held` likewise until each of those is completed, by an ack or a \
+                       result. One that is not in the queue counts as completed: a job that is gone when \
+                       it is finished leaves no trace, so let parents have a `RETAIN`. Then `DETAILS` \
+                       also shows the consumer of the child their results. With several jobs to \
+                       publish, ids times bodies are at most 1000000.";
+
+const GATES: &str =
+    "A job with `WHEN` is `held` where it would be ready, as it is published or later, \
+                     until the gates are open: see `JQ.GATE`.";
+
 const OVERDUE: &str = "No lease, and no touch, reaches beyond the `DEADLINE` of a job. A respawn \
                        takes the `DEADLINE` off.";
 
@@ -92,7 +102,7 @@ pub const PUBLISH: Command = Command {
     keys: Keys::First,
     args: &[
         QUEUE, BODY, GIVEN_ID, TYPE, HEADERS, DUE, TTL, TTR, DEADLINE, TRIES, BACKOFF, RETAINED,
-        PRIORITY, GROUP, USES, MUTEX, UNIQUE, REPLACES, BLOCK,
+        PRIORITY, GROUP, USES, MUTEX, UNIQUE, WHEN, AFTER, REPLACES, BLOCK,
     ],
     reply: "Bulk string: the job's id, or with `ONDUPLICATE` that of the job which holds the key.",
     errors: &[
@@ -103,7 +113,8 @@ pub const PUBLISH: Command = Command {
         ),
         (
             ErrorWord::NoSuchJob,
-            "there is no job for `REPLACES`, or the lease that the receipt names has ended",
+            "there is no job for `REPLACES`, or the lease that the receipt names has ended, or `AFTER` \
+             names an id that the queue is yet to make",
         ),
         ENDS,
         TOO_BIG,
@@ -149,6 +160,8 @@ pub const PUBLISH: Command = Command {
         UNIQUENESS,
         FREED,
         DEBOUNCED,
+        GATES,
+        PARENTS,
         WAITS,
         "With `REPLACES` the other job is removed, whatever state it is in, and this one is \
          published, in one step: if one cannot be done, neither is. `ID` may be the id of the job \
@@ -186,13 +199,22 @@ pub const MPUBLISH: Command = Command {
         GROUP,
         USES,
         MUTEX,
+        WHEN,
+        AFTER,
         BLOCK,
     ],
     reply: "Array of bulk strings: the ids of the jobs, in the order of the bodies.",
-    errors: &[ENDS, TOO_BIG, FULL, PAUSED, OOM],
+    errors: &[
+        (ErrorWord::NoSuchJob, "`AFTER` names an id that the queue is yet to make"),
+        ENDS,
+        TOO_BIG,
+        FULL,
+        PAUSED,
+        OOM,
+    ],
     examples: &[Example {
         command: "JQ.MPUBLISH mail 2 hello goodbye TTL 86400000",
         reply: "1) \"01KAJ9Q4X2M8T0V6R3B5N7C1DE\"\n2) \"01KAJ9Q4X2M8T0V6R3C92K4HJ0\"",
     }],
-    notes: &["The ids are made by the queue and ascend.", UNNAMED, OVERDUE, WAITS],
+    notes: &["The ids are made by the queue and ascend.", UNNAMED, OVERDUE, GATES, PARENTS, WAITS],
 };

@@ -2,7 +2,7 @@
 
 use super::{
     operate::SLICES,
-    options::{COUNT_MOVED, DELAY, DELAYED, ERROR, IDS, JOB_ID, QUEUE, READY, RETAIN},
+    options::{COUNT_MOVED, DELAY, DELAYED, ERROR, HELD, IDS, JOB_ID, QUEUE, READY, RETAIN},
 };
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
@@ -132,21 +132,35 @@ pub const RELEASE: Command = Command {
     id: CommandId::Release,
     name: "JQ.RELEASE",
     summary: "Gives leased jobs back without blame: to the head of their priority, uncounted.",
-    args: &[QUEUE, IDS, DELAY.about("The wait before they may be taken again.")],
+    args: &[
+        QUEUE,
+        IDS,
+        DELAY.about("The wait before they may be taken again."),
+        Arg::word("uncounted", "UNCOUNTED")
+            .optional()
+            .about("This does not count as one of the releases that `releases-max` limits."),
+    ],
     examples: &[
         PUBLISHED,
         CONSUMED,
         Example { command: "JQ.RELEASE mail welcome-7@1", reply: "(integer) 1" },
         Example { command: "JQ.LEN mail ready", reply: "(integer) 1" },
     ],
-    notes: &["For a worker that stops before it is done. The delivery spends no try.", WORDS],
+    notes: &[
+        "For a worker that stops before it is done, or finds that a job cannot be done yet. The \
+         delivery spends no try.",
+        "Releases of a job are counted, and the setting `releases-max` limits them: a job that is \
+         released once more is dead, with the error `released too often`. A worker that only stops \
+         says `UNCOUNTED`.",
+        WORDS,
+    ],
     ..SETTLE
 };
 
 pub const BURY: Command = Command {
     id: CommandId::Bury,
     name: "JQ.BURY",
-    summary: "Says that jobs can never work: leased, ready or delayed ones are dead.",
+    summary: "Says that jobs can never work: leased ones, and those that wait, are dead.",
     fast: false,
     args: &[
         QUEUE,
@@ -157,7 +171,7 @@ pub const BURY: Command = Command {
                 Arg::block(
                     "all",
                     &[
-                        Arg::one_of("state", &[DELAYED, READY]),
+                        Arg::one_of("state", &[DELAYED, HELD, READY]),
                         COUNT_MOVED.optional().about(
                             "At most so many, those first that would leave the state first.",
                         ),
@@ -165,7 +179,7 @@ pub const BURY: Command = Command {
                 )
                 .after("ALL")
                 .about(
-                    "All delayed or all ready jobs, or at most so many, those first that would \
+                    "All delayed, held or ready jobs, or at most so many, those first that would \
                      leave the state first.",
                 ),
             ],

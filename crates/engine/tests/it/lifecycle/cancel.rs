@@ -83,7 +83,7 @@ fn a_marked_job_is_not_tried_again_whatever_gives_it_back() {
         },
         |driver, receipt| assert_eq!(driver.release(receipt), 1),
         |driver, receipt| {
-            let later = Verdict::Release { delay: Millis(50) };
+            let later = Verdict::Release { delay: Millis(50), counted: true };
             assert_eq!(driver.settle(&[receipt], later), 1);
         },
         |driver, _| driver.pass(100),

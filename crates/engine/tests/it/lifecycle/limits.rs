@@ -63,7 +63,7 @@ fn a_place_is_free_again_however_a_lease_ends() {
             driver.settle(&[receipt], NACK);
         }),
         ("release with a delay", |driver, receipt| {
-            let verdict = jobq_engine::Verdict::Release { delay: Millis(50) };
+            let verdict = jobq_engine::Verdict::Release { delay: Millis(50), counted: true };
             driver.settle(&[receipt], verdict);
         }),
         ("bury", |driver, receipt| {

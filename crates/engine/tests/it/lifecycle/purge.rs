@@ -9,10 +9,12 @@ fn filled(state: StateKind, jobs: u32) -> Driver {
     let mut driver = Driver::new();
     for n in 0..jobs {
         let delay = if state == StateKind::Delayed { 5_000 + u64::from(n) } else { 0 };
-        driver.publish(job("a body").delay(delay));
+        let draft = job("a body").delay(delay);
+        let draft = if state == StateKind::Held { draft.when("shut") } else { draft };
+        driver.publish(draft);
     }
     match state {
-        StateKind::Delayed | StateKind::Ready => {}
+        StateKind::Delayed | StateKind::Held | StateKind::Ready => {}
         StateKind::Leased => drop(driver.consume_as(ANYONE, jobs)),
         StateKind::Completed => {
             let taken = driver.consume_as(ANYONE, jobs);
@@ -85,6 +87,7 @@ fn a_purge_by_count_takes_those_first_that_would_leave_first() {
     };
     for (state, expected) in [
         (StateKind::Delayed, "a"),
+        (StateKind::Held, "c"),
         (StateKind::Ready, "b"),
         (StateKind::Leased, "c"),
         (StateKind::Completed, "a"),
@@ -95,6 +98,11 @@ fn a_purge_by_count_takes_those_first_that_would_leave_first() {
             StateKind::Delayed => {
                 for (id, delay) in [("a", 300), ("b", 200), ("c", 100)] {
                     driver.publish(job(id).id(id).delay(delay));
+                }
+            }
+            StateKind::Held => {
+                for (id, gate) in [("a", "x"), ("b", "x"), ("c", "y")] {
+                    driver.publish(job(id).id(id).when(gate));
                 }
             }
             StateKind::Ready => {

@@ -25,14 +25,14 @@ fn update<'a>(job: &'a str, change: Change<'a>) -> Action<'a> {
 #[test]
 fn every_refusal_changes_nothing_and_says_why() {
     let mut driver = one_in_each_state();
-    driver.configure(&[Setting::MaxLen(6), Setting::MaxBody(8)]);
+    driver.configure(&[Setting::MaxLen(7), Setting::MaxBody(8)]);
     let late = Revival { tries: None, ttl: Some(Millis(1)), delay: Millis(2) };
     let two = Publish::new(Bodies::Many(vec![b"a", b"b"]));
     let cases = [
         (job("a").id("dead").action(), "dead"),
         (job("a").delay(9).ttl(8).action(), "TTL ends before the job is due"),
         (job("123456789").action(), "there are 9 bytes, the queue takes 8"),
-        (Action::Publish(two), "the queue holds its 6 jobs"),
+        (Action::Publish(two), "the queue holds its 7 jobs"),
         (
             Action::Respawn { which: Which::First(1), revival: late },
             "TTL ends before the job is due",

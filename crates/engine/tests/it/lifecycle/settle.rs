@@ -50,7 +50,7 @@ fn a_job_released_for_later_waits_and_then_joins_the_tail() {
     let mut driver = Driver::new();
     driver.publish_all(&["a", "b"]);
     let taken = driver.consume();
-    let later = Verdict::Release { delay: Millis(100) };
+    let later = Verdict::Release { delay: Millis(100), counted: true };
     assert_eq!(driver.settle(&[&taken.receipt], later), 1);
     assert_eq!(driver.job(&taken.id).state(), State::Delayed { until: at(100) });
     assert_eq!((driver.job(&taken.id).deliveries, driver.job(&taken.id).failures()), (0, 0));

@@ -31,7 +31,7 @@ fn in_state(state: StateKind, draft: Draft<'_>) -> Driver {
     let delayed = state == StateKind::Delayed;
     driver.publish(if delayed { draft.delay(1_000) } else { draft });
     match state {
-        StateKind::Delayed | StateKind::Ready => {}
+        StateKind::Delayed | StateKind::Held | StateKind::Ready => {}
         StateKind::Leased => drop(driver.consume()),
         StateKind::Completed => assert_eq!(driver.fulfill("a", "", None), 1),
         StateKind::Dead => assert_eq!(driver.bury("a"), 1),
@@ -270,7 +270,7 @@ fn no_retry_moves_the_end_of_a_lock() {
         },
         |driver| assert_eq!(driver.release("a"), 1),
         |driver| {
-            driver.settle(&["a"], Verdict::Release { delay: Millis(20) });
+            driver.settle(&["a"], Verdict::Release { delay: Millis(20), counted: true });
             driver.kick(&["a"]);
         },
         |driver| {

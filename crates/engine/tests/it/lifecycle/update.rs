@@ -335,13 +335,19 @@ fn tries_are_changed_and_count() {
 fn fewer_tries_than_a_job_has_used_or_needs_are_refused() {
     let delivered_twice = |state: StateKind| {
         let mut driver = Driver::new();
-        driver.publish(job("a").id("a").ttr(5_000).backoff(Backoff::None));
+        driver.open(&["x"]);
+        driver.publish(job("a").id("a").ttr(5_000).backoff(Backoff::None).when("x"));
         for _ in 0..2 {
             driver.consume();
             driver.nack("a");
         }
         match state {
             StateKind::Delayed => change(&mut driver, "a", later(100)),
+            StateKind::Held => {
+                driver.consume_as(FREE, 1);
+                driver.close(&["x"]);
+                driver.release("a");
+            }
             StateKind::Ready => {}
             StateKind::Leased => drop(driver.consume()),
             StateKind::Completed => unreachable!("no case of it"),
@@ -349,7 +355,12 @@ fn fewer_tries_than_a_job_has_used_or_needs_are_refused() {
         }
         driver
     };
-    let cases = [(StateKind::Delayed, 3), (StateKind::Ready, 3), (StateKind::Leased, 3)];
+    let cases = [
+        (StateKind::Delayed, 3),
+        (StateKind::Held, 3),
+        (StateKind::Ready, 3),
+        (StateKind::Leased, 3),
+    ];
     for (state, least) in cases {
         let mut driver = delivered_twice(state);
         let deliveries = driver.job("a").deliveries;

@@ -5,16 +5,16 @@
 use std::collections::HashMap;
 
 use jobq_engine::{
-    Backoff, Change, Due, Millis, Retain, Revival, Setting, Side, StateKind, UnixMillis, Verdict,
-    Wishes,
+    Backoff, Change, Due, IfDead, Millis, Retain, Revival, Setting, Side, StateKind, UnixMillis,
+    Verdict, Wishes,
 };
 
 use super::trial::Told;
 use crate::{
     command::{Chosen, Command, Draft},
     replay::{
-        any_backoff, any_conditions, any_group, any_holder, any_limit, any_retain, any_settings,
-        any_span as any_short_span, any_verdict, GIVEN_IDS,
+        any_backoff, any_conditions, any_gates, any_group, any_holder, any_limit, any_retain,
+        any_settings, any_span as any_short_span, any_verdict, GIVEN_IDS,
     },
     support::Dice,
 };
@@ -67,7 +67,9 @@ impl Memory {
 /// Every place in which a command names a job.
 fn names_of(command: &mut Command) -> Vec<&mut String> {
     match command {
-        Command::Publish(draft) => draft.id.iter_mut().chain(&mut draft.replaces).collect(),
+        Command::Publish(draft) => {
+            draft.id.iter_mut().chain(&mut draft.replaces).chain(&mut draft.after).collect()
+        }
         Command::Update { job, .. } | Command::Cancel(job) => vec![job],
         Command::Lease { ids: names, .. }
         | Command::Settle { jobs: names, .. }
@@ -84,6 +86,7 @@ fn names_of(command: &mut Command) -> Vec<&mut String> {
         | Command::Purge { .. }
         | Command::Pause { .. }
         | Command::Resume
+        | Command::Gate { .. }
         | Command::Configure(_)
         | Command::Limit { .. } => Vec::new(),
     }
@@ -118,6 +121,11 @@ pub fn simpler(command: &Command) -> Vec<Command> {
             with(|draft| draft.conditions.uses.truncate(1));
             with(|draft| draft.conditions.uses.clear());
             with(|draft| draft.conditions.unique = None);
+            with(|draft| draft.conditions.when.truncate(1));
+            with(|draft| draft.conditions.when.clear());
+            with(|draft| draft.after.truncate(1));
+            with(|draft| draft.after.clear());
+            with(|draft| draft.conditions.if_dead = IfDead::Hold);
         }
         Command::Update { job, change } => {
             let mut with = |clear: fn(&mut Change<'static>)| {
@@ -237,13 +245,15 @@ impl Any<'_> {
 
     /// What an operator does to the queue as a whole.
     fn intervention(&mut self) -> Command {
-        match self.dice.below(6) {
+        match self.dice.below(10) {
+            6.. => any_gates(self.dice),
             0 => {
                 let state = self.dice.pick(&StateKind::ALL);
                 Command::Purge { state, count: self.dice.pick(&[0, 1, 2, 5, u64::MAX]) }
             }
             1 => {
-                let state = self.dice.pick(&[StateKind::Delayed, StateKind::Ready]);
+                let state =
+                    self.dice.pick(&[StateKind::Delayed, StateKind::Held, StateKind::Ready]);
                 Command::BuryAll { state, count: self.dice.pick(&[0, 1, 2, 5, u64::MAX]) }
             }
             2..4 => {
@@ -272,6 +282,8 @@ impl Any<'_> {
         let id = if self.dice.one_in(4) { Some(self.given_id()) } else { None };
         let replaces = if self.dice.one_in(10) { Some(self.name()) } else { None };
         let bound = self.bound;
+        let count = self.dice.pick(&[0, 0, 0, 0, 0, 1, 1, 3]);
+        let after = (0..count).map(|_| self.given_or_made()).collect();
         let dice = &mut *self.dice;
         let count = if id.is_none() && dice.one_in(4) { 1 + dice.below(3) } else { 1 };
         let wishes = Wishes {
@@ -301,6 +313,7 @@ impl Any<'_> {
             replaces,
             wishes: if dice.one_in(3) { Wishes::default() } else { wishes },
             conditions,
+            after,
         }
     }
 
@@ -328,6 +341,14 @@ impl Any<'_> {
             return self.id();
         }
         self.dice.pick(&GIVEN_IDS).to_owned()
+    }
+
+    fn given_or_made(&mut self) -> String {
+        if self.dice.one_in(8) {
+            self.dice.pick(&GIVEN_IDS).to_owned()
+        } else {
+            self.id()
+        }
     }
 
     fn names(&mut self) -> Vec<String> {

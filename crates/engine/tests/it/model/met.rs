@@ -2,11 +2,12 @@
 //! match here has a wildcard: what is new does not compile until it has a word.
 
 use jobq_engine::{
-    Action, Operation, Otherwise, Outcome, Setting, Side, StateKind, Unique, Until, Verdict, Which,
+    Action, IfDead, Operation, Otherwise, Outcome, Setting, Side, StateKind, Unique, Until,
+    Verdict, Which,
 };
 
 /// Every word there is.
-pub const ALL: [&str; 58] = [
+pub const ALL: [&str; 67] = [
     "tick",
     "lease",
     "publish",
@@ -65,6 +66,15 @@ pub const ALL: [&str; 58] = [
     "unique until start",
     "duplicate returned",
     "duplicate changed",
+    "bury all held",
+    "purge held",
+    "open",
+    "close",
+    "set releases-max",
+    "uncounted release",
+    "after, or held",
+    "after, or run",
+    "after, or buried",
 ];
 
 /// The words for what a publish says of its key.
@@ -103,20 +113,24 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
         }
         Operation::Act(action) => match action {
             Action::Publish(publish) => {
-                let asked = publish.conditions.as_ref().and_then(|needs| needs.unique.as_ref());
+                let conditions = publish.conditions.as_ref();
+                let asked = conditions.and_then(|needs| needs.unique.as_ref());
                 let replaces = publish.replaces.is_some().then_some(ALL[42]);
-                return asked
-                    .into_iter()
-                    .flat_map(unique)
-                    .chain(replaces)
-                    .chain([ALL[2]])
-                    .collect();
+                let after = conditions.filter(|needs| !needs.after.is_empty());
+                let waits = after.map(|needs| match needs.if_dead {
+                    IfDead::Hold => ALL[64],
+                    IfDead::Run => ALL[65],
+                    IfDead::Bury => ALL[66],
+                });
+                let words = asked.into_iter().flat_map(unique).chain(replaces).chain(waits);
+                return words.chain([ALL[2]]).collect();
             }
             Action::Settle { jobs: _, verdict } => match verdict {
                 Verdict::Ack => ALL[3],
                 Verdict::Fulfill { .. } => ALL[4],
                 Verdict::Nack { .. } => ALL[5],
-                Verdict::Release { .. } => ALL[6],
+                Verdict::Release { counted: true, .. } => ALL[6],
+                Verdict::Release { counted: false, .. } => ALL[63],
                 Verdict::Bury { .. } => ALL[7],
             },
             Action::Touch { .. } => ALL[8],
@@ -127,10 +141,12 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
             Action::Delete(_) => ALL[13],
             Action::Cancel(_) => ALL[49],
             Action::BuryAll { state: StateKind::Delayed, .. } => ALL[14],
+            Action::BuryAll { state: StateKind::Held, .. } => ALL[58],
             Action::BuryAll { state: StateKind::Ready, .. } => ALL[15],
             Action::BuryAll { state, .. } => panic!("all {} jobs buried", state.name()),
             Action::Purge { state, .. } => match state {
                 StateKind::Delayed => ALL[16],
+                StateKind::Held => ALL[59],
                 StateKind::Ready => ALL[17],
                 StateKind::Leased => ALL[18],
                 StateKind::Completed => ALL[19],
@@ -143,6 +159,8 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
                 Side::Both => ALL[24],
             },
             Action::Resume => ALL[25],
+            Action::Gate { opens: true, .. } => ALL[60],
+            Action::Gate { opens: false, .. } => ALL[61],
             Action::Configure(settings) => {
                 return settings.iter().map(setting).chain([ALL[39]]).collect();
             }
@@ -171,5 +189,6 @@ fn setting(setting: &Setting) -> &'static str {
         Setting::GroupMaxLen(_) => ALL[46],
         Setting::GroupWeight { .. } => ALL[47],
         Setting::BindCounts(_) => ALL[48],
+        Setting::ReleasesMax(_) => ALL[62],
     }
 }

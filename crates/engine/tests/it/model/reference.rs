@@ -6,13 +6,13 @@
 //! What chance decides, it cannot know: the ids that a queue makes, its tokens, and the random part
 //! of a wait. It leaves them open, and takes what the engine drew if the documentation allows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::turns::{self, Limits};
 use jobq_engine::{
-    uses, Action, Backoff, Cancelled, Change, Conditions, Counters, Due, Holder, JobRef, Otherwise,
-    Publish, Refusal, Retain, Revival, Setting, Side, StateKind, Touched, Unique, UnixMillis,
-    Until, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
+    uses, Action, Backoff, Cancelled, Change, Conditions, Counters, Due, Holder, IfDead, JobRef,
+    Otherwise, Publish, Refusal, Retain, Revival, Setting, Side, StateKind, Touched, Unique,
+    UnixMillis, Until, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
 };
 
 pub const NEVER: u64 = u64::MAX;
@@ -52,6 +52,13 @@ pub struct Job {
     pub result: Option<Vec<u8>>,
     pub version: u64,
     pub cancelled: bool,
+    pub releases: u32,
+    /// The gates that it waits for: of each clause one, and all in order.
+    pub when: BTreeSet<BTreeSet<Vec<u8>>>,
+    parents: Vec<Parent>,
+    if_dead: IfDead,
+    /// Whether others wait for it, or did.
+    is_followed: bool,
     pub place: Place,
     /// The random wait that the job is in, until the engine says which.
     pub draw: Option<Draw>,
@@ -81,11 +88,51 @@ impl Lock {
     }
 }
 
+/// A job that another waits for.
+#[derive(Clone, Debug)]
+struct Parent {
+    name: String,
+    /// Its place in publish order, if it was there.
+    seq: Option<u64>,
+    is_done: bool,
+    /// Whether the child is told of its end.
+    is_listed: bool,
+}
+
+/// The end of a job that others wait for.
+#[derive(Clone, Debug)]
+struct Ended {
+    parent: u64,
+    name: String,
+    how: Fate,
+    /// The last job in publish order that is concerned.
+    upto: u64,
+    /// Who was told last, and of which of its parents.
+    told: (u64, usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    Completed,
+    Died,
+    Removed,
+}
+
+impl Job {
+    pub fn parents_left(&self) -> u32 {
+        self.parents.iter().filter(|parent| !parent.is_done).count() as u32
+    }
+}
+
 /// Where a job is. A turn orders the jobs of a state by when they came there.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {
     Delayed {
         until: u64,
+    },
+    Held {
+        since: u64,
+        turn: i64,
     },
     Ready {
         since: u64,
@@ -112,6 +159,7 @@ impl Place {
     pub fn kind(&self) -> StateKind {
         match self {
             Self::Delayed { .. } => StateKind::Delayed,
+            Self::Held { .. } => StateKind::Held,
             Self::Ready { .. } => StateKind::Ready,
             Self::Leased { .. } => StateKind::Leased,
             Self::Completed { .. } => StateKind::Completed,
@@ -185,6 +233,7 @@ pub struct Settings {
     pub group_max_len: u64,
     pub group_weights: BTreeMap<Box<[u8]>, u32>,
     pub bind_counts: bool,
+    pub releases_max: u32,
 }
 
 impl Default for Settings {
@@ -206,6 +255,7 @@ impl Default for Settings {
             group_max_len: 0,
             group_weights: BTreeMap::new(),
             bind_counts: false,
+            releases_max: 0,
         }
     }
 }
@@ -232,6 +282,7 @@ impl Settings {
                 self.group_weights.insert(group, weight);
             }
             Setting::BindCounts(counts) => self.bind_counts = counts,
+            Setting::ReleasesMax(releases) => self.releases_max = releases,
         }
     }
 
@@ -279,6 +330,11 @@ pub struct Model {
     pub counters: Counters,
     pub publishing_paused: Option<u64>,
     pub consuming_paused: Option<u64>,
+    open_gates: BTreeSet<Vec<u8>>,
+    ended: Vec<Ended>,
+    last_publish: u64,
+    /// Gates that were opened, and the last job at each that was looked at.
+    opening: Vec<(Vec<u8>, u64)>,
     tasks: Vec<Task>,
     published: u64,
     last_made: String,
@@ -338,7 +394,9 @@ impl Model {
                 (0, until.min(end_of(job)), 0, job.seq)
             }
             Place::Ready { turn, .. } => (job.priority, 0, turn, 0),
-            Place::Completed { turn, .. } | Place::Dead { turn, .. } => (0, 0, turn, 0),
+            Place::Held { turn, .. } | Place::Completed { turn, .. } | Place::Dead { turn, .. } => {
+                (0, 0, turn, 0)
+            }
         });
         jobs
     }
@@ -363,7 +421,7 @@ impl Model {
     }
 
     pub fn next_due(&self) -> Option<u64> {
-        if !self.tasks.is_empty() {
+        if !self.tasks.is_empty() || !self.opening.is_empty() || !self.ended.is_empty() {
             return Some(self.clock);
         }
         self.next_transition().map(|(at, ..)| at)
@@ -380,7 +438,8 @@ impl Model {
     pub fn idle_ends(&self) -> Option<u64> {
         let span = self.settings.idle_expire;
         let pauses = self.publishing_paused.is_some() || self.consuming_paused.is_some();
-        (self.jobs.is_empty() && !pauses && span > 0).then(|| self.used + span)
+        let is_shut = self.open_gates.is_empty();
+        (self.jobs.is_empty() && !pauses && is_shut && span > 0).then(|| self.used + span)
     }
 
     pub fn oldest_ready(&self) -> Option<u64> {
@@ -470,7 +529,7 @@ impl Model {
             Otherwise::Replace => {}
             Otherwise::Reject => return Err(vec![Refusal::Duplicate(job.id)]),
         }
-        if !matches!(job.place.kind(), StateKind::Delayed | StateKind::Ready) {
+        if !matches!(job.place.kind(), StateKind::Delayed | StateKind::Held | StateKind::Ready) {
             return Err(vec![Refusal::Duplicate(job.id)]);
         }
         let due = instant(publish.due, now);
@@ -490,7 +549,7 @@ impl Model {
         if due > now {
             self.delay(seq, due);
         } else if was_delayed {
-            self.ready_at_tail(seq);
+            self.become_ready(seq);
         }
         Ok(Reply::Renewed(id))
     }
@@ -509,6 +568,191 @@ impl Model {
     fn ready_at_tail(&mut self, seq: u64) {
         let (since, turn) = (self.clock, self.tail());
         self.job(seq).place = Place::Ready { since, turn };
+    }
+
+    /// Whether of each clause a gate is open.
+    fn may_go(&self, job: &Job) -> bool {
+        let is_open = |name: &Vec<u8>| self.open_gates.contains(name);
+        job.parents_left() == 0 && job.when.iter().all(|names| names.iter().any(is_open))
+    }
+
+    /// Ready at the tail, unless it has to wait for a gate.
+    fn become_ready(&mut self, seq: u64) {
+        if self.may_go(self.find_seq(seq).expect("it is there")) {
+            self.ready_at_tail(seq);
+        } else {
+            let (since, turn) = (self.clock, self.tail());
+            self.job(seq).place = Place::Held { since, turn };
+        }
+    }
+
+    /// The same for one that is due as of now: unwritten, that is said of what is ready only.
+    fn become_ready_now(&mut self, seq: u64) {
+        self.become_ready(seq);
+        let now = self.clock;
+        let job = self.job(seq);
+        if matches!(job.place, Place::Ready { .. }) {
+            job.due = now;
+        }
+    }
+
+    fn free(&mut self, seq: u64) {
+        let now = self.clock;
+        self.job(seq).due = now;
+        self.ready_at_tail(seq);
+    }
+
+    /// The clauses that do not hold.
+    pub fn missing(&self, job: &Job) -> Vec<Vec<Vec<u8>>> {
+        let is_missing = |names: &&BTreeSet<Vec<u8>>| names.is_disjoint(&self.open_gates);
+        job.when.iter().filter(is_missing).map(|names| names.iter().cloned().collect()).collect()
+    }
+
+    /// All gates that are open or named by a held job: their names, whether they are open, and how
+    /// many held jobs name them.
+    pub fn gates(&self) -> Vec<(Vec<u8>, bool, usize)> {
+        let held = self.jobs.iter().filter(|job| job.place.kind() == StateKind::Held);
+        let names = |job: &Job| job.when.iter().flatten().cloned().collect::<BTreeSet<_>>();
+        let named: Vec<_> = held.flat_map(names).collect();
+        let all: BTreeSet<_> = named.iter().chain(&self.open_gates).cloned().collect();
+        let count = |name: &Vec<u8>| named.iter().filter(|other| *other == name).count();
+        let gate = |name: Vec<u8>| (name.clone(), self.open_gates.contains(&name), count(&name));
+        all.into_iter().map(gate).collect()
+    }
+
+    /// The jobs that one waits for: their names, whether they are done, and still there.
+    pub fn parents(&self, job: &Job) -> Vec<(String, bool, bool)> {
+        let is_there = |parent: &Parent| parent.seq.is_some_and(|seq| self.find_seq(seq).is_some());
+        let parents = job.parents.iter();
+        parents.map(|parent| (parent.name.clone(), parent.is_done, is_there(parent))).collect()
+    }
+
+    /// The jobs that a new one waits for. One that was never there is not waited for.
+    fn look_up(&self, names: &[JobRef<'_>]) -> Vec<Parent> {
+        let parent = |name: &JobRef<'_>| {
+            let job = self.find_id(name.id());
+            let waits = job.is_some_and(|job| job.place.kind() != StateKind::Completed);
+            let text = match job {
+                Some(job) => job.id.clone(),
+                None if is_ulid(name.id()) => name.id().to_ascii_uppercase(),
+                None => name.id().to_owned(),
+            };
+            Parent { name: text, seq: job.map(|job| job.seq), is_done: !waits, is_listed: waits }
+        };
+        names.iter().map(parent).collect()
+    }
+
+    /// Whether this is the form of an id that the queue is yet to make.
+    fn is_to_come(&self, name: &JobRef<'_>) -> bool {
+        if !is_ulid(name.id()) || self.find_id(name.id()).is_some() {
+            return false;
+        }
+        let digit = |c: char| "0123456789ABCDEFGHJKMNPQRSTVWXYZ".find(c.to_ascii_uppercase());
+        let digits = name.id()[..10].chars().filter_map(digit);
+        let made_at = digits.fold(0u64, |ms, digit| ms << 5 | digit as u64);
+        made_at > self.last_publish
+            || made_at == self.last_publish && name.id().to_ascii_uppercase() > self.last_made
+    }
+
+    /// Notes that a job has ended which others wait for.
+    fn note_end(&mut self, seq: u64, how: Fate, told: (u64, usize)) {
+        let upto = self.published;
+        let name = self.job(seq).id.clone();
+        self.ended.push(Ended { parent: seq, name, how, upto, told });
+    }
+
+    fn tell_of(&mut self, seq: u64, how: Fate) {
+        if self.job(seq).is_followed {
+            self.job(seq).is_followed = how != Fate::Completed;
+            self.note_end(seq, how, (0, 0));
+        }
+    }
+
+    /// Tells the next job of the end of one that it waits for. False if all know.
+    fn tell_next(&mut self) -> bool {
+        while let Some(ended) = self.ended.first().cloned() {
+            let places = |job: &Job| {
+                let seq = job.seq;
+                let is_it = |parent: &Parent| parent.is_listed && parent.seq == Some(ended.parent);
+                let parents = job.parents.clone().into_iter().enumerate();
+                parents.filter(move |(_, it)| is_it(it)).map(move |(at, _)| (seq, at)).collect()
+            };
+            let children: Vec<Vec<(u64, usize)>> = self.jobs.iter().map(places).collect();
+            let children = children.into_iter().flatten();
+            let mut concerned = children.filter(|it| *it > ended.told && it.0 <= ended.upto);
+            if let Some((seq, at)) = concerned.by_ref().min() {
+                self.ended[0].told = (seq, at);
+                self.tell(seq, at, &ended);
+                return true;
+            }
+            self.ended.remove(0);
+            if ended.how != Fate::Died {
+                let parents = self.jobs.iter_mut().flat_map(|job| &mut job.parents);
+                let its = parents.filter(|parent| parent.seq == Some(ended.parent));
+                its.for_each(|parent| parent.is_listed = false);
+            }
+        }
+        false
+    }
+
+    fn tell(&mut self, seq: u64, at: usize, ended: &Ended) {
+        let job = self.job(seq);
+        match (ended.how, job.if_dead) {
+            (Fate::Completed, _) | (_, IfDead::Run) => {
+                let was_done = std::mem::replace(&mut job.parents[at].is_done, true);
+                if ended.how == Fate::Died {
+                    job.parents[at].is_listed = false;
+                }
+                let job = self.find_seq(seq).expect("it is there").clone();
+                let is_held = job.place.kind() == StateKind::Held;
+                if !was_done && is_held && self.may_go(&job) {
+                    self.free(seq);
+                }
+            }
+            (_, IfDead::Hold) => {}
+            (_, IfDead::Bury) => {
+                if matches!(job.place, Place::Delayed { .. } | Place::Held { .. }) {
+                    let fate = if ended.how == Fate::Died { "died" } else { "was removed" };
+                    job.error = Some(format!("parent {} {fate}", ended.name).into_bytes());
+                    self.die(seq);
+                }
+            }
+        }
+    }
+
+    /// Opens or closes a gate. False if it is so already.
+    fn turn_gate(&mut self, name: &[u8], opens: bool) -> bool {
+        if !opens {
+            self.opening.retain(|(opening, _)| opening != name);
+            return self.open_gates.remove(name);
+        }
+        let is_waited_for = self.gates().iter().any(|(gate, _, held)| gate == name && *held > 0);
+        let turned = self.open_gates.insert(name.to_vec());
+        if turned && is_waited_for {
+            self.opening.push((name.to_vec(), 0));
+        }
+        turned
+    }
+
+    /// Looks at the next job that waits for the gate which was opened first.
+    fn look_at_gate(&mut self) -> bool {
+        let Some((name, looked_at)) = self.opening.first().cloned() else { return false };
+        let waits = |job: &&Job| {
+            let names = job.when.iter().flatten();
+            job.place.kind() == StateKind::Held && names.into_iter().any(|other| *other == name)
+        };
+        let waiting = self.jobs.iter().filter(waits).filter(|job| job.seq > looked_at);
+        match waiting.min_by_key(|job| job.seq).cloned() {
+            Some(job) => {
+                self.opening[0].1 = job.seq;
+                if self.may_go(&job) {
+                    self.free(job.seq);
+                }
+            }
+            // Unwritten: to learn that there is none is a step.
+            None => drop(self.opening.remove(0)),
+        }
+        true
     }
 
     /// Ready after all others of its priority, as from now on.
@@ -535,6 +779,7 @@ impl Model {
     }
 
     fn remove(&mut self, seq: u64) {
+        self.tell_of(seq, Fate::Removed);
         let job = self.job(seq).clone();
         if job.watched {
             self.endings.push(Ending { id: job.id, state: None, result: None });
@@ -554,6 +799,8 @@ impl Model {
             result: job.result.clone(),
         };
         let watched = std::mem::take(&mut job.watched);
+        self.tell_of(seq, Fate::Completed);
+        let job = self.job(seq);
         let until = match retain.unwrap_or(job.retain) {
             Retain::Forever => Some(NEVER),
             Retain::For(span) => (span.0 > 0).then(|| since + span.0),
@@ -577,6 +824,7 @@ impl Model {
             let id = job.id.clone();
             self.endings.push(Ending { id, state: Some(StateKind::Dead), result: None });
         }
+        self.tell_of(seq, Fate::Died);
         // Unwritten: while the dead that are too many go in slices, this one waits to be among them.
         if self.dead_too_many() > 0 && !self.prunes() {
             self.prune_longest_dead();
@@ -634,8 +882,7 @@ impl Model {
         };
         if span == 0 {
             // Unwritten: what is ready other than by coming due, is due as of now.
-            job.due = now;
-            self.ready_at_tail(seq);
+            self.become_ready_now(seq);
         } else {
             self.delay(seq, now + span);
         }
@@ -663,7 +910,7 @@ impl Model {
             let mut at = |instant, transition| all.push((instant, 0, job.seq, transition));
             match job.place {
                 Place::Delayed { until } => at(until, Transition::Wakes),
-                Place::Ready { .. } => {}
+                Place::Held { .. } | Place::Ready { .. } => {}
                 Place::Leased { until, .. } => at(until, Transition::Lapses),
                 Place::Completed { until, .. } if until == NEVER => {}
                 Place::Completed { until, .. } => at(until, Transition::Retires),
@@ -691,7 +938,14 @@ impl Model {
 
     /// Whether a step has something to do.
     pub fn has_step(&self) -> bool {
-        self.due().is_some() || !self.tasks.is_empty()
+        let works = !self.tasks.is_empty() || !self.opening.is_empty();
+        self.due().is_some() || works || self.clone().tell_next()
+    }
+
+    /// Forgets ends that all are told of.
+    pub fn forget_told(&mut self) {
+        let told = self.tell_next();
+        assert!(!told, "somebody is yet to be told");
     }
 
     /// Works through one thing that is due, or one job of a task. False if there is nothing.
@@ -702,7 +956,7 @@ impl Model {
                 self.happen(at, seq, transition);
                 true
             }
-            _ => self.work(),
+            _ => self.tell_next() || self.look_at_gate() || self.work(),
         };
         if !was_empty && self.jobs.is_empty() {
             self.used = self.clock;
@@ -717,7 +971,7 @@ impl Model {
                 self.consuming_paused = self.consuming_paused.filter(|&until| until > at);
             }
             Transition::LockEnds => self.free_if(seq, |_| true),
-            Transition::Wakes => self.ready_at_tail(seq),
+            Transition::Wakes => self.become_ready(seq),
             Transition::Lapses => {
                 self.counters.lapsed += 1;
                 let wait = match self.settings.lapse {
@@ -827,9 +1081,10 @@ impl Model {
 
     fn kick(&mut self, seq: u64) {
         self.counters.kicked += 1;
-        let now = self.clock;
-        self.job(seq).due = now;
-        self.ready_at_tail(seq);
+        match self.job(seq).place {
+            Place::Held { .. } => self.free(seq),
+            _ => self.become_ready_now(seq),
+        }
     }
 
     fn bury(&mut self, seq: u64) {
@@ -845,13 +1100,13 @@ impl Model {
         (job.deliveries, job.failures) = (0, 0);
         job.tries = tries.unwrap_or(job.tries);
         job.expires = ttl.filter(|ttl| ttl.0 > 0).map(|ttl| now + ttl.0);
+        job.releases = 0;
         job.deadline = None;
         job.cancelled = false;
-        job.due = now;
         if delay.0 > 0 {
             self.delay(seq, now + delay.0);
         } else {
-            self.ready_at_tail(seq);
+            self.become_ready_now(seq);
         }
     }
 
@@ -913,9 +1168,11 @@ impl Model {
                 Ok(Reply::Touched(jobs.iter().map(touch).collect()))
             }
             Action::Kick(Which::First(count)) => Ok(Reply::Done(self.begin(Work::Kick, *count))),
-            Action::Kick(Which::Ids(names)) => {
-                Ok(Reply::Done(self.each(names, &[StateKind::Delayed], Self::kick)))
-            }
+            Action::Kick(Which::Ids(names)) => Ok(Reply::Done(self.each(
+                names,
+                &[StateKind::Delayed, StateKind::Held],
+                Self::kick,
+            ))),
             Action::Respawn { which, revival } => {
                 if revival.ttl.is_some_and(|ttl| ttl.0 > 0 && ttl < revival.delay) {
                     return Err(vec![Refusal::ExpiresBeforeDue]);
@@ -955,6 +1212,10 @@ impl Model {
             Action::Resume => {
                 (self.publishing_paused, self.consuming_paused) = (None, None);
                 Ok(Reply::Configured)
+            }
+            Action::Gate { opens, names } => {
+                let turned = names.iter().filter(|name| self.turn_gate(name, *opens));
+                Ok(Reply::Done(turned.count() as u64))
             }
             Action::Configure(settings) => {
                 settings.iter().for_each(|setting| self.settings.set(setting));
@@ -999,7 +1260,10 @@ impl Model {
     fn publish(&mut self, publish: &Publish<'_>) -> Answer {
         let Publish { bodies, id, due, deadline, headers, replaces, wishes, conditions } = publish;
         let Wishes { tries, ttr, ttl, backoff, retain, priority, job_type, group } = *wishes;
-        let Conditions { uses, unique } = conditions.as_deref().cloned().unwrap_or_default();
+        let Conditions { uses, unique, when, after, if_dead } =
+            conditions.as_deref().cloned().unwrap_or_default();
+        let clause = |names: Vec<&[u8]>| names.into_iter().map(<[u8]>::to_vec).collect();
+        let when: BTreeSet<BTreeSet<Vec<u8>>> = when.into_iter().map(clause).collect();
         let (now, bodies) = (self.clock, bodies.as_slice());
         let due = instant(*due, now);
         let ttl = ttl.map_or(self.settings.ttl, |ttl| ttl.0);
@@ -1019,6 +1283,9 @@ impl Model {
         let replaced = replaced.flatten();
         let duplicate = unique.and_then(|unique| Some((self.holder(unique.key)?.seq, unique)));
         let duplicate = duplicate.filter(|(holder, _)| Some(*holder) != replaced);
+        if after.iter().any(|name| self.is_to_come(name)) {
+            reasons.push(Refusal::NoSuchJob);
+        }
         if let Some(id) = *id {
             if self.find_id(id).is_some_and(|job| Some(job.seq) != replaced) {
                 reasons.push(Refusal::Duplicate(id.to_owned()));
@@ -1066,6 +1333,9 @@ impl Model {
             self.counters.replaced += 1;
             self.remove(replaced);
         }
+        let parents = self.look_up(&after);
+        let before = self.published;
+        self.last_publish = now;
         let mut published = Vec::new();
         for body in bodies {
             self.published += 1;
@@ -1096,14 +1366,27 @@ impl Model {
                 result: None,
                 version: 1,
                 cancelled: false,
+                releases: 0,
+                when: when.clone(),
+                parents: parents.clone(),
+                if_dead,
+                is_followed: false,
                 place: Place::Delayed { until: due },
                 draw: None,
                 watched: false,
             });
             if due == now {
-                self.ready_at_tail(seq);
+                self.become_ready(seq);
             }
             published.push(seq);
+        }
+        for parent in parents.iter().filter(|parent| parent.is_listed) {
+            let seq = parent.seq.expect("it is there");
+            let parent = self.job(seq);
+            parent.is_followed = true;
+            if parent.place.kind() == StateKind::Dead && if_dead != IfDead::Hold {
+                self.note_end(seq, Fate::Died, (before, usize::MAX));
+            }
         }
         Ok(Reply::Published(published))
     }
@@ -1121,7 +1404,7 @@ impl Model {
     }
 
     fn settle(&mut self, names: &[JobRef<'_>], verdict: Verdict<'_>) -> Answer {
-        use StateKind::{Dead, Delayed, Leased, Ready};
+        use StateKind::{Dead, Delayed, Held, Leased, Ready};
         let kept = |error: &[u8]| error[..error.len().min(ERROR_BYTES_MAX)].to_vec();
         let done = match verdict {
             Verdict::Ack => self.each(names, &[Leased], |model, seq| {
@@ -1132,7 +1415,7 @@ impl Model {
                 if let Some(refusal) = self.settings.too_big(result.len()) {
                     return Err(vec![refusal]);
                 }
-                self.each(names, &[Delayed, Ready, Leased, Dead], |model, seq| {
+                self.each(names, &[Delayed, Held, Ready, Leased, Dead], |model, seq| {
                     model.counters.fulfilled += 1;
                     model.complete(seq, Some(result), retain);
                 })
@@ -1144,7 +1427,7 @@ impl Model {
                 }
                 model.fail(seq, delay.map_or(Wait::Backoff, |delay| Wait::Span(delay.0)));
             }),
-            Verdict::Release { delay } => {
+            Verdict::Release { delay, counted } => {
                 let mut names = names.to_vec();
                 if delay.0 == 0 {
                     // Each goes before all others, so that the first named is first in the end.
@@ -1155,25 +1438,35 @@ impl Model {
                     if model.job(seq).cancelled {
                         return model.remove_cancelled(seq);
                     }
-                    let now = model.clock;
+                    let (now, max) = (model.clock, model.settings.releases_max);
+                    let job = model.job(seq);
+                    if counted && max > 0 && job.releases >= max {
+                        job.error = Some(b"released too often".to_vec());
+                        return model.die(seq);
+                    }
+                    job.releases += u32::from(counted);
                     let job = model.job(seq);
                     if matches!(&job.place, Place::Leased { holder, .. } if holder.counted) {
                         job.deliveries -= 1;
                     }
                     if delay.0 > 0 {
                         model.delay(seq, now + delay.0);
-                    } else {
-                        job.due = now;
+                    } else if model.may_go(model.find_seq(seq).expect("as before")) {
+                        model.job(seq).due = now;
                         model.ready_at_head(seq);
+                    } else {
+                        model.become_ready(seq);
                     }
                 })
             }
-            Verdict::Bury { error } => self.each(names, &[Delayed, Ready, Leased], |model, seq| {
-                if let Some(error) = error {
-                    model.job(seq).error = Some(kept(error));
-                }
-                model.bury(seq);
-            }),
+            Verdict::Bury { error } => {
+                self.each(names, &[Delayed, Held, Ready, Leased], |model, seq| {
+                    if let Some(error) = error {
+                        model.job(seq).error = Some(kept(error));
+                    }
+                    model.bury(seq);
+                })
+            }
         };
         Ok(Reply::Done(done))
     }
@@ -1189,7 +1482,7 @@ impl Model {
                 job.cancelled = true;
                 Some(Cancelled::Marked)
             }
-            Place::Delayed { .. } | Place::Ready { .. } => {
+            Place::Delayed { .. } | Place::Held { .. } | Place::Ready { .. } => {
                 self.remove_cancelled(seq);
                 Some(Cancelled::Removed)
             }
@@ -1226,7 +1519,7 @@ impl Model {
             return Ok(Reply::Updated(None));
         }
 
-        let waits = matches!(state, StateKind::Delayed | StateKind::Ready);
+        let waits = matches!(state, StateKind::Delayed | StateKind::Held | StateKind::Ready);
         let mut reasons = Vec::new();
         if state == StateKind::Completed || due.is_some() && !waits {
             reasons.push(Refusal::WrongState(state));
@@ -1252,7 +1545,9 @@ impl Model {
         }
         if let Some(tries) = *tries {
             let needed = match &job.place {
-                Place::Delayed { .. } | Place::Ready { .. } => job.deliveries + 1,
+                Place::Delayed { .. } | Place::Held { .. } | Place::Ready { .. } => {
+                    job.deliveries + 1
+                }
                 Place::Leased { holder, .. } if !holder.counted => job.deliveries + 1,
                 Place::Leased { .. } => job.deliveries,
                 Place::Completed { .. } | Place::Dead { .. } => 0,
@@ -1283,14 +1578,10 @@ impl Model {
             self.move_to_tail(seq);
         }
         if let Some(instant) = instant {
-            let job = self.job(seq);
-            if state == StateKind::Delayed && instant == now {
-                job.due = now;
-            }
             if instant > now {
                 self.delay(seq, instant);
             } else if state == StateKind::Delayed {
-                self.ready_at_tail(seq);
+                self.become_ready_now(seq);
             }
         }
         self.counters.updated += 1;

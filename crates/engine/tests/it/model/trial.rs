@@ -1,10 +1,10 @@
 //! The engine and the model, told the same story.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jobq_engine::{
-    Config, Consume, Cursor, Job, Listing, Operation, Outcome, Queue, Refusal, Request, Slot,
-    State, StateKind, Terms, Ulid, UnixMillis,
+    gates, Config, Consume, Cursor, Job, Listing, Operation, Outcome, ParentState, Queue, Refusal,
+    Request, Slot, State, StateKind, Terms, Ulid, UnixMillis,
 };
 
 use super::{
@@ -153,6 +153,10 @@ impl Trial {
             let before = slow.clone();
             let outcome = slow.apply(Operation::Tick { now, budget: 1 });
             let stepped = if turns::steps_alone(&before, &self.model) {
+                // What waits for its turn behind a refill is not looked at yet.
+                if before.next_refill().is_none_or(|at| at.0 > self.model.clock) {
+                    self.model.forget_told();
+                }
                 1
             } else {
                 self.model.victim = turns::victim(&before, &slow);
@@ -330,6 +334,8 @@ impl Trial {
             let enough = line.len() >= count;
             same!(format!("handing out {count}"), queue.hands_out_at_least(count), enough);
         }
+        let gates = queue.gates().map(|gate| (gate.name.to_vec(), gate.is_open, gate.held));
+        same!("the gates", gates.collect::<Vec<_>>(), model.gates());
         self.compare_config()?;
         self.compare_lists(dice)?;
         self.go_on_walking(dice)?;
@@ -363,7 +369,8 @@ impl Trial {
         same!("the headers", &headers, &model.headers);
         // What is left of the time to live is seen by when it ends.
         let terms = queue.terms_of(engine);
-        let Terms { tries, ttr, ttl: _, backoff, retain, priority, job_type, group, uses } = terms;
+        let Terms { tries, ttr, ttl: _, backoff, retain, priority, job_type, group, uses, when } =
+            terms;
         same!("the tries", *tries, model.tries);
         same!("the ttr", ttr.0, model.ttr);
         same!("the backoff", *backoff, model.backoff);
@@ -380,6 +387,12 @@ impl Trial {
         );
         let lock_ends = lock.map(|lock| lock.end(model.due));
         same!("the end of its lock", instant(engine.lock_ends()), lock_ends);
+        let gates = |names: Vec<&[u8]>| names.into_iter().map(<[u8]>::to_vec).collect();
+        same!(
+            "the gates",
+            gates::clauses(when).map(gates).collect::<BTreeSet<_>>(),
+            model.when.clone()
+        );
         same!("the deliveries", engine.deliveries, model.deliveries);
         same!("the failures", engine.failures(), model.failures);
         same!("the last failure", engine.failed_at().map(|at| at.0), model.failed_at);
@@ -387,12 +400,29 @@ impl Trial {
         same!("the result", engine.result(), model.result.as_deref());
         same!("the version", engine.version(), model.version);
         same!("the mark of a cancel", engine.is_cancelled(), model.cancelled);
+        same!("the releases", engine.releases(), model.releases);
+        same!("the parents left", queue.parents_left(engine), model.parents_left());
+        let parents: Vec<_> =
+            engine.parents().into_iter().flat_map(|parents| parents.iter()).collect();
+        let parents = parents.iter().map(|parent| {
+            let state = match queue.parent_state(parent) {
+                ParentState::There(job) => Some(job.ulid),
+                ParentState::Finished | ParentState::Gone => None,
+            };
+            (parent.id.to_string(), parent.is_done, state.is_some())
+        });
+        same!("the parents", parents.collect::<Vec<_>>(), self.model.parents(model));
+        let missing: Vec<_> = queue.missing_gates(engine).collect();
+        same!("the gates that it misses", missing, self.model.missing(model));
         same!("the deadline", instant(engine.deadline()), model.deadline);
         if !model.place.kind().is_final() {
             same!("when it expires", instant(queue.expires_at(engine)), model.expires);
         }
         let place = match (engine.state(), &model.place) {
             (State::Delayed { until }, _) => Place::Delayed { until: until.0 },
+            (State::Held { since }, Place::Held { turn, .. }) => {
+                Place::Held { since: since.0, turn: *turn }
+            }
             (State::Ready { since, .. }, Place::Ready { turn, .. }) => {
                 Place::Ready { since: since.0, turn: *turn }
             }
@@ -417,7 +447,8 @@ impl Trial {
     fn compare_config(&self) -> Verdict {
         let settings = &self.model.settings;
         let Config {
-            defaults: Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses },
+            defaults:
+                Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses, when },
             max_len,
             max_body,
             dead_max,
@@ -428,6 +459,7 @@ impl Trial {
             group_max_len,
             group_weights,
             bind_counts,
+            releases_max,
         } = self.queue.config();
         same!("setting tries", *tries, settings.tries);
         same!("setting ttr", ttr.0, settings.ttr);
@@ -435,7 +467,7 @@ impl Trial {
         same!("setting backoff", *backoff, settings.backoff);
         same!("setting retain", *retain, settings.retain);
         same!("setting priority", *priority, settings.priority);
-        same!("a default type", job_type.len() + group.len() + uses.len(), 0);
+        same!("a default type", job_type.len() + group.len() + uses.len() + when.len(), 0);
         same!("setting maxlen", *max_len, settings.max_len);
         same!("setting maxbody", *max_body, settings.max_body);
         same!("setting dead-max", *dead_max, settings.dead_max);
@@ -446,6 +478,7 @@ impl Trial {
         same!("setting group-maxlen", *group_max_len, settings.group_max_len);
         same!("the weights of groups", group_weights, &settings.group_weights);
         same!("setting bind-counts", *bind_counts, settings.bind_counts);
+        same!("setting releases-max", *releases_max, settings.releases_max);
         Ok(())
     }
 

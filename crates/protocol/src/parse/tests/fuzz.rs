@@ -64,6 +64,13 @@ fn draw_value(arg: &Arg, n: usize, dice: &mut Dice, argv: &mut Vec<Vec<u8>>) {
                 argv.extend([format!("header-{n}").into(), b"any \x00 bytes".into()]);
             }
         }
+        // As many as are announced.
+        (Kind::Block, "after") => {
+            let jobs = 1 + dice.below(3);
+            argv.extend([b"AFTER".into(), jobs.to_string().into()]);
+            argv.extend((0..jobs).map(|n| format!("parent-{n}").into()));
+            draw(&arg.subargs[2..], dice, argv);
+        }
         // No two of the same name.
         (Kind::Block, "uses") => argv.extend([format!("limit-{n}").into(), b"7".into()]),
         (Kind::Block, _) => draw(arg.subargs, dice, argv),
@@ -168,7 +175,7 @@ fn check_line(command: &crate::Command, argv: &[Vec<u8>]) {
     let line = refused.to_string();
     assert!(line.starts_with("SYNTAX ") || line.starts_with("RANGE "), "{line}");
     assert!(line.bytes().all(|c| (b' '..=b'~').contains(&c)), "{}", line.escape_debug());
-    assert!(line.len() < 512, "{line}");
+    assert!(line.len() < 1024, "{line}");
 }
 
 fn damage(argv: &mut Vec<Vec<u8>>, dice: &mut Dice) {

@@ -431,7 +431,7 @@ fn a_type_has_a_name_of_a_bearable_length_that_is_not_blank() {
 #[test]
 fn an_unknown_setting_is_answered_with_the_known_ones() {
     let known = "these are: tries ttr ttl backoff retain priority maxlen maxbody \
-                 dead-max dead-age expired lapse idle-expire group-maxlen bind-counts \
+                 dead-max dead-age expired lapse idle-expire group-maxlen bind-counts releases-max \
                  group-weight:<key>";
     let error = format!("SYNTAX 'color' is no setting, {known}");
     assert_refused(&[("JQ.CONFIG q GET color", &error), ("JQ.CONFIG q SET ttr 1 color 2", &error)]);
@@ -443,6 +443,63 @@ fn the_usage_follows_a_syntax_error() {
         call("JQ.PEEK q LATER").unwrap_err(),
         "SYNTAX unexpected 'LATER'; usage: JQ.PEEK queue [COUNT n]"
     );
+}
+
+#[test]
+fn the_names_of_gates_are_checked() {
+    assert_refused(&[
+        ("JQ.GATE q", "SYNTAX OPEN, CLOSE or LIST is needed"),
+        ("JQ.GATE q OPEN", "SYNTAX no value for name"),
+        ("JQ.GATE q SHUT a", "SYNTAX unexpected 'SHUT'"),
+        ("JQ.GATE q LIST a", "SYNTAX unexpected 'a'"),
+        ("JQ.GATE q LIST OPEN", "SYNTAX OPEN cannot stand there"),
+        ("JQ.PUBLISH q x WHEN", "SYNTAX no value for WHEN"),
+        ("JQ.RELEASE q a UNCOUNTED uncounted", "SYNTAX UNCOUNTED is given twice"),
+        ("JQ.NACK q a DELAY 5 UNCOUNTED", "SYNTAX unexpected 'UNCOUNTED'"),
+    ]);
+    let long = "g".repeat(65);
+    for (gates, told) in [("|", ""), ("a|", ""), ("a||b", ""), (&long, &*"g".repeat(64))] {
+        let line = refused(&format!("JQ.PUBLISH q x WHEN {gates}"));
+        let prose = "RANGE a gate has a name of 1 to 64 bytes without '|', not '";
+        assert!(line.starts_with(&format!("{prose}{told}'")), "{line}");
+    }
+    let line = refused("JQ.GATE q CLOSE a|b");
+    assert_eq!(line, "RANGE a gate has a name of 1 to 64 bytes without '|', not 'a|b'");
+    let names: Vec<_> = (0..17).map(|n| format!("gate-{n}")).collect();
+    let line = refused(&format!("JQ.PUBLISH q x WHEN {}", names.join("|")));
+    assert_eq!(line, "SYNTAX a WHEN names at most 16 gates");
+    let line = refused(&format!("JQ.PUBLISH q x WHEN {}", names.join(" WHEN ")));
+    assert_eq!(line, "SYNTAX a job has at most 16 WHEN");
+}
+
+#[test]
+fn jobs_to_wait_for_are_checked() {
+    assert_refused(&[
+        ("JQ.PUBLISH q x AFTER", "SYNTAX no value for AFTER"),
+        ("JQ.PUBLISH q x AFTER 0", "RANGE AFTER is 1 to 1000000 ids, not '0'"),
+        ("JQ.PUBLISH q x AFTER 1000001", "RANGE AFTER is 1 to 1000000 ids, not '1000001'"),
+        ("JQ.PUBLISH q x AFTER 2 a", "SYNTAX AFTER says 2 ids, but 1 more arguments follow"),
+        ("JQ.PUBLISH q x AFTER 1 a b", "SYNTAX unexpected 'b'"),
+        ("JQ.PUBLISH q x AFTER 1 a@1", "SYNTAX AFTER takes bare ids, not 'a@1'"),
+        ("JQ.PUBLISH q x AFTER 1 a AFTER 1 b", "SYNTAX AFTER is given twice"),
+        ("JQ.PUBLISH q x IFDEAD RUN", "SYNTAX IFDEAD is said of the jobs behind AFTER"),
+        ("JQ.PUBLISH q x AFTER 1 a IFDEAD", "SYNTAX no value for IFDEAD"),
+        ("JQ.PUBLISH q x AFTER 1 a IFDEAD WHEN", "SYNTAX WHEN cannot stand there"),
+        ("JQ.PUBLISH q x AFTER 1 a BURY", "SYNTAX BURY cannot stand there"),
+        (
+            "JQ.PUBLISH q x AFTER 2 b a ID a",
+            "SYNTAX AFTER names the job itself, or the one that it replaces",
+        ),
+        (
+            "JQ.PUBLISH q x REPLACES 01arz3ndektsv4rrffq69g5fav AFTER 1 01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "SYNTAX AFTER names the job itself, or the one that it replaces",
+        ),
+    ]);
+    let line = refused("JQ.PUBLISH q x AFTER 1 other/a");
+    assert!(line.starts_with("RANGE an id is 1 to 64"), "{line}");
+    let many = |word: &str, n: usize| format!("{n} {}", vec![word; n].join(" "));
+    let line = format!("JQ.MPUBLISH q {} AFTER {}", many("x", 1001), many("a", 1000));
+    assert_eq!(refused(&line), "SYNTAX ids times bodies are 1001000, and at most 1000000");
 }
 
 #[test]
