@@ -10,10 +10,10 @@ use crate::{
     interner::Key,
     job::{Extra, Job},
     operation::{
-        Action, Change, Lease, Leases, Operation, Outcome, Publish, Revival, Touched, Verdict,
-        Which,
+        Action, Change, Conditions, Lease, Leases, Operation, Outcome, Publish, Revival, Touched,
+        Verdict, Which,
     },
-    parents::{Found, IfDead, Parents},
+    parents::{Found, Parents},
     pause::Pauses,
     queue::{intern_terms, Task, Timed, COUNT_MAX},
     refusal::Refusal,
@@ -120,6 +120,9 @@ impl Queue {
 
     /// Works through one due transition, or one job of a task. False if there is nothing due.
     fn step(&mut self) -> bool {
+        if !self.is_due(self.clock) {
+            return false;
+        }
         match self.first_event().filter(|(at, _)| *at <= self.clock) {
             Some((at, Timed::Job(slot))) => self.come_due(slot, at),
             Some((_, Timed::Refill)) => self.refill(),
@@ -260,16 +263,14 @@ impl Queue {
             self.free_key(unique.key);
         }
         let until = publish.due.after(self.clock);
-        let uses = publish.conditions.as_ref().map_or(Vec::new(), |needs| uses::pack(&needs.uses));
-        let when = publish.conditions.as_ref().map_or(Vec::new(), |needs| gates::pack(&needs.when));
-        let after = publish.conditions.as_ref().map_or(&[][..], |needs| &needs.after);
-        let if_dead = publish.conditions.as_ref().map_or(IfDead::Hold, |needs| needs.if_dead);
-        let found = self.find_parents(after);
-        let parents = Self::new_parents(if_dead, &found);
-        let waits_at: Vec<_> = found.iter().map(Found::waits_at).collect();
+        let needs = publish.conditions.as_deref();
+        let Needed { uses, when, parents, waits_at } =
+            needs.map_or_else(Needed::default, |needs| self.needed(needs));
+        let is_complete =
+            |queue: &Self| queue.gates.are_met(&when) && waits_at.iter().all(Option::is_none);
         let state = if until > self.clock {
             State::Delayed { until }
-        } else if self.gates.are_met(&when) && waits_at.iter().all(Option::is_none) {
+        } else if needs.is_none() || is_complete(self) {
             State::Ready { since: self.clock, parked: false }
         } else {
             State::Held { since: self.clock }
@@ -285,9 +286,21 @@ impl Queue {
         let extra = || extra(publish, &parents);
         let slots = bodies.iter().map(|body| self.publish_one(body, state, terms, extra()));
         let slots: Slots = slots.collect();
-        self.follow(&slots, &waits_at, if_dead);
+        if let Some(needs) = needs {
+            self.follow(&slots, &waits_at, needs.if_dead);
+        }
         self.terms.release(terms);
         Ok(Outcome::Published(slots))
+    }
+
+    fn needed(&self, needs: &Conditions<'_>) -> Needed {
+        let found = self.find_parents(&needs.after);
+        Needed {
+            uses: uses::pack(&needs.uses),
+            when: gates::pack(&needs.when),
+            parents: Self::new_parents(needs.if_dead, &found),
+            waits_at: found.iter().map(Found::waits_at).collect(),
+        }
     }
 
     fn publish_one(
@@ -348,7 +361,9 @@ impl Queue {
             let deadline = self.lease_end(job, self.ttr_for(job, holder));
             let is_urgent = job.deadline().is_some();
             let token = self.grant_token();
-            self.charge(slot);
+            if self.is_charged(slot) {
+                self.charge(slot);
+            }
             if self.shift(slot, Event::Lease { token, deadline, holder }) {
                 self.counters.delivered += 1;
                 self.jobs[slot].deliveries += u32::from(lease.holder.counted);
@@ -719,4 +734,14 @@ fn extra(publish: &Publish<'_>, parents: &Option<Box<Parents>>) -> Option<Box<Ex
         parents: parents.clone(),
         ..Extra::default()
     }))
+}
+
+/// What new jobs need beside their turn, in the form in which it is kept.
+#[derive(Default)]
+struct Needed {
+    uses: Vec<u8>,
+    when: Vec<u8>,
+    parents: Option<Box<Parents>>,
+    /// Where among the living they wait, parent by parent.
+    waits_at: Vec<Option<Slot>>,
 }

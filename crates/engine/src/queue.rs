@@ -18,13 +18,13 @@ use crate::{
     index::IdIndex,
     interner::{Interner, Key},
     job::{Extra, Job},
-    limits::Limits,
+    limits::{GroupKey, Limits},
     list::List,
     notices::Notices,
     operation::{Holder, Revival},
     parents::{End as Fate, Family},
     pause::Pauses,
-    ready::{End, Ready},
+    ready::{End, Rank, Ready},
     slab::{Slab, Slot},
     state::{Event, State, StateKind},
     terms::Terms,
@@ -187,12 +187,21 @@ impl Queue {
         }
         let held = self.delayed.first_due().min(self.leased.first_due());
         let kept = self.expiring.first_due().min(self.retained.first_due());
-        let due = held.min(kept).min(self.limits.first_refill());
-        let due = (due != Timeline::NEVER_DUE).then_some(due);
-        let dead = self.first_too_old().map(|(at, _, _)| at);
-        let queue = if self.ready.len() == 0 { None } else { self.limits.queue_refill(self.clock) };
-        let lock = self.locks.first_end().map(|(at, _)| at);
-        sooner(sooner(sooner(due, queue), lock), sooner(dead, self.pauses.next_end()))
+        let mut due = held.min(kept).min(self.limits.first_refill());
+        // What most queues do not have.
+        if !self.config.dead_age.is_zero() {
+            due = self.first_too_old().map_or(due, |(at, _, _)| due.min(at));
+        }
+        if self.limits.whole.rate.is_some() && self.ready.len() > 0 {
+            due = self.limits.queue_refill(self.clock).map_or(due, |at| due.min(at));
+        }
+        if !self.locks.is_empty() {
+            due = self.locks.first_end().map_or(due, |(at, _)| due.min(at));
+        }
+        if self.pauses != Pauses::default() {
+            due = self.pauses.next_end().map_or(due, |at| due.min(at));
+        }
+        (due < Timeline::NEVER_DUE).then_some(due)
     }
 
     /// When tokens of a limit come back for which a job waits, if any. O(1).
@@ -758,7 +767,13 @@ impl Queue {
                 }
             }
             State::Ready { .. } => {
-                self.stand_up(slot);
+                let terms = self.terms.get(job.terms);
+                if terms.is_bound() {
+                    self.stand_up(slot);
+                } else {
+                    let rank = Rank { priority: terms.priority, group: GroupKey::NONE };
+                    self.ready.remove(&mut self.jobs, rank, slot);
+                }
                 if let Some(at) = ends_at {
                     self.expiring.remove(at, seq, slot);
                 }
@@ -766,7 +781,9 @@ impl Queue {
             State::Leased { deadline, holder, .. } => {
                 self.leased.remove(by(deadline), seq, slot);
                 self.holders.release(holder);
-                self.let_go(slot);
+                if self.terms.get(self.jobs[slot].terms).is_bound() {
+                    self.let_go(slot);
+                }
             }
             State::Completed { until, .. } => {
                 self.completed.remove(&mut self.jobs, slot);
@@ -793,14 +810,23 @@ impl Queue {
                 }
             }
             State::Ready { .. } => {
-                self.sit_down(slot, end);
+                let terms = self.terms.get(job.terms);
+                if terms.is_bound() {
+                    self.sit_down(slot, end);
+                } else {
+                    let rank = Rank { priority: terms.priority, group: GroupKey::NONE };
+                    self.ready.insert(&mut self.jobs, rank, slot, end);
+                }
                 if let Some(at) = ends_at {
                     self.expiring.insert(at, seq, slot);
                 }
             }
             State::Leased { deadline, .. } => {
+                let is_bound = self.terms.get(job.terms).is_bound();
                 self.leased.insert(by(deadline), seq, slot);
-                self.hold(slot);
+                if is_bound {
+                    self.hold(slot);
+                }
             }
             State::Completed { until, .. } => {
                 self.completed.push_back(&mut self.jobs, slot);

@@ -136,6 +136,12 @@ impl Ready {
         }
     }
 
+    /// Whether groups take turns somewhere.
+    #[must_use]
+    pub fn has_groups(&self) -> bool {
+        self.heads.len() > 0
+    }
+
     /// How many jobs may be taken.
     #[must_use]
     pub fn len(&self) -> usize {

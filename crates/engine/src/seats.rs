@@ -225,6 +225,13 @@ impl Queue {
         }
     }
 
+    /// Whether the delivery of a job costs tokens or a turn.
+    pub(crate) fn is_charged(&self, slot: Slot) -> bool {
+        self.ready.has_groups()
+            || self.limits.whole.rate.is_some()
+            || self.terms.get(self.jobs[slot].terms).is_bound()
+    }
+
     /// Takes the tokens that the delivery of a job costs, and counts its group as served.
     pub(crate) fn charge(&mut self, slot: Slot) {
         if let Some(rate) = self.limits.whole.rate {
