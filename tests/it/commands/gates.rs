@@ -152,8 +152,8 @@ fn gates_and_who_waits_at_them_outlive_a_reload_and_reach_replicas() {
 fn a_queue_with_an_open_gate_is_not_idle() {
     let server = Server::plain();
     let mut client = server.client();
-    client.run("JQ.CONFIG mail SET idle-expire 1");
     client.run("JQ.GATE mail OPEN paid");
+    client.run("JQ.CONFIG mail SET idle-expire 1");
     client.run("JQ.CONFIG other SET idle-expire 1");
     wait_for("the other one to go", || (client.run("EXISTS other") == Reply::Int(0)).then_some(()));
     assert_eq!(client.run("EXISTS mail"), Reply::Int(1));

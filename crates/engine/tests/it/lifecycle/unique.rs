@@ -29,6 +29,7 @@ fn in_state(state: StateKind, draft: Draft<'_>) -> Driver {
     let mut driver = Driver::new();
     let draft = draft.id("a").retain(Retain::Forever);
     let delayed = state == StateKind::Delayed;
+    let draft = if state == StateKind::Held { draft.when("shut") } else { draft };
     driver.publish(if delayed { draft.delay(1_000) } else { draft });
     match state {
         StateKind::Delayed | StateKind::Held | StateKind::Ready => {}
@@ -41,7 +42,9 @@ fn in_state(state: StateKind, draft: Draft<'_>) -> Driver {
 
 #[test]
 fn as_long_as_a_job_holds_a_key_no_other_is_published_with_it() {
-    for state in [StateKind::Delayed, StateKind::Ready, StateKind::Leased, StateKind::Dead] {
+    let states =
+        [StateKind::Delayed, StateKind::Held, StateKind::Ready, StateKind::Leased, StateKind::Dead];
+    for state in states {
         let mut driver = in_state(state, job("").unique("k"));
         assert_eq!(refused_by(&mut driver, job("").unique("k").id("b")), "a", "{state:?}");
         assert_eq!(driver.queue.len(), 1);
