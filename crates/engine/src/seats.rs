@@ -497,20 +497,18 @@ impl Queue {
     /// many. False if they are not.
     fn revoke_one(&mut self, key: LimitKey) -> bool {
         let Some(limit) = self.limits.get(key) else { return false };
-        let is_alone = |slot: &Slot| {
-            let needs = self.needs_of(&self.jobs[*slot]);
-            let weight = needs.map_or(0, |needs| weight_in(&needs, key));
-            limit.held == 0 && limit.claimed == u64::from(weight)
-        };
-        if !self.has_too_many(limit) {
-            return false;
-        }
         let last = match limit.id {
             LimitId::Group(_) => self.ready.last_behind(i8::MIN, key),
             _ => limit.claimants.iter_before(None).map(|(_, _, slot)| slot).next(),
         };
-        let Some(slot) = last.filter(|slot| !is_alone(slot)) else { return false };
+        let Some(slot) = last else { return false };
         let Some(needs) = self.needs_of(&self.jobs[slot]) else { return false };
+        let weight = weight_in(&needs, key);
+        // What the last one has beside all others, nobody has too much of.
+        let others = limit.claimed - u64::from(weight);
+        if self.limits.has_room_beside(limit, others, weight, self.clock) {
+            return false;
+        }
         self.stand_up(slot);
         self.park(slot, needs, key, End::Head);
         true
@@ -545,6 +543,9 @@ impl Queue {
         self.limits.parked += 1;
         if known.is_some() {
             self.count_waiting(key, 1);
+            // It may be its first job now, which another limit holds up than the class until now.
+            let at = self.limits.class(key).map(|class| class.at);
+            self.limits.freed.extend(at.filter(|at| *at != blocker));
         }
         self.stand_in_room(key, known.is_some(), blocker, end);
         self.await_refill(blocker, &needs);
