@@ -18,7 +18,7 @@ use jobq_engine::{
 
 use crate::{
     command::{perform, Answer, Chosen, Command, Draft},
-    replay::{any_conditions, any_gates, any_group, GATES},
+    replay::{any_conditions, any_gates, any_group, any_limit, GATES},
     support::{for_seeds, load, named, number, Dice},
 };
 
@@ -33,7 +33,7 @@ const TOKENS_PER_MILLI_BITS: u32 = 10;
 
 /// What an emptied queue may keep: the room of its tables, which is about the same after 2,500 steps and
 /// after 20,000.
-const DRAINED_BYTES_MAX: usize = 8_000;
+const DRAINED_BYTES_MAX: usize = 9_500;
 
 /// Records that a crash may lose where the log is not written through.
 const LOST_RECORDS_MAX: u64 = 12;
@@ -370,7 +370,7 @@ impl World {
         let dice = &mut self.dice;
         let any = |dice: &mut Dice| Chosen::First(dice.pick(&[1, 3, u64::MAX]));
         let state = dice.pick(&StateKind::ALL);
-        let command = match dice.below(33) {
+        let command = match dice.below(36) {
             0..4 => Command::Kick(any(dice)),
             4..12 => {
                 let tries = dice.maybe(50, |dice| 1 + dice.below(3) as u32);
@@ -383,7 +383,8 @@ impl World {
             13 => Command::BuryAll { state: StateKind::Ready, count: 2 },
             14..17 => Command::Pause { side: Side::Out, span: Millis(1 + dice.below(100)) },
             17 => Command::Resume,
-            28.. => any_gates(dice),
+            28..33 => any_gates(dice),
+            33.. => any_limit(dice),
             18..20 => {
                 let Some(id) = self.latest.keys().min().cloned() else { return };
                 let change = Change { priority: Some(-1), ..Change::default() };
