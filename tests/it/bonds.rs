@@ -54,7 +54,7 @@ fn a_bound_lease_ends_with_its_connection_uncounted_and_its_job_is_the_next() {
         let job = client.run(&format!("JQ.JOB {queue} {}", ids(&taken)[0]));
         assert_eq!(job.field("deliveries"), Reply::Int(0));
         assert_eq!(job.field("failures"), Reply::Int(0));
-        let told = format!("JQ.RELEASE {queue} {}", names(&taken).join(" "));
+        let told = format!("JQ.RELEASE {queue} {} UNCOUNTED", names(&taken).join(" "));
         assert!(server.aof().lines().contains(&told), "{closes}: {:?}", server.aof().lines());
         nothing_is_bound(&server);
     }
