@@ -43,7 +43,7 @@ fn fill(client: &mut Client, jobs: usize) {
     }
 }
 
-const STATES: [&str; 6] = ["delayed", "held", "ready", "leased", "completed", "dead"];
+const STATES: [&str; 5] = ["delayed", "ready", "leased", "completed", "dead"];
 
 #[test]
 fn every_state_is_listed_in_order_and_backwards_page_by_page() {
