@@ -358,6 +358,11 @@ impl Limits {
         self.by_needs.find(hash_of(needs, 0), is_it).map(|&at| ClassKey(at))
     }
 
+    /// The same itself.
+    pub fn class_with(&self, needs: &Needs) -> Option<&Class> {
+        self.class(self.class_of(needs)?)
+    }
+
     /// Makes a class, for jobs that are about to wait.
     pub fn make_class(&mut self, needs: Needs, at: LimitKey) -> ClassKey {
         let hash = hash_of(&needs, 0);

@@ -82,9 +82,7 @@ impl Ready {
             turns.join(group, end, List::default());
         }
         if let Some(list) = turns.get_mut(group) {
-            let before = list.first();
-            join(list, jobs, slot, end);
-            note_head(&mut self.heads, jobs, before, list.first());
+            join_line(list, &mut self.heads, jobs, slot, end);
         }
         self.shared_bytes = self.shared_bytes + turns.bytes() - bytes;
     }
@@ -103,15 +101,7 @@ impl Ready {
             Line::Shared(turns) => {
                 let bytes = turns.bytes();
                 if let Some(list) = turns.get_mut(group) {
-                    // Before it is out: its place among the heads is found by what it is now.
-                    let before = list.first();
-                    if before == Some(slot) {
-                        note_head(&mut self.heads, jobs, before, None);
-                    }
-                    list.remove(jobs, slot);
-                    if before == Some(slot) {
-                        note_head(&mut self.heads, jobs, None, list.first());
-                    }
+                    part_from_line(list, &mut self.heads, jobs, slot);
                     if list.len() == 0 {
                         turns.leave(group);
                     }
@@ -304,9 +294,35 @@ fn visit_in_turn(
     true
 }
 
+/// Adds a ready job to a line whose first job is kept among the heads.
+pub fn join_line(
+    list: &mut List,
+    heads: &mut Timeline,
+    jobs: &mut Slab<Job>,
+    slot: Slot,
+    end: End,
+) {
+    let before = list.first();
+    join(list, jobs, slot, end);
+    note_head(heads, jobs, before, list.first());
+}
+
+/// Takes a job out of such a line.
+pub fn part_from_line(list: &mut List, heads: &mut Timeline, jobs: &mut Slab<Job>, slot: Slot) {
+    // Before it is out: its place among the heads is found by what it is now.
+    let is_head = list.first() == Some(slot);
+    if is_head {
+        note_head(heads, jobs, Some(slot), None);
+    }
+    list.remove(jobs, slot);
+    if is_head {
+        note_head(heads, jobs, None, list.first());
+    }
+}
+
 /// Adds a ready job to a line. So that the line goes on ascending, it counts as ready no earlier than
 /// the job before it, or no later than the one behind it.
-pub fn join(list: &mut List, jobs: &mut Slab<Job>, slot: Slot, end: End) {
+fn join(list: &mut List, jobs: &mut Slab<Job>, slot: Slot, end: End) {
     let neighbor = match end {
         End::Head => list.first(),
         End::Tail => list.last(),
@@ -327,12 +343,7 @@ pub fn join(list: &mut List, jobs: &mut Slab<Job>, slot: Slot, end: End) {
 }
 
 /// Keeps the first jobs of lines by since when they are ready.
-pub fn note_head(
-    heads: &mut Timeline,
-    jobs: &Slab<Job>,
-    before: Option<Slot>,
-    after: Option<Slot>,
-) {
+fn note_head(heads: &mut Timeline, jobs: &Slab<Job>, before: Option<Slot>, after: Option<Slot>) {
     if before == after {
         return;
     }

@@ -11,7 +11,7 @@ use crate::{
     },
     list::List,
     operation::Outcome,
-    ready::{note_head, End, Rank},
+    ready::{join_line, part_from_line, End, Rank},
     slab::Slot,
     state::State,
     terms::Terms,
@@ -122,7 +122,7 @@ impl Queue {
         let priority = self.rank(job, None).priority;
         let standing = (priority, job.state().since().unwrap_or_default(), job.seq());
         // Not before others like it, also where they began to wait in this very millisecond.
-        let before = self.limits.class_of(&needs).and_then(|class| self.limits.class(class));
+        let before = self.limits.class_with(&needs);
         let before = before.filter(|class| end == End::Tail && class.standing.0 <= priority);
         if let Some(at) = before.map(|class| class.at) {
             return self.park(slot, needs, at, end);
@@ -157,7 +157,7 @@ impl Queue {
     /// The place of the limit that holds a waiting job up, among those that it needs.
     pub(crate) fn parked_at(&self, job: &Job) -> Option<usize> {
         let needs = self.needs_of(job)?;
-        let class = self.limits.class(self.limits.class_of(&needs)?)?;
+        let class = self.limits.class_with(&needs)?;
         needs.uses.iter().position(|(key, _)| *key == class.at)
     }
 
@@ -175,7 +175,7 @@ impl Queue {
     #[must_use]
     pub fn held_up_by(&self, job: &Job) -> Option<(LimitName<'_>, u64)> {
         let State::Ready { parked: true, .. } = job.state() else { return None };
-        let class = self.limits.class(self.limits.class_of(&self.needs_of(job)?)?)?;
+        let class = self.limits.class_with(&self.needs_of(job)?)?;
         let limit = self.limits.get(class.at)?;
         Some((limit.id.name(), limit.held + limit.claimed))
     }
@@ -183,12 +183,12 @@ impl Queue {
     /// Takes a ready job out of the line, or out of those who wait.
     pub(crate) fn stand_up(&mut self, slot: Slot) {
         let needs = self.needs_of(&self.jobs[slot]);
-        if let State::Ready { parked: true, .. } = self.jobs[slot].state() {
+        let is_parked = matches!(self.jobs[slot].state(), State::Ready { parked: true, .. });
+        if let Some(needs) = needs.as_ref().filter(|_| is_parked) {
             // Those behind it may fit where it did not.
-            let class = needs.as_ref().and_then(|needs| self.limits.class_of(needs));
-            let at = class.and_then(|class| Some(self.limits.class(class)?.at));
+            let at = self.limits.class_with(needs).map(|class| class.at);
             self.limits.freed.extend(at);
-            return self.unpark(slot, needs.as_ref());
+            return self.unpark(slot, needs);
         }
         let rank = self.rank(&self.jobs[slot], needs.as_ref());
         self.ready.remove(&mut self.jobs, rank, slot);
@@ -385,7 +385,7 @@ impl Queue {
                     if let Some(limit) = self.limits.get_mut(key) {
                         limit.room.serve(standing.0, needs.group, weight);
                     }
-                    self.unpark(slot, Some(&needs));
+                    self.unpark(slot, &needs);
                     self.take_seat(slot, &needs, End::Tail);
                 }
                 Some(blocker) if blocker == key => {
@@ -451,10 +451,8 @@ impl Queue {
         let Some(victims) = self.victims_for(needs, priority) else { return false };
         for slot in victims {
             let Some(needs_of_victim) = self.needs_of(&self.jobs[slot]) else { continue };
-            let lacking = needs_of_victim.uses.iter().map(|(key, _)| *key);
-            let Some(blocker) = lacking.into_iter().find(|key| weight_in(needs, *key) > 0) else {
-                continue;
-            };
+            let mut keys = needs_of_victim.uses.iter().map(|(key, _)| *key);
+            let Some(blocker) = keys.find(|key| weight_in(needs, *key) > 0) else { continue };
             self.stand_up(slot);
             self.park(slot, needs_of_victim, blocker, End::Head);
         }
@@ -536,10 +534,10 @@ impl Queue {
             class.lists.insert(at, (priority, List::default()));
         }
         let mut list = class.lists[at].1;
-        let before = list.first();
-        crate::ready::join(&mut list, &mut self.jobs, slot, end);
-        class.lists[at].1 = list;
-        note_head(&mut self.limits.heads, &self.jobs, before, list.first());
+        join_line(&mut list, &mut self.limits.heads, &mut self.jobs, slot, end);
+        if let Some(class) = self.limits.class_mut(key) {
+            class.lists[at].1 = list;
+        }
         self.limits.parked += 1;
         if known.is_some() {
             self.count_waiting(key, 1);
@@ -547,25 +545,17 @@ impl Queue {
             let at = self.limits.class(key).map(|class| class.at);
             self.limits.freed.extend(at.filter(|at| *at != blocker));
         }
-        self.stand_in_room(key, known.is_some(), blocker, end);
+        self.stand_in_room(key, known.is_none().then_some(blocker), end);
         self.await_refill(blocker, &needs);
     }
 
-    fn unpark(&mut self, slot: Slot, needs: Option<&Needs>) {
-        let Some(key) = needs.and_then(|needs| self.limits.class_of(needs)) else { return };
+    fn unpark(&mut self, slot: Slot, needs: &Needs) {
+        let Some(key) = self.limits.class_of(needs) else { return };
         let priority = self.rank(&self.jobs[slot], None).priority;
         let Some(class) = self.limits.class(key) else { return };
-        let blocker = class.at;
         let at = class.lists.partition_point(|(other, _)| *other < priority);
         let mut list = class.lists[at].1;
-        let before = list.first();
-        if before == Some(slot) {
-            note_head(&mut self.limits.heads, &self.jobs, before, None);
-        }
-        list.remove(&mut self.jobs, slot);
-        if before == Some(slot) {
-            note_head(&mut self.limits.heads, &self.jobs, None, list.first());
-        }
+        part_from_line(&mut list, &mut self.limits.heads, &mut self.jobs, slot);
         if let Some(class) = self.limits.class_mut(key) {
             if list.len() == 0 {
                 class.lists.remove(at);
@@ -575,7 +565,7 @@ impl Queue {
         }
         self.limits.parked -= 1;
         self.count_waiting(key, -1);
-        self.stand_in_room(key, true, blocker, End::Tail);
+        self.stand_in_room(key, None, End::Tail);
     }
 
     /// Counts one more or less of a class in the room where it is.
@@ -613,29 +603,22 @@ impl Queue {
         [whole, each].into_iter().filter(is_set).chain(named).collect()
     }
 
-    /// Has a class stand in a room by what is its first job now, or nowhere if it has none.
-    fn stand_in_room(&mut self, key: ClassKey, was_in: bool, blocker: LimitKey, end: End) {
+    /// Has a class stand in its room by what is its first job now, or nowhere if it has none; a class
+    /// that is new, in the room of this limit.
+    fn stand_in_room(&mut self, key: ClassKey, new_at: Option<LimitKey>, end: End) {
         let Some(class) = self.limits.class(key) else { return };
         let first =
             class.lists.first().and_then(|(priority, list)| Some((*priority, list.first()?)));
-        let standing = first.map(|(priority, slot)| {
-            let job = &self.jobs[slot];
-            (priority, job.state().since().unwrap_or_default(), job.seq())
-        });
-        let (before, at) = (class.standing, if was_in { class.at } else { blocker });
-        match standing {
-            Some(standing) if was_in && standing == before => {}
-            Some(standing) => {
-                if was_in {
-                    self.limits.move_in_room(key, standing, end);
-                } else {
-                    self.limits.enter_room(key, at, standing, end);
-                }
-            }
-            None => {
-                self.limits.leave_room(key);
-                self.limits.forget_class(key);
-            }
+        let Some((priority, slot)) = first else {
+            self.limits.leave_room(key);
+            return self.limits.forget_class(key);
+        };
+        let job = &self.jobs[slot];
+        let standing = (priority, job.state().since().unwrap_or_default(), job.seq());
+        match new_at {
+            Some(at) => self.limits.enter_room(key, at, standing, end),
+            None if standing == class.standing => {}
+            None => self.limits.move_in_room(key, standing, end),
         }
     }
 }

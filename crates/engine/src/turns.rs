@@ -78,18 +78,13 @@ impl<C> Turns<C> {
 
     /// What a group has. O(1).
     pub fn get(&self, group: GroupKey) -> Option<&C> {
-        self.at(self.place_of(group)?)
+        self.entry(self.place_of(group)?).map(|entry| &entry.content)
     }
 
     /// The same, to be changed. O(1).
     pub fn get_mut(&mut self, group: GroupKey) -> Option<&mut C> {
         let place = self.place_of(group)?;
         self.entries[place as usize].as_mut().map(|entry| &mut entry.content)
-    }
-
-    /// What the group at this place has.
-    pub fn at(&self, place: u32) -> Option<&C> {
-        self.entry(place).map(|entry| &entry.content)
     }
 
     /// The group whose turn it is, and what it has.
