@@ -93,6 +93,7 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::Len(state) => inspect::len(context, queue, state),
         Call::Stats => inspect::stats(context, queue),
         Call::Gates => inspect::gates(context, queue),
+        Call::Batches => inspect::batches(context, queue),
         Call::ConfigGet(setting) => inspect::config(context, queue, setting),
         Call::Limits => inspect::limits(context, queue),
         Call::Digest => inspect::digest(context, queue),

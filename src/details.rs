@@ -30,26 +30,31 @@ pub enum Value<'a> {
 /// Fields with their values, in the order of the table.
 pub type Details<'a> = Vec<(&'static str, Value<'a>)>;
 
-/// Of the jobs that one waits for so many are told where many jobs are told of.
-const LISTED_PARENTS_MAX: usize = 100;
+/// Of the jobs that one waits for, or that are delivered with it, so many are told where many jobs are told
+/// of.
+const LISTED_MAX: usize = 100;
 
 /// Everything known of a job, at the queue's own time.
 pub fn of<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
-    with_parents(queue, job, usize::MAX)
+    with_others(queue, job, usize::MAX)
 }
 
-/// The same with at most some of the jobs that it waits for.
+/// The same with at most some of the jobs that it waits for, and that are delivered with it.
 pub fn in_list<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
-    with_parents(queue, job, LISTED_PARENTS_MAX)
+    with_others(queue, job, LISTED_MAX)
 }
 
-fn with_parents<'a>(queue: &'a Queue, job: &'a Job, max: usize) -> Details<'a> {
+fn with_others<'a>(queue: &'a Queue, job: &'a Job, max: usize) -> Details<'a> {
     let parents = || job.parents().into_iter().flat_map(Parents::iter).take(max);
     let terms = queue.terms_of(job);
     let state = job.state();
     let unfinished = !state.kind().is_final();
     let is_ready = matches!(state, State::Ready { .. });
     let is_held = matches!(state, State::Held { .. });
+    let is_gathering = matches!(state, State::Gathering { .. });
+    let itself = job.is_leader().then_some(job).into_iter();
+    let members = itself.chain(queue.followers(job).map(|slot| queue.job(slot))).take(max);
+    let name = |job: &Job| job.id().to_string();
     let since = |wanted: bool| instant(state.since().filter(|_| wanted));
     let (leased_until, retained_until) = match state {
         State::Leased { deadline, .. } => (Some(deadline), None),
@@ -79,6 +84,9 @@ fn with_parents<'a>(queue: &'a Queue, job: &'a Job, max: usize) -> Details<'a> {
             Value::Pairs(parents().filter_map(|it| result_of(queue, &it)).collect()),
         ),
         ("ifdead", bytes(job.parents().map(|parents| parents.if_dead().name().as_bytes()))),
+        ("batch", filled(&terms.batch)),
+        ("members", Value::Texts(members.map(|job| name(job).into_bytes().into()).collect())),
+        ("leader", queue.leader_of(job).map_or(Value::Null, |leader| text(name(leader)))),
         ("tries", number(terms.tries)),
         ("tries-left", number(terms.tries.saturating_sub(job.deliveries))),
         ("deliveries", number(job.deliveries)),
@@ -91,6 +99,8 @@ fn with_parents<'a>(queue: &'a Queue, job: &'a Job, max: usize) -> Details<'a> {
         ("elapsed", number(queue.clock().since(published_at).0)),
         ("due", number(job.due().0)),
         ("held-since", since(is_held)),
+        ("gathering-since", since(is_gathering)),
+        ("batch-due", instant(queue.batch_fires(job))),
         ("ready-since", since(is_ready)),
         ("leased-until", instant(leased_until)),
         ("worker", filled(worker.unwrap_or_default())),
@@ -152,6 +162,7 @@ fn why(queue: &Queue, job: &Job) -> Option<&'static str> {
         State::Delayed { .. } => Some("due"),
         State::Held { .. } if queue.parents_left(job) > 0 => Some("parents"),
         State::Held { .. } => Some("gate"),
+        State::Gathering { .. } => Some("batch"),
         State::Ready { .. } if queue.pauses().consuming.is_some() => Some("pause"),
         State::Ready { parked: true, .. } => Some("limit"),
         State::Ready { .. } => Some("turn"),

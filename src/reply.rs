@@ -1,9 +1,9 @@
 //! Answers to clients, in RESP2 and RESP3. Error words are spelled in the protocol crate.
 
-use std::ffi::CString;
+use std::{borrow::Cow, ffi::CString};
 
 use jobq_engine::{
-    Action, Cancelled, Ending, LimitSet, Name, Outcome, Queue, Refusal, StateKind, Touched,
+    Action, Cancelled, Ending, Job, LimitSet, Name, Outcome, Queue, Refusal, StateKind, Touched,
 };
 use jobq_protocol::{BadArguments, ErrorWord};
 
@@ -66,19 +66,55 @@ pub fn deliveries(context: Context, deliveries: &[Delivery]) {
     }
 }
 
+/// What a delivery carries.
+#[derive(Clone, Debug)]
+pub enum Body<'a> {
+    /// What one job carries.
+    One(Cow<'a, [u8]>),
+    /// What the jobs of a batch carry.
+    Batch(Vec<Cow<'a, [u8]>>),
+}
+
+impl<'a> Body<'a> {
+    /// The body of a job, and where it leads a batch those of all of them.
+    pub fn of(queue: &'a Queue, job: &'a Job) -> Self {
+        if !job.is_leader() {
+            return Self::One(Cow::Borrowed(&job.body));
+        }
+        let others = queue.followers(job).map(|slot| queue.job(slot));
+        let bodies = std::iter::once(job).chain(others).map(|job| Cow::Borrowed(&*job.body));
+        Self::Batch(bodies.collect())
+    }
+
+    /// The same with copies of its own.
+    pub fn into_owned(self) -> Body<'static> {
+        let own = |body: Cow<'_, [u8]>| Cow::Owned(body.into_owned());
+        match self {
+            Self::One(body) => Body::One(own(body)),
+            Self::Batch(bodies) => Body::Batch(bodies.into_iter().map(own).collect()),
+        }
+    }
+}
+
 /// Answers with one job: its queue, how to name it, its body, and what else is asked for. The body
 /// is not told twice.
 pub fn job(
     context: Context,
     queue: &[u8],
     name: &Name,
-    body: &[u8],
+    body: &Body<'_>,
     everything: Option<&Details<'_>>,
 ) {
     context.reply_array(3 + usize::from(everything.is_some()));
     context.reply_bytes(queue);
     context.reply_bytes(name.as_bytes());
-    context.reply_bytes(body);
+    match body {
+        Body::One(body) => context.reply_bytes(body),
+        Body::Batch(bodies) => {
+            context.reply_array(bodies.len());
+            bodies.iter().for_each(|body| context.reply_bytes(body));
+        }
+    }
     if let Some(everything) = everything {
         details(context, everything);
     }
@@ -171,7 +207,7 @@ pub fn no_queue(context: Context, otherwise: NoQueue) {
 }
 
 /// Answers with everything known of a job.
-pub fn details(context: Context, details: &Details<'_>) {
+pub fn details(context: Context, details: &[(&str, Value<'_>)]) {
     context.reply_map(details.len());
     for (name, field) in details {
         context.reply_bytes(name.as_bytes());

@@ -18,6 +18,7 @@ use crate::{
     notices,
     record::{Asked, Record},
     registry,
+    reply::Body,
     room::Room,
     server::{guard, log, text::bytes_of, Context, Flags, Key, Level, Mode, Text},
     stored::Stored,
@@ -753,7 +754,7 @@ impl Visit<'_> {
             Delivery {
                 queue: self.site.name().into(),
                 receipt: job.id().receipt(token),
-                body: job.body.clone(),
+                body: Body::of(queue, job).into_owned(),
                 details: take.details.then(|| details::owned(details::besides_body(queue, job))),
             }
         });

@@ -17,7 +17,7 @@ use std::{
 use jobq_engine::{Ending, Holder, Millis, Name, Owner, Ulid, UnixMillis};
 use jobq_protocol::Gather;
 
-use crate::{details::Details, lingers::Lingers, registry::Place, visit::Denied};
+use crate::{details::Details, lingers::Lingers, registry::Place, reply::Body, visit::Denied};
 
 /// A blocked client, by the address of the server's handle. Good until the client is answered or
 /// gone.
@@ -97,7 +97,7 @@ pub struct Delivery {
     /// Its receipt.
     pub receipt: Name,
     /// A copy, since the job may be gone when the client is written to.
-    pub body: Box<[u8]>,
+    pub body: Body<'static>,
     /// Everything else, if the consumer wants to know.
     pub details: Option<Details<'static>>,
 }

@@ -9,7 +9,8 @@ use redis_module::raw::RedisModuleString;
 
 use super::Arguments;
 use crate::{
-    blocking, clock, details, keyspace, registry, reply,
+    blocking, clock, details, keyspace, registry,
+    reply::{self, Body},
     server::{Context, Flags},
     visit::{self, Denied, Wanted},
     waiters::{Take, Waiter, Wish},
@@ -119,7 +120,8 @@ fn take(
                 let job = queue.job(slot);
                 let details = call.details.then(|| details::besides_body(queue, job));
                 let receipt = job.id().receipt(token);
-                reply::job(context, call.queues[place], &receipt, &job.body, details.as_ref());
+                let body = Body::of(queue, job);
+                reply::job(context, call.queues[place], &receipt, &body, details.as_ref());
             }
             delivered.set(leased.len());
         };

@@ -6,9 +6,10 @@ use redis_module::raw::RedisModuleString;
 
 use super::Arguments;
 use crate::{
-    blocking, clock, details,
+    blocking, clock,
+    details::{self, Value},
     keyspace::{self, Watched, WrongType},
-    reply,
+    reply::{self, Body},
     server::{text::bytes_of, Context, Text},
     visit::Denied,
     waiters::{Waiter, Wish},
@@ -24,7 +25,8 @@ pub fn peek(context: Context, arguments: &Arguments<'_>, count: u32) {
         context.reply_array(jobs.len());
         for slot in jobs {
             let job = queue.job(slot);
-            reply::job(context, arguments.bytes[1], &job.id().text(), &job.body, None);
+            let body = Body::of(queue, job);
+            reply::job(context, arguments.bytes[1], &job.id().text(), &body, None);
         }
     };
     look(context, arguments.queue(), show, || context.reply_null_array());
@@ -143,6 +145,24 @@ pub fn gates(context: Context, queue: *mut RedisModuleString) {
             context.reply_array(2);
             context.reply_bytes(if gate.is_open { b"open" } else { b"closed" });
             context.reply_integer(gate.held as i64);
+        }
+    };
+    look(context, queue, show, || context.reply_map(0));
+}
+
+/// `JQ.BATCH LIST`
+pub fn batches(context: Context, queue: *mut RedisModuleString) {
+    let show = |queue: &Queue| {
+        let batches = queue.batches();
+        context.reply_map(batches.len());
+        for batch in batches {
+            context.reply_bytes(batch.key);
+            let fields = [
+                ("jobs", Value::Integer(batch.jobs as i64)),
+                ("since", details::instant(Some(batch.since))),
+                ("due", details::instant(batch.fires)),
+            ];
+            reply::details(context, &fields);
         }
     };
     look(context, queue, show, || context.reply_map(0));

@@ -43,6 +43,7 @@ fn place(command: CommandId) -> (&'static [Role], &'static str) {
         CommandId::Pause => (&[Operator], "JQ.PAUSE QUEUE"),
         CommandId::Resume => (&[Operator], "JQ.RESUME QUEUE"),
         CommandId::Gate => (&[Operator], "JQ.GATE QUEUE OPEN night"),
+        CommandId::Batch => (&[Operator], "JQ.BATCH QUEUE FIRE ada"),
         CommandId::Config => (&[Operator], "JQ.CONFIG QUEUE SET tries 3"),
         CommandId::Limit => (&[Operator], "JQ.LIMIT QUEUE SET smtp CONCURRENCY 2"),
         CommandId::Peek => (&[Operator, Reader], "JQ.PEEK QUEUE COUNT 10"),

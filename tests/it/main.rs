@@ -2,6 +2,7 @@
 //! scripts/test runs everything on Redis and on Valkey.
 
 mod access;
+mod batches;
 mod blocking;
 mod bonds;
 mod cluster;

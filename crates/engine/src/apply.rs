@@ -82,6 +82,7 @@ impl Queue {
                 Outcome::Configured
             }
             Action::Gate { opens, names } => Outcome::Done(self.turn_gates(*opens, names)),
+            Action::Batch { key, order } => Outcome::Done(self.order_batch(key, *order)),
             Action::Configure(settings) => {
                 settings.iter().for_each(|setting| self.configure(setting));
                 let prunes = self.has_too_many_dead() && !self.prunes();
@@ -98,11 +99,17 @@ impl Queue {
 
     fn configure(&mut self, setting: &Setting) {
         self.config.set(setting);
-        if let Setting::GroupWeight { group, weight } = setting {
-            let found = self.limits.find(LimitName::Group(group), self.hash_key);
-            if let Some(limit) = found.and_then(|key| self.limits.get_mut(key)) {
-                limit.weight = *weight;
+        match setting {
+            Setting::GroupWeight { group, weight } => {
+                let found = self.limits.find(LimitName::Group(group), self.hash_key);
+                if let Some(limit) = found.and_then(|key| self.limits.get_mut(key)) {
+                    limit.weight = *weight;
+                }
             }
+            Setting::BatchSize { .. } | Setting::BatchDelay { .. } | Setting::BatchGrace { .. } => {
+                self.batches.mark_stale(b"");
+            }
+            _ => {}
         }
     }
 
@@ -115,27 +122,42 @@ impl Queue {
     fn tick(&mut self, now: UnixMillis, budget: u32) -> u32 {
         self.clock = self.clock.max(now);
         self.family.clean();
-        (0..budget).take_while(|_| self.step()).count() as u32
+        let mut done = 0;
+        while done < budget {
+            match self.step() {
+                0 => break,
+                jobs => done += jobs,
+            }
+        }
+        done
     }
 
-    /// Works through one due transition, or one job of a task. False if there is nothing due.
-    fn step(&mut self) -> bool {
+    /// Works through one due transition, or one job of a task, and tells how many jobs that
+    /// concerned; 0 if nothing is due.
+    fn step(&mut self) -> u32 {
         if !self.is_due(self.clock) {
-            return false;
+            return 0;
         }
         match self.first_event().filter(|(at, _)| *at <= self.clock) {
-            Some((at, Timed::Job(slot))) => self.come_due(slot, at),
+            Some((at, Timed::Job(slot))) => {
+                let jobs = self.jobs_with(slot);
+                self.come_due(slot, at);
+                return jobs;
+            }
+            Some((_, Timed::Batch(slot))) => self.fire_first(slot),
             Some((_, Timed::Refill)) => self.refill(),
             Some((_, Timed::LockEnd(slot))) => self.unlock(slot),
             Some((at, Timed::PauseEnd)) => self.pauses.end_due(at),
             None => {
-                return self.tell_next()
+                let is_done = self.tell_next()
                     || self.look_at_gate()
+                    || self.follow_settings()
                     || self.work_on_task()
                     || self.work_on_chore();
+                return is_done.into();
             }
         }
-        true
+        1
     }
 
     fn come_due(&mut self, slot: Slot, due: UnixMillis) {
@@ -167,7 +189,7 @@ impl Queue {
                 self.proceed(slot, Event::Wake);
             }
             State::Leased { .. } => {
-                self.counters.lapsed += 1;
+                self.counters.lapsed += u64::from(self.jobs_with(slot));
                 let then = match self.config.lapse {
                     WhenLapsed::Ready => Event::Lapse,
                     WhenLapsed::Backoff => self.backed_off(slot),
@@ -179,7 +201,7 @@ impl Queue {
                 self.remove(slot);
             }
             State::Dead { .. } => self.prune_one(slot),
-            State::Held { .. } | State::Ready { .. } => {}
+            State::Held { .. } | State::Gathering { .. } | State::Ready { .. } => {}
         }
     }
 
@@ -264,10 +286,12 @@ impl Queue {
         }
         let until = publish.due.after(self.clock);
         let needs = publish.conditions.as_deref();
+        let batch = needs.map_or(&b""[..], |needs| needs.batch);
         let Needed { uses, when, parents, waits_at } =
             needs.map_or_else(Needed::default, |needs| self.needed(needs));
-        let is_complete =
-            |queue: &Self| queue.gates.are_met(&when) && waits_at.iter().all(Option::is_none);
+        let is_complete = |queue: &Self| {
+            batch.is_empty() && queue.gates.are_met(&when) && waits_at.iter().all(Option::is_none)
+        };
         let state = if until > self.clock {
             State::Delayed { until }
         } else if needs.is_none() || is_complete(self) {
@@ -275,12 +299,13 @@ impl Queue {
         } else {
             State::Held { since: self.clock }
         };
-        let terms = if publish.wishes == Default::default() && uses.is_empty() && when.is_empty() {
+        let is_usual = uses.is_empty() && when.is_empty() && batch.is_empty();
+        let terms = if publish.wishes == Default::default() && is_usual {
             self.terms.retain(self.default_terms);
             self.default_terms
         } else {
             let terms = publish.wishes.over(&self.config.defaults);
-            intern_terms(&mut self.terms, Terms { uses: &uses, when: &when, ..terms })
+            intern_terms(&mut self.terms, Terms { uses: &uses, when: &when, batch, ..terms })
         };
         let bodies = publish.bodies.as_slice();
         let extra = || extra(publish, &parents);
@@ -288,6 +313,10 @@ impl Queue {
         let slots: Slots = slots.collect();
         if let Some(needs) = needs {
             self.follow(&slots, &waits_at, needs.if_dead);
+        }
+        if !batch.is_empty() {
+            // Where nothing else is missing, they were held for that alone.
+            slots.iter().for_each(|&slot| self.free(slot));
         }
         self.terms.release(terms);
         Ok(Outcome::Published(slots))
@@ -367,6 +396,9 @@ impl Queue {
             if self.shift(slot, Event::Lease { token, deadline, holder }) {
                 self.counters.delivered += 1;
                 self.jobs[slot].deliveries += u32::from(lease.holder.counted);
+                if !self.batches.is_empty() {
+                    self.deliver_followers(slot, lease.holder.counted);
+                }
                 leased.push((slot, token));
                 if is_urgent {
                     self.warn(slot, true);
@@ -389,24 +421,16 @@ impl Queue {
 
     fn settle_one(&mut self, slot: Slot, verdict: Verdict<'_>) -> bool {
         let job = &self.jobs[slot];
-        let State::Leased { .. } = job.state() else {
-            // A job that nobody holds can be buried or fulfilled by whoever knows its id.
-            return match verdict {
-                Verdict::Bury { error } => self.bury(slot, error),
-                Verdict::Fulfill { result, retain } => self.fulfill(slot, result, retain),
-                _ => false,
-            };
-        };
+        let is_leased = matches!(job.state(), State::Leased { .. });
+        // A job that nobody holds can be buried or fulfilled by whoever knows its id.
+        if !is_leased && !matches!(verdict, Verdict::Bury { .. } | Verdict::Fulfill { .. }) {
+            return false;
+        }
+        if !self.batches.is_empty() {
+            self.settle_followers(slot, verdict);
+        }
         match verdict {
-            Verdict::Ack => {
-                self.counters.acked += 1;
-                match self.terms.get(job.terms).retain.until(self.clock) {
-                    Some(until) => {
-                        self.shift(slot, Event::Complete { until });
-                    }
-                    None => self.remove_completed(slot, None),
-                }
-            }
+            Verdict::Ack => self.acknowledge(slot),
             Verdict::Fulfill { result, retain } => return self.fulfill(slot, result, retain),
             Verdict::Nack { delay, error } => {
                 self.counters.nacked += 1;
@@ -419,17 +443,16 @@ impl Queue {
             }
             Verdict::Release { delay, counted: counts } => {
                 self.counters.released += 1;
-                // One that is cancelled goes anyway.
-                if counts && !self.jobs[slot].is_cancelled() && !self.count_release(slot) {
-                    self.keep_error(slot, Some(RELEASED_TOO_OFTEN));
-                    return self.die(slot);
+                let back = self.postponed(delay, Event::Release);
+                if self.is_released_too_often(slot, counts) {
+                    self.die_alone(slot, back);
+                    return true;
                 }
                 let job = &self.jobs[slot];
                 let State::Leased { holder, .. } = job.state() else { return false };
                 let counted = self.holders.get(holder).counted;
                 let job = &mut self.jobs[slot];
                 job.deliveries = job.deliveries.saturating_sub(u32::from(counted));
-                let back = self.postponed(delay, Event::Release);
                 self.proceed(slot, back);
             }
             Verdict::Bury { error } => return self.bury(slot, error),
@@ -437,19 +460,34 @@ impl Queue {
         true
     }
 
-    /// Counts a release; false, and nothing is counted, if the job was released as often as the
-    /// queue permits.
-    fn count_release(&mut self, slot: Slot) -> bool {
+    /// Ends the lease of a job whose work is done.
+    pub(crate) fn acknowledge(&mut self, slot: Slot) {
+        self.counters.acked += 1;
+        match self.terms.get(self.jobs[slot].terms).retain.until(self.clock) {
+            Some(until) => {
+                self.shift(slot, Event::Complete { until });
+            }
+            None => self.remove_completed(slot, None),
+        }
+    }
+
+    /// Counts a release that counts; but a job that was released as often as the queue permits is to
+    /// die instead. One that is cancelled goes anyway.
+    pub(crate) fn is_released_too_often(&mut self, slot: Slot, counts: bool) -> bool {
         let (releases, max) = (self.jobs[slot].releases(), self.config.releases_max);
-        if max > 0 && releases >= max {
+        if !counts || self.jobs[slot].is_cancelled() {
             return false;
         }
+        if max > 0 && releases >= max {
+            self.keep_error(slot, Some(RELEASED_TOO_OFTEN));
+            return true;
+        }
         self.change_extra(slot, |extra| extra.releases = releases.saturating_add(1));
-        true
+        false
     }
 
     /// Finishes a job with a result, unless it has one.
-    fn fulfill(&mut self, slot: Slot, result: &[u8], retain: Option<Retain>) -> bool {
+    pub(crate) fn fulfill(&mut self, slot: Slot, result: &[u8], retain: Option<Retain>) -> bool {
         let job = &self.jobs[slot];
         if matches!(job.state(), State::Completed { .. }) {
             return false;
@@ -466,7 +504,7 @@ impl Queue {
         true
     }
 
-    fn bury(&mut self, slot: Slot, error: Option<&[u8]>) -> bool {
+    pub(crate) fn bury(&mut self, slot: Slot, error: Option<&[u8]>) -> bool {
         if self.jobs[slot].state().kind().is_final() {
             return false;
         }
@@ -489,19 +527,22 @@ impl Queue {
 
     /// Ends a failed attempt: as `otherwise` says, or in death when the tries are used up.
     fn fail(&mut self, slot: Slot, otherwise: Event) {
+        if !self.batches.is_empty() {
+            self.fail_followers(slot);
+        }
         if self.jobs[slot].is_cancelled() {
-            return self.end_cancelled(slot);
+            return self.end_cancelled_alone(slot);
         }
         self.count_failure(slot);
         let job = &self.jobs[slot];
         if job.deliveries >= self.terms.get(job.terms).tries {
-            self.die(slot);
+            self.die_alone(slot, otherwise);
         } else {
             self.proceed(slot, otherwise);
         }
     }
 
-    fn count_failure(&mut self, slot: Slot) {
+    pub(crate) fn count_failure(&mut self, slot: Slot) {
         let now = self.clock;
         self.change_extra(slot, |extra| {
             extra.failures = extra.failures.saturating_add(1);
@@ -567,7 +608,9 @@ impl Queue {
                 match queue.jobs[slot].state() {
                     State::Delayed { .. } => queue.kick_one(slot),
                     // By its name: whoever says so knows what it waits for.
-                    State::Held { .. } => {
+                    State::Held { .. } | State::Gathering { .. }
+                        if !queue.goes_with_lease(&queue.jobs[slot]) =>
+                    {
                         queue.counters.kicked += 1;
                         queue.shift(slot, Event::Kick);
                     }
@@ -666,7 +709,7 @@ impl Queue {
             } else if matches!(self.jobs[slot].state(), State::Delayed { .. }) {
                 self.proceed(slot, Event::Kick);
             }
-            // A held or a ready job that is due now stays where it is.
+            // A held, gathering or ready job that is due now stays where it is.
         }
         Ok(Outcome::Updated(Some(self.jobs[slot].version())))
     }

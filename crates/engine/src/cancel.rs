@@ -35,7 +35,10 @@ impl Queue {
                 self.note_cancel(slot);
                 Some(Cancelled::Marked)
             }
-            State::Delayed { .. } | State::Held { .. } | State::Ready { .. } => {
+            State::Delayed { .. }
+            | State::Held { .. }
+            | State::Gathering { .. }
+            | State::Ready { .. } => {
                 self.end_cancelled(slot);
                 Some(Cancelled::Removed)
             }

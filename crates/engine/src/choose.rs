@@ -168,8 +168,7 @@ impl Queue {
         }
         let headers = bytes_of(job.headers());
         change.body.map_or(Ok(()), |body| self.check_size(headers + body.len()))?;
-        let waits =
-            matches!(job.state(), State::Delayed { .. } | State::Held { .. } | State::Ready { .. });
+        let waits = job.state().waits();
         let is_completed = matches!(job.state(), State::Completed { .. });
         if is_completed || change.due.is_some() && !waits {
             return Err(Refusal::WrongState(job.state().kind()));

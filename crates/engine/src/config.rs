@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{retain::Retain, terms::Terms, time::Millis, Backoff};
+use crate::{batches::Pace, retain::Retain, terms::Terms, time::Millis, Backoff};
 
 /// One setting and its value. `0` means "none" wherever a span or a limit is meant.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -46,6 +46,27 @@ pub enum Setting {
     BindCounts(bool),
     /// How often a job may be released before a release is its death.
     ReleasesMax(u32),
+    /// How many jobs of a key are a batch at once: of every key, or of this one alone.
+    BatchSize {
+        /// Which key.
+        key: Option<Box<[u8]>>,
+        /// How many.
+        jobs: u32,
+    },
+    /// How long after its first job a batch forms, however few they are.
+    BatchDelay {
+        /// Which key.
+        key: Option<Box<[u8]>>,
+        /// How long.
+        span: Millis,
+    },
+    /// How long after its last job a batch forms, however few they are.
+    BatchGrace {
+        /// Which key.
+        key: Option<Box<[u8]>>,
+        /// How long.
+        span: Millis,
+    },
 }
 
 /// What becomes of a job whose time to live is over. It is counted either way.
@@ -93,6 +114,10 @@ pub struct Config {
     pub bind_counts: bool,
     /// See [`Setting::ReleasesMax`]; zero for no limit.
     pub releases_max: u32,
+    /// What makes jobs a batch.
+    pub pace: Pace,
+    /// The same for some keys, in place of what the queue says; zero where that holds.
+    pub paces: BTreeMap<Box<[u8]>, Pace>,
 }
 
 impl Default for Config {
@@ -109,6 +134,7 @@ impl Default for Config {
                 group: Box::default(),
                 uses: Box::default(),
                 when: Box::default(),
+                batch: Box::default(),
             },
             max_len: 0,
             max_body: 16 << 20,
@@ -121,6 +147,8 @@ impl Default for Config {
             group_weights: BTreeMap::new(),
             bind_counts: false,
             releases_max: 0,
+            pace: Pace { size: 0, delay: Millis::ZERO, grace: Millis::from_secs(60) },
+            paces: BTreeMap::new(),
         }
     }
 }
@@ -131,6 +159,21 @@ impl Config {
     #[must_use]
     pub fn group_weight(&self, group: &[u8]) -> u32 {
         self.group_weights.get(group).copied().unwrap_or(1)
+    }
+
+    /// What makes the jobs of a key a batch. O(log n) with n keys that have settings of their own.
+    #[must_use]
+    pub fn pace_of(&self, key: &[u8]) -> Pace {
+        self.paces.get(key).map_or(self.pace, |own| own.or(self.pace))
+    }
+
+    fn set_pace(&mut self, key: &Option<Box<[u8]>>, set: impl FnOnce(&mut Pace)) {
+        let Some(key) = key else { return set(&mut self.pace) };
+        let own = self.paces.entry(key.clone()).or_default();
+        set(own);
+        if *own == Pace::default() {
+            self.paces.remove(key);
+        }
     }
 
     /// Replaces one setting.
@@ -156,6 +199,9 @@ impl Config {
             }
             Setting::BindCounts(counts) => self.bind_counts = *counts,
             Setting::ReleasesMax(releases) => self.releases_max = *releases,
+            Setting::BatchSize { key, jobs } => self.set_pace(key, |pace| pace.size = *jobs),
+            Setting::BatchDelay { key, span } => self.set_pace(key, |pace| pace.delay = *span),
+            Setting::BatchGrace { key, span } => self.set_pace(key, |pace| pace.grace = *span),
         }
     }
 }

@@ -278,25 +278,31 @@ impl Queue {
     }
 
     /// Moves a job as an event asks; but one that would be ready is held where something is missing
-    /// that it waits for.
+    /// that it waits for, and gathers where it is to be delivered with others.
     pub(crate) fn proceed(&mut self, slot: Slot, event: Event) -> bool {
         let would_be_ready = matches!(
             event,
             Event::Wake
                 | Event::Kick
+                | Event::Free
                 | Event::Release
                 | Event::Lapse
                 | Event::Retry
                 | Event::Respawn
         );
-        let held = would_be_ready && !self.is_complete(slot);
-        self.shift(slot, if held { Event::Hold } else { event })
+        if would_be_ready && !self.is_complete(slot) {
+            self.shift(slot, Event::Hold)
+        } else if would_be_ready && self.gathers(slot) {
+            self.gather(slot)
+        } else {
+            self.shift(slot, event)
+        }
     }
 
     /// Makes a held job ready if it has all that it waits for.
     pub(crate) fn free(&mut self, slot: Slot) {
         if matches!(self.jobs[slot].state(), State::Held { .. }) && self.is_complete(slot) {
-            self.shift(slot, Event::Free);
+            self.proceed(slot, Event::Free);
         }
     }
 

@@ -25,6 +25,7 @@ impl Queue {
         self.check_limits()?;
         self.check_locks()?;
         self.check_gates()?;
+        self.check_batches()?;
         self.check_families()?;
         self.check_sums()
     }
@@ -33,9 +34,11 @@ impl Queue {
     /// one left, and who was taken has spent one, unless it was for free. The dead start anew.
     pub(crate) fn fits(&self, job: &Job, tries: u32) -> bool {
         match job.state() {
-            State::Delayed { .. } | State::Held { .. } | State::Ready { .. } => {
-                job.deliveries < tries
-            }
+            State::Gathering { .. } if self.goes_with_lease(job) => job.deliveries <= tries,
+            State::Delayed { .. }
+            | State::Held { .. }
+            | State::Gathering { .. }
+            | State::Ready { .. } => job.deliveries < tries,
             State::Leased { holder, .. } if self.holders.get(holder).counted => {
                 (1..=tries).contains(&job.deliveries)
             }
@@ -98,12 +101,15 @@ impl Queue {
                 let due = match job.state() {
                     State::Delayed { until } | State::Completed { until, .. } => Some(until),
                     State::Leased { deadline, .. } => Some(deadline),
-                    State::Held { .. } | State::Ready { .. } | State::Dead { .. } => None,
+                    State::Held { .. }
+                    | State::Gathering { .. }
+                    | State::Ready { .. }
+                    | State::Dead { .. } => None,
                 };
                 let expected = due.into_iter().chain(end).min();
-                // The held and the ready share theirs.
+                // The held, the gathering and the ready share theirs.
                 let fits = match job.state() {
-                    State::Held { .. } => kind == StateKind::Ready,
+                    State::Held { .. } | State::Gathering { .. } => kind == StateKind::Ready,
                     state => state.kind() == kind,
                 };
                 ensure(fits && job.seq() == seq && expected == Some(at), || {
@@ -112,11 +118,13 @@ impl Queue {
             }
         }
         let mortal = |(_, job): &(_, &Job)| {
-            matches!(job.state(), State::Held { .. } | State::Ready { .. })
-                && self.ends_at(job).is_some()
+            matches!(
+                job.state(),
+                State::Held { .. } | State::Gathering { .. } | State::Ready { .. }
+            ) && self.ends_at(job).is_some()
         };
         ensure(self.expiring.len() == self.jobs.iter().filter(mortal).count(), || {
-            "a held or ready job whose life ends is not in its timeline".into()
+            "a held, gathering or ready job whose life ends is not in its timeline".into()
         })?;
         let kept_for_a_time = |(_, job): &(_, &Job)| match job.state() {
             State::Completed { until, .. } => until != UnixMillis::NEVER,
@@ -128,6 +136,7 @@ impl Queue {
 
         let lists = [
             (&self.held, StateKind::Held),
+            (&self.gathering, StateKind::Gathering),
             (&self.completed, StateKind::Completed),
             (&self.dead, StateKind::Dead),
         ];
@@ -150,10 +159,7 @@ impl Queue {
             ensure(self.fits(job, self.terms_of(job).tries), || {
                 format!("tries and deliveries of {job:?}")
             })?;
-            let waits = matches!(
-                job.state(),
-                State::Delayed { .. } | State::Held { .. } | State::Ready { .. }
-            );
+            let waits = job.state().waits();
             ensure(!(waits && job.is_cancelled()), || format!("cancelled, and waits: {job:?}"))?;
             ensure(places.insert(job.seq()), || format!("not alone in its place: {job:?}"))?;
             ensure(job.ulid <= self.last_ulid, || format!("from the future: {job:?}"))?;

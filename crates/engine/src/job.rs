@@ -1,6 +1,7 @@
 //! A job as its queue keeps it.
 
 use crate::{
+    batches::BatchKey,
     headers::Headers,
     id::{JobId, Ulid},
     interner::Key,
@@ -69,6 +70,8 @@ pub struct Extra {
     pub parents: Option<Box<Parents>>,
     /// Whether jobs wait for it, or did.
     pub is_followed: bool,
+    /// The batch that it leads.
+    pub leads: Option<BatchKey>,
 }
 
 impl Job {

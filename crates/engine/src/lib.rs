@@ -16,6 +16,7 @@
 
 mod apply;
 mod backoff;
+mod batches;
 mod bonds;
 mod bucket;
 mod cancel;
@@ -56,6 +57,7 @@ mod watch;
 
 pub use apply::ERROR_BYTES_MAX;
 pub use backoff::Backoff;
+pub use batches::{BatchOrder, BatchView, Pace, BATCH_JOBS_MAX, BATCH_KEY_BYTES_MAX};
 pub use bonds::{Bond, Owner};
 pub use bucket::Rate;
 pub use cancel::Cancelled;

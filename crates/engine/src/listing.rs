@@ -35,6 +35,8 @@ pub struct Listing<'a> {
     pub job_type: Option<&'a [u8]>,
     /// Only those of this group.
     pub group: Option<&'a [u8]>,
+    /// Only those of this batch key.
+    pub batch: Option<&'a [u8]>,
     /// Only those published at least so long ago, by the queue's clock.
     pub min_age: Option<Millis>,
     /// Only those published at most so long ago.
@@ -65,6 +67,24 @@ struct Line {
     priority: i8,
     // Whose line it is among those of a priority.
     place: u32,
+}
+
+impl Listing<'_> {
+    /// The first jobs of a state, whatever they are.
+    #[must_use]
+    pub fn of(state: StateKind, count: usize) -> Self {
+        Self {
+            state,
+            reverse: false,
+            after: None,
+            count,
+            job_type: None,
+            group: None,
+            batch: None,
+            min_age: None,
+            max_age: None,
+        }
+    }
 }
 
 impl Cursor {
@@ -109,7 +129,7 @@ pub struct Page {
 
 impl Queue {
     /// Some of the jobs of a state: delayed and leased ones in the order in which time moves them,
-    /// ready ones in the order of service, held, completed and dead ones in the order they came.
+    /// ready ones in the order of service, held, gathering, completed and dead ones in the order they came.
     /// O(log n + steps), where a step is a look at a job, and there are ten thousand at most.
     ///
     /// Who goes on from page to page meets each job at least once that is in the state all the
@@ -154,6 +174,12 @@ impl Queue {
             }
             (StateKind::Held, true) => {
                 Box::new(self.held.iter_before(jobs, anchor).filter_map(place))
+            }
+            (StateKind::Gathering, false) => {
+                Box::new(self.gathering.iter_after(jobs, anchor).filter_map(place))
+            }
+            (StateKind::Gathering, true) => {
+                Box::new(self.gathering.iter_before(jobs, anchor).filter_map(place))
             }
             (StateKind::Ready, false) => {
                 let from = line.unwrap_or(Line { priority: i8::MIN, ..Line::default() });
@@ -205,7 +231,7 @@ impl Queue {
         (stays && fits).then_some(after.slot)
     }
 
-    /// The place of a job that is held, ready, completed or dead.
+    /// The place of a job that is held, gathering, ready, completed or dead.
     fn place_in_list(&self, slot: Slot) -> Option<Cursor> {
         let job = self.jobs.get(slot)?;
         let at = job.state().since()?;
@@ -229,6 +255,7 @@ impl Queue {
         let terms = self.terms_of(job);
         listing.job_type.is_none_or(|name| *terms.job_type == *name)
             && listing.group.is_none_or(|name| *terms.group == *name)
+            && listing.batch.is_none_or(|name| *terms.batch == *name)
             && listing.min_age.is_none_or(|min| age >= min)
             && listing.max_age.is_none_or(|max| age <= max)
     }

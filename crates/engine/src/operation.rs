@@ -8,6 +8,7 @@
 use smallvec::SmallVec;
 
 use crate::{
+    batches::BatchOrder,
     cancel::Cancelled,
     config::Setting,
     id::{JobRef, Token},
@@ -81,6 +82,8 @@ pub struct Conditions<'a> {
     pub after: Vec<JobRef<'a>>,
     /// What becomes of it when one of them dies.
     pub if_dead: IfDead,
+    /// With which jobs it is delivered, those of the same key; empty if by itself.
+    pub batch: &'a [u8],
 }
 
 impl<'a> Publish<'a> {
@@ -266,13 +269,13 @@ pub enum Action<'a> {
     Settle { jobs: JobRefs<'a>, verdict: Verdict<'a> },
     /// Extend leases by a fresh TTR, or by the one named.
     Touch { jobs: JobRefs<'a>, ttr: Option<Millis> },
-    /// Make delayed jobs ready now, and held ones that are named.
+    /// Make delayed jobs ready now, and held or gathering ones that are named.
     Kick(Which<'a>),
     /// Bring dead jobs back.
     Respawn { which: Which<'a>, revival: Revival },
     /// Remove jobs in any state.
     Delete(JobRefs<'a>),
-    /// Send the first jobs of one state, delayed, held or ready, to the dead.
+    /// Send the first jobs of one state in which jobs wait to the dead.
     BuryAll { state: StateKind, count: u64 },
     /// Remove jobs of one state.
     Purge { state: StateKind, count: u64 },
@@ -284,6 +287,8 @@ pub enum Action<'a> {
     Resume,
     /// Open gates, or close them.
     Gate { opens: bool, names: Vec<&'a [u8]> },
+    /// Do something to the jobs that gather under a key.
+    Batch { key: &'a [u8], order: BatchOrder },
     /// Change the configuration.
     Configure(Vec<Setting>),
     /// Say what a limit permits, under the name that clients know; with nothing, it is a limit no

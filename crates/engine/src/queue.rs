@@ -9,6 +9,7 @@ use std::{
 use siphasher::sip::SipHasher13;
 
 use crate::{
+    batches::Batches,
     bonds::Bonds,
     config::Config,
     counters::Counters,
@@ -72,7 +73,8 @@ pub struct Queue {
     pub(crate) delayed: Timeline,
     pub(crate) leased: Timeline,
     pub(crate) held: List,
-    // Held and ready jobs that will expire or be overdue.
+    pub(crate) gathering: List,
+    // Held, gathering and ready jobs that will expire or be overdue.
     pub(crate) expiring: Timeline,
     pub(crate) completed: List,
     // Completed jobs that are not kept for ever.
@@ -82,6 +84,7 @@ pub struct Queue {
     pub(crate) pauses: Pauses,
     pub(crate) gates: Gates,
     pub(crate) family: Family,
+    pub(crate) batches: Batches,
     // What operators asked of many jobs at once, worked through by ticks.
     pub(crate) tasks: VecDeque<Task>,
     pub(crate) heap_bytes: usize,
@@ -99,6 +102,8 @@ pub(crate) enum Timed {
     Job(Slot),
     /// Tokens of a limit have come back.
     Refill,
+    /// A batch forms, of which this job came first.
+    Batch(Slot),
     /// The lock that a job holds frees itself.
     LockEnd(Slot),
     /// A pause is over.
@@ -155,6 +160,7 @@ impl Queue {
             delayed: Timeline::default(),
             leased: Timeline::default(),
             held: List::default(),
+            gathering: List::default(),
             expiring: Timeline::default(),
             completed: List::default(),
             retained: Timeline::default(),
@@ -163,6 +169,7 @@ impl Queue {
             pauses: Pauses::default(),
             gates: Gates::default(),
             family: Family::default(),
+            batches: Batches::default(),
             tasks: VecDeque::new(),
             heap_bytes: 0,
             idle_since: UnixMillis(0),
@@ -181,7 +188,7 @@ impl Queue {
     /// When a tick next has work; not after the clock if it has some now. O(1).
     #[must_use]
     pub fn next_due(&self) -> Option<UnixMillis> {
-        let is_told = self.family.tells() || self.gates.are_opening();
+        let is_told = self.family.tells() || self.gates.are_opening() || self.batches.are_stale();
         if is_told || !self.tasks.is_empty() || !self.limits.chores.is_empty() {
             return Some(self.clock);
         }
@@ -194,6 +201,9 @@ impl Queue {
         }
         if self.limits.whole.rate.is_some() && self.ready.len() > 0 {
             due = self.limits.queue_refill(self.clock).map_or(due, |at| due.min(at));
+        }
+        if !self.batches.is_empty() {
+            due = self.batches.first_due().map_or(due, |(at, _)| due.min(at));
         }
         if !self.locks.is_empty() {
             due = self.locks.first_end().map_or(due, |(at, _)| due.min(at));
@@ -257,6 +267,7 @@ impl Queue {
         match state {
             StateKind::Delayed => self.delayed.len(),
             StateKind::Held => self.held.len(),
+            StateKind::Gathering => self.gathering.len(),
             StateKind::Ready => self.ready.len() + self.limits.parked,
             StateKind::Leased => self.leased.len(),
             StateKind::Completed => self.completed.len(),
@@ -344,6 +355,7 @@ impl Queue {
             + self.locks.bytes()
             + self.gates.bytes()
             + self.family.bytes()
+            + self.batches.bytes()
             + self.heap_bytes
     }
 
@@ -443,10 +455,11 @@ impl Queue {
         let jobs = self.first_due().map(|(at, _, slot)| (at, Timed::Job(slot)));
         let refill = Some((self.limits.first_refill(), Timed::Refill));
         let refill = refill.filter(|(at, _)| *at != Timeline::NEVER_DUE);
+        let batch = self.batches.first_due().map(|(at, slot)| (at, Timed::Batch(slot)));
         let lock = self.locks.first_end().map(|(at, slot)| (at, Timed::LockEnd(slot)));
         let pause = self.pauses.next_end().map(|at| (at, Timed::PauseEnd));
         // In this order: the first of equals comes first.
-        earlier(earlier(jobs, refill), earlier(lock, pause))
+        earlier(earlier(earlier(jobs, refill), batch), earlier(lock, pause))
     }
 
     /// The earliest transition of a job: its instant, its place among equals, the job.
@@ -474,6 +487,7 @@ impl Queue {
         match state {
             StateKind::Delayed => self.delayed.first().map(|(_, _, slot)| slot),
             StateKind::Held => self.held.first(),
+            StateKind::Gathering => self.gathering.first(),
             StateKind::Ready => self.ready.iter(&self.jobs).next().or_else(|| self.parked().next()),
             StateKind::Leased => self.leased.first().map(|(_, _, slot)| slot),
             StateKind::Completed => self.completed.first(),
@@ -542,12 +556,15 @@ impl Queue {
         if matches!(before, State::Leased { .. }) && !matches!(state, State::Leased { .. }) {
             // Whatever gives it back: a job that was cancelled does not wait again.
             if !state.kind().is_final() && self.jobs[slot].is_cancelled() {
-                self.end_cancelled(slot);
+                self.end_cancelled_alone(slot);
                 return true;
             }
             if self.notices.are_kept() {
                 self.note_end(slot);
             }
+        }
+        if state.kind().is_final() && !self.batches.is_empty() {
+            self.step_down(slot);
         }
         let lock_ends = if self.locks.is_empty() { None } else { self.jobs[slot].lock_ends() };
         // Retained before it is released: a touch keeps the holder.
@@ -608,6 +625,9 @@ impl Queue {
             self.note_end(slot);
         }
         self.tell_of(slot, Fate::Removed);
+        if !self.batches.is_empty() {
+            self.step_down(slot);
+        }
         self.leave(slot);
         if self.watch.end(slot) {
             self.note_ending(slot, None);
@@ -715,12 +735,18 @@ impl Queue {
             State::Ready { .. } => {
                 self.terms.get(job.terms).priority == self.terms.get(terms).priority
             }
-            State::Held { .. } | State::Completed { .. } | State::Dead { .. } => true,
+            State::Held { .. }
+            | State::Gathering { .. }
+            | State::Completed { .. }
+            | State::Dead { .. } => true,
             State::Delayed { .. } | State::Leased { .. } => false,
         };
         let mortal = |queue: &Self| {
             let job = &queue.jobs[slot];
-            let is_listed = matches!(job.state(), State::Held { .. } | State::Ready { .. });
+            let is_listed = matches!(
+                job.state(),
+                State::Held { .. } | State::Gathering { .. } | State::Ready { .. }
+            );
             queue.ends_at(job).filter(|_| is_listed).map(|at| (at, job.seq()))
         };
         if !keeps_place {
@@ -766,6 +792,13 @@ impl Queue {
                     self.expiring.remove(at, seq, slot);
                 }
             }
+            State::Gathering { batch, .. } => {
+                self.gathering.remove(&mut self.jobs, slot);
+                self.part_from_batch(batch, slot);
+                if let Some(at) = ends_at {
+                    self.expiring.remove(at, seq, slot);
+                }
+            }
             State::Ready { .. } => {
                 let terms = self.terms.get(job.terms);
                 if terms.is_bound() {
@@ -805,6 +838,13 @@ impl Queue {
             State::Held { .. } => {
                 self.gates.hold(&self.terms.get(job.terms).when, seq, slot);
                 self.held.push_back(&mut self.jobs, slot);
+                if let Some(at) = ends_at {
+                    self.expiring.insert(at, seq, slot);
+                }
+            }
+            State::Gathering { batch, .. } => {
+                self.gathering.push_back(&mut self.jobs, slot);
+                self.join_batch(batch, slot);
                 if let Some(at) = ends_at {
                     self.expiring.insert(at, seq, slot);
                 }

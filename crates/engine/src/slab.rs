@@ -125,6 +125,13 @@ impl<T> Slab<T> {
         self.chunks.get(at)?.slots.get(offset)?.as_ref()
     }
 
+    /// The value in a slot, if there is one, to be changed.
+    #[must_use]
+    pub fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
+        let (at, offset) = split(slot);
+        self.chunks.get_mut(at)?.slots.get_mut(offset)?.as_mut()
+    }
+
     /// How many values there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -3,7 +3,7 @@
 //!
 //! A frame is a magic number, the version of the form, the frame's number, and records that
 //! bincode writes. Frame 0 describes the queue, the others hold its jobs: the ready ones in the
-//! order of service, the delayed and leased ones by instant, the held, completed and dead ones by age.
+//! order of service, the delayed and leased ones by instant, the held, gathering, completed and dead ones by age.
 //! Reading rebuilds every index and trusts nothing.
 
 mod v1;
@@ -117,7 +117,8 @@ impl Queue {
         let ready = self.ready.iter(&self.jobs).chain(self.parked());
         let held = self.held.iter(&self.jobs);
         let finished = self.completed.iter(&self.jobs).chain(self.dead.iter(&self.jobs));
-        ready.chain(timed).chain(held).chain(finished)
+        let gathering = self.gathering.iter(&self.jobs);
+        ready.chain(timed).chain(held).chain(gathering).chain(finished)
     }
 }
 
@@ -199,6 +200,9 @@ impl Loader {
         }
         if self.queue.has_too_many_dead() && !self.queue.prunes() {
             return Err(Corrupt::Value("number of dead jobs"));
+        }
+        if !self.queue.batches_again(self.unfinished.stale_after.as_deref()) {
+            return Err(Corrupt::Value("size of a batch"));
         }
         if !self.unfinished.finish(&mut self.queue) {
             return Err(Corrupt::Value("turn or bucket"));

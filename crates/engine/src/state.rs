@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  publish ──► delayed ──due, kick──► ready ──lease──► leased ──ack──► completed ──► (gone)
-//!                 ▲  └─► held ──free───▲ ▲               │ │
+//!                 ▲  ├─► held ──free───▲ ▲               │ │
+//!                 │  └─► gathering ────┤ │               │ │
 //!                 │                    │ └─release,lapse─┤ │
 //!                 └────────────────────┼─────retry───────┘ │
 //!                                   respawn                │ bury
@@ -15,7 +16,7 @@
 
 mod packed;
 
-use crate::{id::Token, interner::Key, time::UnixMillis};
+use crate::{batches::BatchKey, id::Token, interner::Key, time::UnixMillis};
 
 pub(crate) use packed::PackedState;
 
@@ -31,6 +32,13 @@ pub enum State {
     Held {
         /// Since when.
         since: UnixMillis,
+    },
+    /// Waits to be delivered with others, or goes where the one of them goes that leads them.
+    Gathering {
+        /// Since when.
+        since: UnixMillis,
+        /// With whom.
+        batch: BatchKey,
     },
     /// May be taken.
     Ready {
@@ -69,6 +77,8 @@ pub enum StateKind {
     Delayed,
     /// See [`State::Held`].
     Held,
+    /// See [`State::Gathering`].
+    Gathering,
     /// See [`State::Ready`].
     Ready,
     /// See [`State::Leased`].
@@ -81,8 +91,15 @@ pub enum StateKind {
 
 impl StateKind {
     /// All of them, in the order of a job's life.
-    pub const ALL: [Self; 6] =
-        [Self::Delayed, Self::Held, Self::Ready, Self::Leased, Self::Completed, Self::Dead];
+    pub const ALL: [Self; 7] = [
+        Self::Delayed,
+        Self::Held,
+        Self::Gathering,
+        Self::Ready,
+        Self::Leased,
+        Self::Completed,
+        Self::Dead,
+    ];
 
     /// The word on the wire.
     #[must_use]
@@ -90,6 +107,7 @@ impl StateKind {
         match self {
             Self::Delayed => "delayed",
             Self::Held => "held",
+            Self::Gathering => "gathering",
             Self::Ready => "ready",
             Self::Leased => "leased",
             Self::Completed => "completed",
@@ -116,6 +134,11 @@ pub enum Event {
     Hold,
     /// What it waits for is there.
     Free,
+    /// It would be ready, and is to be delivered with others.
+    Gather {
+        /// With whom.
+        batch: BatchKey,
+    },
     /// An operator gives it another instant.
     Reschedule {
         /// When it becomes ready.
@@ -169,11 +192,18 @@ impl State {
         match self {
             Self::Delayed { .. } => StateKind::Delayed,
             Self::Held { .. } => StateKind::Held,
+            Self::Gathering { .. } => StateKind::Gathering,
             Self::Ready { .. } => StateKind::Ready,
             Self::Leased { .. } => StateKind::Leased,
             Self::Completed { .. } => StateKind::Completed,
             Self::Dead { .. } => StateKind::Dead,
         }
+    }
+
+    /// Whether it is to be done, and nobody holds it.
+    #[must_use]
+    pub fn waits(self) -> bool {
+        !matches!(self, Self::Leased { .. } | Self::Completed { .. } | Self::Dead { .. })
     }
 
     /// When a delayed job becomes ready.
@@ -185,11 +215,12 @@ impl State {
         }
     }
 
-    /// Since when a job is held, ready, completed or dead.
+    /// Since when a job is held, gathering, ready, completed or dead.
     #[must_use]
     pub fn since(self) -> Option<UnixMillis> {
         match self {
             Self::Held { since }
+            | Self::Gathering { since, .. }
             | Self::Ready { since, .. }
             | Self::Completed { since, .. }
             | Self::Dead { since } => Some(since),
@@ -202,15 +233,25 @@ impl State {
     #[must_use]
     pub fn after(self, event: Event, now: UnixMillis) -> Option<Self> {
         use Event as E;
-        use State::{Completed, Dead, Delayed, Held, Leased, Ready};
+        use State::{Completed, Dead, Delayed, Gathering, Held, Leased, Ready};
         match (self, event) {
             (Delayed { .. }, E::Wake | E::Kick) => Some(Ready { since: now, parked: false }),
-            (Held { .. }, E::Free | E::Kick) => Some(Ready { since: now, parked: false }),
-            (Delayed { .. } | Leased { .. } | Dead { .. }, E::Hold) => Some(Held { since: now }),
-            (Delayed { .. } | Held { .. } | Ready { .. }, E::Reschedule { until }) => {
-                Some(Delayed { until })
+            (Held { .. } | Gathering { .. }, E::Free | E::Kick) => {
+                Some(Ready { since: now, parked: false })
             }
-            (Delayed { .. } | Held { .. } | Ready { .. }, E::Bury) => Some(Dead { since: now }),
+            (Delayed { .. } | Gathering { .. } | Leased { .. } | Dead { .. }, E::Hold) => {
+                Some(Held { since: now })
+            }
+            (Delayed { .. } | Held { .. } | Leased { .. } | Dead { .. }, E::Gather { batch }) => {
+                Some(Gathering { since: now, batch })
+            }
+            (
+                Delayed { .. } | Held { .. } | Gathering { .. } | Ready { .. },
+                E::Reschedule { until },
+            ) => Some(Delayed { until }),
+            (Delayed { .. } | Held { .. } | Gathering { .. } | Ready { .. }, E::Bury) => {
+                Some(Dead { since: now })
+            }
             (Ready { parked: false, .. }, E::Lease { token, deadline, holder }) => {
                 Some(Leased { token, deadline, holder })
             }
@@ -223,7 +264,12 @@ impl State {
             (Leased { .. }, E::Postpone { until }) => Some(Delayed { until }),
             (Leased { .. }, E::Bury) => Some(Dead { since: now }),
             (
-                Delayed { .. } | Held { .. } | Ready { .. } | Leased { .. } | Dead { .. },
+                Delayed { .. }
+                | Held { .. }
+                | Gathering { .. }
+                | Ready { .. }
+                | Leased { .. }
+                | Dead { .. },
                 E::Complete { until },
             ) => Some(Completed { since: now, until }),
             (Dead { .. }, E::Respawn) => Some(Ready { since: now, parked: false }),

@@ -31,6 +31,8 @@ pub struct Terms<B = Box<[u8]>> {
     pub uses: B,
     /// Which gates it waits for, as [`gates`](crate::gates) packs them; empty if none.
     pub when: B,
+    /// With which jobs it is delivered: those of the same key; empty if by itself.
+    pub batch: B,
 }
 
 impl Terms {
@@ -38,8 +40,9 @@ impl Terms {
     #[must_use]
     pub fn as_ref(&self) -> Terms<&[u8]> {
         let Self { tries, ttr, ttl, backoff, retain, priority, ref job_type, .. } = *self;
-        let (group, uses, when) = (&*self.group, &*self.uses, &*self.when);
-        Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses, when }
+        let [group, uses, when, batch] =
+            [&self.group, &self.uses, &self.when, &self.batch].map(|bytes| &**bytes);
+        Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses, when, batch }
     }
 }
 
@@ -47,10 +50,10 @@ impl Terms<&[u8]> {
     /// The same with a type of its own.
     #[must_use]
     pub fn to_owned(&self) -> Terms {
-        let Self { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses, when } =
-            *self;
-        let [job_type, group, uses, when] = [job_type, group, uses, when].map(Into::into);
-        Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses, when }
+        let Self { tries, ttr, ttl, backoff, retain, priority, .. } = *self;
+        let [job_type, group, uses, when, batch] =
+            [self.job_type, self.group, self.uses, self.when, self.batch].map(Into::into);
+        Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses, when, batch }
     }
 }
 
@@ -90,6 +93,7 @@ impl<'a> Wishes<'a> {
             group: self.group.unwrap_or(&defaults.group),
             uses: &defaults.uses,
             when: &defaults.when,
+            batch: &defaults.batch,
         }
     }
 }

@@ -62,12 +62,12 @@ pub enum Until {
 
 impl Until {
     /// Whether a job that has come into this state holds its lock no more.
-    fn is_over(self, state: StateKind) -> bool {
+    pub(crate) fn is_over(self, state: StateKind) -> bool {
         match state {
             StateKind::Completed => true,
             StateKind::Dead => self != Self::Gone,
             StateKind::Leased => self == Self::Start,
-            StateKind::Delayed | StateKind::Held | StateKind::Ready => false,
+            StateKind::Delayed | StateKind::Held | StateKind::Gathering | StateKind::Ready => false,
         }
     }
 }
@@ -288,7 +288,7 @@ impl Queue {
         let job = &self.jobs[holder];
         match publish.unique().map(|unique| unique.otherwise).unwrap_or_default() {
             Otherwise::Return => Ok(()),
-            Otherwise::Replace if waits(job.state()) => {
+            Otherwise::Replace if job.state().waits() && !self.goes_with_lease(job) => {
                 let due = publish.due.after(self.clock);
                 if self.expires_at(job).is_some_and(|at| at < due) {
                     return Err(Refusal::ExpiresBeforeDue);
@@ -388,9 +388,4 @@ impl Queue {
 
 fn lock_of(job: &mut Job) -> Option<&mut Lock> {
     job.extra.as_mut()?.lock.as_deref_mut()
-}
-
-/// Whether a job in this state is still to be done, and nobody is about it.
-fn waits(state: State) -> bool {
-    !matches!(state, State::Leased { .. } | State::Completed { .. } | State::Dead { .. })
 }

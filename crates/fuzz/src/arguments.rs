@@ -154,6 +154,7 @@ fn read(twins: &Twins, call: Call<'_>) {
         Call::Len(_)
         | Call::Stats
         | Call::Gates
+        | Call::Batches
         | Call::Digest
         | Call::Queues { .. }
         | Call::Debug(_) => {}
@@ -369,14 +370,8 @@ impl Drawing<'_, '_, '_> {
     /// Where a page of this queue ends, or something like it.
     fn cursor(&mut self) -> Vec<u8> {
         let listing = Listing {
-            state: self.source.pick(&StateKind::ALL),
             reverse: self.source.one_in(2),
-            after: None,
-            count: 1 + self.source.below(3),
-            job_type: None,
-            group: None,
-            min_age: None,
-            max_age: None,
+            ..Listing::of(self.source.pick(&StateKind::ALL), 1 + self.source.below(3))
         };
         let next = self.twins.queue().list(&listing).next;
         let mut cursor = next.map_or(EDGE.to_vec(), |next| next.to_string().into());

@@ -2,9 +2,9 @@
 //! the log is in the same state, also where one of the two was stored and loaded in between.
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Conditions, Consume, Due, Holder, IfDead, JobRef, JobRefs,
-    LimitName, Listing, Millis, Operation, Otherwise, Outcome, Publish, Queue, Retain, Revival,
-    Setting, Side, Slot, StateKind, Unique, UnixMillis, Until, Use, Verdict, WhenExpired,
+    Action, Backoff, BatchOrder, Bodies, Change, Conditions, Consume, Due, Holder, IfDead, JobRef,
+    JobRefs, LimitName, Listing, Millis, Operation, Otherwise, Outcome, Publish, Queue, Retain,
+    Revival, Setting, Side, Slot, StateKind, Unique, UnixMillis, Until, Use, Verdict, WhenExpired,
     WhenLapsed, Which, Wishes,
 };
 
@@ -95,13 +95,19 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
         23 => Action::Kick(which(source, &names)),
         24 => Action::Respawn { which: which(source, &names), revival: revival(source) },
         25 => Action::Delete(refs(source, &names)),
-        26 => match source.below(10) {
-            7.. => {
+        26 => match source.below(13) {
+            10.. => {
+                let key = source.pick(&[&b"a"[..], b"b"]);
+                Action::Batch { key, order: source.pick(&BatchOrder::ALL) }
+            }
+            7..10 => {
                 let names = (0..=source.below(3)).map(|_| source.pick(&GATES)).collect();
                 Action::Gate { opens: !source.one_in(3), names }
             }
             0 => {
-                let state = source.pick(&[StateKind::Delayed, StateKind::Held, StateKind::Ready]);
+                let waiting =
+                    [StateKind::Delayed, StateKind::Held, StateKind::Gathering, StateKind::Ready];
+                let state = source.pick(&waiting);
                 Action::BuryAll { state, count: source.number() }
             }
             1 => Action::Purge { state: source.pick(&StateKind::ALL), count: source.number() },
@@ -181,7 +187,8 @@ fn conditions<'a>(source: &mut Source<'_>, names: &'a [String]) -> Conditions<'a
         when.push((0..=source.below(2)).map(|_| source.pick(&GATES)).collect());
     }
     let after = (0..source.pick(&[0, 0, 0, 1, 2])).map(|_| named(source, names).bare()).collect();
-    Conditions { uses, unique: None, when, after, if_dead: source.pick(&IfDead::ALL) }
+    let (if_dead, batch) = (source.pick(&IfDead::ALL), source.pick(&[&b""[..], b"", b"a", b"b"]));
+    Conditions { uses, unique: None, when, after, if_dead, batch }
 }
 
 /// One of few keys, so that they meet.
@@ -219,7 +226,10 @@ fn change<'a>(source: &mut Source<'a>, now: UnixMillis) -> Change<'a> {
 }
 
 fn setting(source: &mut Source<'_>) -> Setting {
-    match source.below(15) {
+    match source.below(18) {
+        15 => Setting::BatchSize { key: batch_key(source), jobs: source.below(4) as u32 },
+        16 => Setting::BatchDelay { key: batch_key(source), span: span(source) },
+        17 => Setting::BatchGrace { key: batch_key(source), span: span(source) },
         0 => Setting::Tries(tries(source)),
         1 => Setting::Ttr(Millis(1 + span(source).0)),
         2 => Setting::Ttl(span(source)),
@@ -238,19 +248,15 @@ fn setting(source: &mut Source<'_>) -> Setting {
     }
 }
 
+fn batch_key(source: &mut Source<'_>) -> Option<Box<[u8]>> {
+    source.pick(&[None, None, Some(&b"a"[..])]).map(Into::into)
+}
+
 /// Looks at all jobs of a state page by page, and at each job by its name.
 fn look(queue: &Queue, source: &mut Source<'_>) {
     let state = source.pick(&StateKind::ALL);
-    let mut listing = Listing {
-        state,
-        reverse: source.one_in(2),
-        after: None,
-        count: 1 + source.below(4),
-        job_type: None,
-        group: None,
-        min_age: None,
-        max_age: None,
-    };
+    let mut listing =
+        Listing { reverse: source.one_in(2), ..Listing::of(state, 1 + source.below(4)) };
     let mut met: Vec<Slot> = Vec::new();
     loop {
         let page = queue.list(&listing);

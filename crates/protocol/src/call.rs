@@ -48,6 +48,8 @@ pub enum Call<'a> {
     Stats,
     /// `JQ.GATE LIST`.
     Gates,
+    /// `JQ.BATCH LIST`.
+    Batches,
     /// `JQ.CONFIG GET`, of one setting or of all.
     ConfigGet(Option<SettingName<'a>>),
     /// `JQ.LIMIT LIST`.

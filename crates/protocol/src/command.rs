@@ -56,6 +56,7 @@ pub enum CommandId {
     Stats,
     /// `JQ.GATE`
     Gate,
+    Batch,
     /// `JQ.CONFIG`
     Config,
     /// `JQ.LIMIT`

@@ -3,7 +3,7 @@
 /// The name of a field and its meaning.
 pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("id", "the bare id"),
-    ("state", "`delayed`, `held`, `ready`, `leased`, `completed` or `dead`"),
+    ("state", "`delayed`, `held`, `gathering`, `ready`, `leased`, `completed` or `dead`"),
     ("type", "what sort of work it is; null if its publisher did not say"),
     ("group", "whose work it is; null if its publisher did not say"),
     ("body", "what the job carries"),
@@ -32,6 +32,17 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
         "ifdead",
         "what becomes of it when one of them dies: `hold`, `run` or `bury`; null if it has none",
     ),
+    ("batch", "with which jobs it is delivered, those of the same key; null if by itself"),
+    (
+        "members",
+        "the ids of the jobs that are delivered with it, itself first, in the order of their bodies; empty \
+         unless it leads a batch",
+    ),
+    (
+        "leader",
+        "the id of the job that leads its batch, which is ready, leased or delayed for all of them; null \
+         unless it is gathering and its batch has formed",
+    ),
     ("tries", "deliveries before it is dead when it fails"),
     ("tries-left", "how many of them are left"),
     ("deliveries", "deliveries so far that spent a try"),
@@ -48,6 +59,12 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
          lapsed, kicked, respawned, or nacked without a wait",
     ),
     ("held-since", "since when it is held; null unless it is"),
+    ("gathering-since", "since when it is gathering; null unless it is"),
+    (
+        "batch-due",
+        "when those with which it gathers will be a batch, however few they are; null unless it gathers, and \
+         where that does not come by time",
+    ),
     (
         "ready-since",
         "since when it is ready, for its place in line: one that is given back counts like the one \
@@ -74,9 +91,10 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
     (
         "why",
         "why no consumer has it: `due`, it waits for its instant; `parents`, it waits for other jobs; \
-         `gate`, it waits for the gates in `missing`; `limit`, a limit has no room for it; `pause`, the \
+         `gate`, it waits for the gates in `missing`; `batch`, it waits for others of its batch, or goes with \
+         its `leader`; `limit`, a limit has no room for it; `pause`, the \
          queue hands nothing out; `turn`, others are served before or nobody asks; null unless it is \
-         delayed, held or ready",
+         delayed, held, gathering or ready",
     ),
     ("limit", "the limit that has no room for it; null unless that is why"),
     ("limit-held", "by how much others count against that limit; null likewise"),

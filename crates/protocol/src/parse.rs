@@ -9,7 +9,7 @@ mod produce;
 mod settle;
 
 pub(crate) use consume::WORKER_BYTES_MAX;
-pub(crate) use produce::{backoff, group, retain};
+pub(crate) use produce::{backoff, batch_key, group, retain};
 
 use jobq_engine::Action;
 
@@ -53,6 +53,7 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
         CommandId::Len => inspect::len(&mut args),
         CommandId::Stats => Ok(Call::Stats),
         CommandId::Gate => operate::gate(&mut args),
+        CommandId::Batch => operate::batch(&mut args),
         CommandId::Config => operate::config(&mut args),
         CommandId::Limit => operate::limit(&mut args),
         CommandId::Digest => Ok(Call::Digest),

@@ -1,10 +1,10 @@
 //! What a queue can be configured to do: each setting's name, values, default and meaning.
 
-use jobq_engine::{Config, Millis, Setting, WhenExpired, WhenLapsed};
+use jobq_engine::{Config, Millis, Pace, Setting, WhenExpired, WhenLapsed, BATCH_JOBS_MAX};
 
 use crate::{
     error::{shown, BadArguments, ErrorWord},
-    parse::{backoff, group as group_name, retain},
+    parse::{backoff, batch_key, group as group_name, retain},
     range::{self, Range},
 };
 
@@ -307,22 +307,111 @@ pub static SETTINGS: &[SettingSpec] = &[
         parse: |spec, text| spec.integer(text).map(Setting::ReleasesMax),
         read: |config| config.releases_max.to_string(),
     },
+    SettingSpec {
+        name: "batch-size",
+        value: "jobs",
+        range: Some(BATCH_SIZE),
+        zero: Some("1000"),
+        default: "0",
+        meaning: "As many jobs of a key (`BATCH`) are a batch at once.",
+        parse: |spec, text| Ok(Setting::BatchSize { key: None, jobs: spec.integer(text)? }),
+        read: |config| config.pace.size.to_string(),
+    },
+    SettingSpec {
+        name: "batch-delay",
+        value: "ms",
+        range: Some(Range::millis("batch-delay", 0)),
+        zero: Some("not by this"),
+        default: "0",
+        meaning: "So long after the first of them came, the jobs of a key are a batch.",
+        parse: |spec, text| {
+            let span = spec.integer(text).map(Millis)?;
+            Ok(Setting::BatchDelay { key: None, span })
+        },
+        read: |config| config.pace.delay.to_string(),
+    },
+    SettingSpec {
+        name: "batch-grace",
+        value: "ms",
+        range: Some(Range::millis("batch-grace", 0)),
+        zero: Some("not by this; and with none of the three, each job is a batch by itself"),
+        default: "60000",
+        meaning: "So long after the last of them came, the jobs of a key are a batch.",
+        parse: |spec, text| {
+            let span = spec.integer(text).map(Millis)?;
+            Ok(Setting::BatchGrace { key: None, span })
+        },
+        read: |config| config.pace.grace.to_string(),
+    },
 ];
 
+const BATCH_SIZE: Range = Range::count("batch-size", 0, BATCH_JOBS_MAX as i128, "jobs");
+
+/// What a key of a batch says itself; zero where the queue's own holds.
+fn own_pace(config: &Config, key: &[u8]) -> Pace {
+    config.paces.get(key).copied().unwrap_or_default()
+}
+
+fn keys_with_pace(config: &Config, says: fn(&Pace) -> bool) -> Vec<&[u8]> {
+    let own = config.paces.iter().filter(|(_, pace)| says(pace));
+    own.map(|(key, _)| &**key).collect()
+}
+
 /// All settings of which there is one for each key.
-pub static KEYED_SETTINGS: &[KeyedSpec] = &[KeyedSpec {
-    name: "group-weight:",
-    value: "n",
-    range: Range::count("group-weight", 1, 1_000_000, "jobs"),
-    default: "1",
-    meaning: "How many jobs of the group are served before the turn of the next one.",
-    parse: |spec, group, text| {
-        let weight = spec.range.read(text)?;
-        Ok(Setting::GroupWeight { group: group_name(group)?.into(), weight })
+pub static KEYED_SETTINGS: &[KeyedSpec] = &[
+    KeyedSpec {
+        name: "group-weight:",
+        value: "n",
+        range: Range::count("group-weight", 1, 1_000_000, "jobs"),
+        default: "1",
+        meaning: "How many jobs of the group are served before the turn of the next one.",
+        parse: |spec, group, text| {
+            let weight = spec.range.read(text)?;
+            Ok(Setting::GroupWeight { group: group_name(group)?.into(), weight })
+        },
+        read: |config, group| config.group_weight(group).to_string(),
+        keys: |config| config.group_weights.keys().map(|group| &**group).collect(),
     },
-    read: |config, group| config.group_weight(group).to_string(),
-    keys: |config| config.group_weights.keys().map(|group| &**group).collect(),
-}];
+    KeyedSpec {
+        name: "batch-size:",
+        value: "jobs",
+        range: BATCH_SIZE,
+        default: "0",
+        meaning: "The same as `batch-size` for one key; with 0, what the queue says.",
+        parse: |spec, key, text| {
+            let (key, jobs) = (Some(batch_key(key)?.into()), spec.range.read(text)?);
+            Ok(Setting::BatchSize { key, jobs })
+        },
+        read: |config, key| own_pace(config, key).size.to_string(),
+        keys: |config| keys_with_pace(config, |pace| pace.size > 0),
+    },
+    KeyedSpec {
+        name: "batch-delay:",
+        value: "ms",
+        range: Range::millis("batch-delay", 0),
+        default: "0",
+        meaning: "The same as `batch-delay` for one key; with 0, what the queue says.",
+        parse: |spec, key, text| {
+            let (key, span) = (Some(batch_key(key)?.into()), spec.range.read(text).map(Millis)?);
+            Ok(Setting::BatchDelay { key, span })
+        },
+        read: |config, key| own_pace(config, key).delay.to_string(),
+        keys: |config| keys_with_pace(config, |pace| !pace.delay.is_zero()),
+    },
+    KeyedSpec {
+        name: "batch-grace:",
+        value: "ms",
+        range: Range::millis("batch-grace", 0),
+        default: "0",
+        meaning: "The same as `batch-grace` for one key; with 0, what the queue says.",
+        parse: |spec, key, text| {
+            let (key, span) = (Some(batch_key(key)?.into()), spec.range.read(text).map(Millis)?);
+            Ok(Setting::BatchGrace { key, span })
+        },
+        read: |config, key| own_pace(config, key).grace.to_string(),
+        keys: |config| keys_with_pace(config, |pace| !pace.grace.is_zero()),
+    },
+];
 
 /// Finds a setting by its name, in either case; a key is read to the letter.
 #[must_use]

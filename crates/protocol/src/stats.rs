@@ -4,6 +4,7 @@
 pub static FIELDS: &[(&str, &str)] = &[
     ("delayed", "jobs that wait for an instant, now"),
     ("held", "jobs that wait for gates or for other jobs, now"),
+    ("gathering", "jobs that wait to be delivered with others, or go with the first of their batch, now"),
     ("ready", "jobs that may be taken, now"),
     ("leased", "jobs that a consumer holds, now"),
     ("completed", "jobs that are finished and kept, now"),

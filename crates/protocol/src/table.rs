@@ -36,6 +36,7 @@ pub static COMMANDS: &[Command] = &[
     inspect::LEN,
     inspect::STATS,
     operate::GATE,
+    operate::BATCH,
     operate::CONFIG,
     operate::LIMIT,
     inspect::DIGEST,

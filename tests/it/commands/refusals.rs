@@ -31,6 +31,8 @@ const LINES: &[&str] = &[
     "JQ.GATE mail OPEN night",
     "JQ.GATE mail CLOSE night",
     "JQ.GATE mail LIST",
+    "JQ.BATCH mail FIRE ada",
+    "JQ.BATCH mail LIST",
     "JQ.CONFIG mail GET",
     "JQ.CONFIG mail SET tries 3",
     "JQ.LIMIT mail SET disk CONCURRENCY 1",

@@ -229,6 +229,7 @@ impl Load {
             93..94 if self.random.random_bool(0.5) => self.limit(),
             93..94 => self.pause(),
             94..95 => self.configure(),
+            95..96 if self.random.random_bool(0.5) => self.batch(),
             95..96 => self.gate(),
             96..97 => self.look(),
             _ => self.refused(),
@@ -336,6 +337,9 @@ impl Load {
             let limit = ["disk", "net"][self.random.random_range(0..2)];
             let weight = self.random.random_range(1..3).to_string();
             words.extend(["USES".into(), limit.into(), weight]);
+        }
+        if self.random.random_ratio(1, 6) {
+            words.extend(["BATCH", ["x", "y"][self.random.random_range(0..2)]].map(String::from));
         }
         if self.random.random_ratio(1, 12) {
             words.extend(["MUTEX", "only"].map(String::from));
@@ -527,6 +531,16 @@ impl Load {
         }
     }
 
+    fn batch(&mut self) -> Line {
+        let action =
+            ["FIRE", "FIRE", "RUN", "BURY", "DELETE", "LIST"][self.random.random_range(0..6)];
+        let line = Line::new("JQ.BATCH", &self.queue()).with([action]);
+        match action {
+            "LIST" => line,
+            _ => line.with([["x", "y"][self.random.random_range(0..2)]]),
+        }
+    }
+
     fn configure(&mut self) -> Line {
         let settings = [
             "tries 3",
@@ -538,6 +552,11 @@ impl Load {
             "dead-max 5",
             "dead-max 0",
             "dead-age 30",
+            "batch-size 3",
+            "batch-size:x 2",
+            "batch-delay 25",
+            "batch-grace 10",
+            "batch-grace:y 0",
             "expired dead",
             "expired drop",
             "lapse backoff",

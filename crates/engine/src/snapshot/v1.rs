@@ -6,11 +6,14 @@ mod limits;
 
 pub use limits::Unfinished;
 
+use std::collections::BTreeMap;
+
 use bincode::Options;
 use serde::{Deserialize, Serialize};
 
 use super::Corrupt;
 use crate::{
+    batches::{Pace, BATCH_JOBS_MAX, BATCH_KEY_BYTES_MAX},
     config::{Config, WhenExpired, WhenLapsed},
     counters::Counters,
     gates,
@@ -34,7 +37,7 @@ use crate::{
 };
 
 /// How many jobs are in each state, in the order of [`StateKind::ALL`].
-pub type Lengths = [u64; 6];
+pub type Lengths = [u64; 7];
 
 /// An instant beyond this is none: nobody can name one.
 const INSTANT_MAX: u64 = UnixMillis::MAX.0 + Millis::MAX.0;
@@ -76,6 +79,20 @@ struct QueueV1<'a> {
     group_weights: Vec<(&'a serde_bytes::Bytes, u32)>,
     #[serde(borrow)]
     limits: LimitsV1<'a>,
+    pace: PaceV1,
+    /// What some keys have of their own.
+    #[serde(borrow)]
+    paces: Vec<(&'a serde_bytes::Bytes, PaceV1)>,
+    /// The key up to which batches follow settings that have changed.
+    #[serde(with = "serde_bytes")]
+    stale_after: Option<&'a [u8]>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy)]
+struct PaceV1 {
+    size: u32,
+    delay: u64,
+    grace: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -141,6 +158,8 @@ struct TermsV1<'a> {
     uses: &'a [u8],
     #[serde(with = "serde_bytes")]
     when: &'a [u8],
+    #[serde(with = "serde_bytes")]
+    batch: &'a [u8],
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq)]
@@ -181,6 +200,7 @@ struct JobV1<'a> {
     #[serde(borrow)]
     parents: Option<ParentsV1<'a>>,
     is_followed: bool,
+    is_leader: bool,
     #[serde(with = "serde_bytes")]
     headers: Option<&'a [u8]>,
     #[serde(with = "serde_bytes")]
@@ -267,6 +287,13 @@ enum StateV1<'a> {
         since: u64,
         blocker: u8,
     },
+    Gathering {
+        since: u64,
+        /// The id of the one that leads the batch, if it has formed.
+        leader: Option<&'a str>,
+        /// When it will form, if by time.
+        fires: Option<u64>,
+    },
 }
 
 fn codec() -> impl Options {
@@ -328,6 +355,11 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
             .map(|(group, weight)| (serde_bytes::Bytes::new(group), *weight))
             .collect(),
         limits: limits::write(queue),
+        pace: queue.config.pace.into(),
+        paces: (queue.config.paces.iter())
+            .map(|(key, pace)| (serde_bytes::Bytes::new(key), (*pace).into()))
+            .collect(),
+        stale_after: queue.batches.stale_after(),
     };
     write_record(frame, &record);
 }
@@ -359,6 +391,8 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths, Unfinished), Co
         group_weights: limits::weights(&record.group_weights)?,
         bind_counts: record.bind_counts,
         releases_max: record.releases_max,
+        pace: record.pace.check()?,
+        paces: paces(&record.paces)?,
     };
     queue.idle_since = past(record.idle_since, queue.clock)?;
     queue.pauses = Pauses {
@@ -378,7 +412,8 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths, Unfinished), Co
         let ended = ended.check(&queue)?;
         queue.family.note(ended);
     }
-    let unfinished = limits::read(&record.limits, &mut queue)?;
+    let mut unfinished = limits::read(&record.limits, &mut queue)?;
+    unfinished.stale_after = record.stale_after.map(Into::into);
     Ok((queue, record.lengths, unfinished))
 }
 
@@ -392,9 +427,15 @@ impl JobWriter {
     pub fn write(&mut self, frame: &mut Vec<u8>, queue: &Queue, job: &Job) {
         let terms = (self.terms != Some(job.terms)).then(|| queue.terms_of(job).into());
         self.terms = Some(job.terms);
+        let leader = queue.leader_of(job).map(|leader| leader.id().to_string());
         let state = match job.state() {
             State::Delayed { until } => StateV1::Delayed { until: until.0 },
             State::Held { since } => StateV1::Held { since: since.0 },
+            State::Gathering { since, .. } => StateV1::Gathering {
+                since: since.0,
+                leader: leader.as_deref(),
+                fires: queue.batch_fires(job).map(|at| at.0),
+            },
             State::Ready { since, parked: false } => StateV1::Ready { since: since.0 },
             State::Ready { since, parked: true } => {
                 let blocker = queue.parked_at(job).unwrap_or_default();
@@ -435,6 +476,7 @@ impl JobWriter {
                 ParentsV1 { if_dead, done, names }
             }),
             is_followed: job.is_followed(),
+            is_leader: job.is_leader(),
             headers: job
                 .extra
                 .as_ref()
@@ -490,7 +532,11 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     }
     let waits = matches!(
         record.state,
-        StateV1::Delayed { .. } | StateV1::Held { .. } | StateV1::Ready { .. }
+        StateV1::Delayed { .. }
+            | StateV1::Held { .. }
+            | StateV1::Ready { .. }
+            | StateV1::Parked { .. }
+            | StateV1::Gathering { .. }
     );
     if record.cancelled && waits {
         return Err(Corrupt::Value("mark of a cancel"));
@@ -506,6 +552,10 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
             return Err(Corrupt::Value("held job that waits for nothing"));
         }
         StateV1::Held { since } => State::Held { since: after_last(since, &queue.held, queue)? },
+        StateV1::Gathering { since, leader, .. } => State::Gathering {
+            since: after_last(since, &queue.gathering, queue)?,
+            batch: queue.batch_again(terms.batch, leader).ok_or(Corrupt::Value("batch"))?,
+        },
         StateV1::Ready { since } => {
             State::Ready { since: past(since, queue.clock)?, parked: false }
         }
@@ -542,6 +592,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         releases: record.releases,
         parents,
         is_followed: record.is_followed,
+        leads: None,
     };
     let terms = queue.intern_terms(terms);
     let job = Job {
@@ -568,6 +619,15 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     let slot = queue.admit_again(job, parked).ok_or(Corrupt::Value("limit that holds a job up"))?;
     if queue.jobs[slot].state() != state {
         return Err(Corrupt::Value("order of the ready"));
+    }
+    if record.is_leader && !queue.lead_again(slot) {
+        return Err(Corrupt::Value("batch"));
+    }
+    if let (State::Gathering { batch, .. }, StateV1::Gathering { leader: None, fires, .. }) =
+        (state, &record.state)
+    {
+        // As it was, though the settings may be others by now.
+        queue.arm(batch, fires.map(instant).transpose()?);
     }
     queue.terms.release(terms);
     if let Some(holder) = holder {
@@ -634,6 +694,34 @@ fn read_gates(
     Ok(())
 }
 
+impl From<Pace> for PaceV1 {
+    fn from(Pace { size, delay, grace }: Pace) -> Self {
+        Self { size, delay: delay.0, grace: grace.0 }
+    }
+}
+
+impl PaceV1 {
+    fn check(self) -> Result<Pace, Corrupt> {
+        let Self { size, delay, grace } = self;
+        if size > BATCH_JOBS_MAX {
+            return Err(Corrupt::Value("size of a batch"));
+        }
+        Ok(Pace { size, delay: span(delay)?, grace: span(grace)? })
+    }
+}
+
+/// What keys of batches have of their own: in order, and never nothing.
+fn paces(stored: &[(&serde_bytes::Bytes, PaceV1)]) -> Result<BTreeMap<Box<[u8]>, Pace>, Corrupt> {
+    let ascends = stored.windows(2).all(|pair| pair[0].0 < pair[1].0);
+    let read = |(key, pace): &(&serde_bytes::Bytes, PaceV1)| {
+        let pace = pace.check()?;
+        let is_valid = (1..=BATCH_KEY_BYTES_MAX).contains(&key.len()) && pace != Pace::default();
+        is_valid.then(|| (Box::from(&***key), pace)).ok_or(Corrupt::Value("settings of a batch"))
+    };
+    ascends.then_some(()).ok_or(Corrupt::Value("settings of a batch"))?;
+    stored.iter().map(read).collect()
+}
+
 impl<'a> From<&'a Terms> for TermsV1<'a> {
     fn from(terms: &'a Terms) -> Self {
         let backoff = match terms.backoff {
@@ -656,6 +744,7 @@ impl<'a> From<&'a Terms> for TermsV1<'a> {
             group: &terms.group,
             uses: &terms.uses,
             when: &terms.when,
+            batch: &terms.batch,
         }
     }
 }
@@ -679,6 +768,9 @@ impl<'a> TermsV1<'a> {
         if !gates::is_valid(self.when) {
             return Err(Corrupt::Value("gates"));
         }
+        if self.batch.len() > BATCH_KEY_BYTES_MAX {
+            return Err(Corrupt::Value("batch"));
+        }
         Ok(Terms {
             tries: self.tries,
             ttr: span(self.ttr)?,
@@ -690,6 +782,7 @@ impl<'a> TermsV1<'a> {
             group: self.group,
             uses: self.uses,
             when: self.when,
+            batch: self.batch,
         })
     }
 }
@@ -752,9 +845,10 @@ impl TaskV1 {
             Self::Kick { left } => Ok(Task::Kick { left }),
             Self::Bury { state, left } => match kind(state)? {
                 // In any other state a job could stay where it is, and the task would not end.
-                state @ (StateKind::Delayed | StateKind::Held | StateKind::Ready) => {
-                    Ok(Task::Bury { state, left })
-                }
+                state @ (StateKind::Delayed
+                | StateKind::Held
+                | StateKind::Gathering
+                | StateKind::Ready) => Ok(Task::Bury { state, left }),
                 _ => Err(Corrupt::Value("task")),
             },
             Self::Purge { state, left } => Ok(Task::Purge { state: kind(state)?, left }),

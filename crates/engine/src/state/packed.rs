@@ -3,13 +3,14 @@
 use std::fmt;
 
 use super::State;
-use crate::{id::Token, interner::Key, time::UnixMillis, u48::U48};
+use crate::{batches::BatchKey, id::Token, interner::Key, time::UnixMillis, u48::U48};
 
 /// A [`State`] in 20 bytes instead of 24.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum PackedState {
     Delayed { until: Word },
     Held { since: Word },
+    Gathering { since: Word, batch: u32 },
     Ready { since: Word, parked: bool },
     Leased { token: Word, deadline: U48, holder: Key },
     // Of the two only the end can be never, which is no number of 48 bits.
@@ -41,6 +42,9 @@ impl From<State> for PackedState {
         match state {
             State::Delayed { until } => Self::Delayed { until: Word::new(until.0) },
             State::Held { since } => Self::Held { since: Word::new(since.0) },
+            State::Gathering { since, batch } => {
+                Self::Gathering { since: Word::new(since.0), batch: batch.0 }
+            }
             State::Ready { since, parked } => Self::Ready { since: Word::new(since.0), parked },
             State::Leased { token, deadline, holder } => {
                 Self::Leased { token: Word::new(token.0), deadline: U48::new(deadline.0), holder }
@@ -60,6 +64,9 @@ impl From<PackedState> for State {
         match packed {
             PackedState::Delayed { until } => Self::Delayed { until: instant(until) },
             PackedState::Held { since } => Self::Held { since: instant(since) },
+            PackedState::Gathering { since, batch } => {
+                Self::Gathering { since: instant(since), batch: BatchKey(batch) }
+            }
             PackedState::Ready { since, parked } => Self::Ready { since: instant(since), parked },
             PackedState::Leased { token, deadline, holder } => {
                 let deadline = UnixMillis(deadline.get());
@@ -94,6 +101,9 @@ mod tests {
         for at in [UnixMillis(0), UnixMillis(1), mixed, UnixMillis::MAX, farthest] {
             comes_back(State::Delayed { until: at });
             comes_back(State::Held { since: at });
+            for batch in [0, 1, u32::MAX] {
+                comes_back(State::Gathering { since: at, batch: BatchKey(batch) });
+            }
             comes_back(State::Ready { since: at, parked: false });
             comes_back(State::Ready { since: at, parked: true });
             comes_back(State::Dead { since: at });

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::{
+    batches::BatchKey,
     interner::Interner,
     operation::{Action, Bodies, Consume, Due, Holder, Operation, Publish, Request, Verdict},
     retain::Retain,
@@ -32,12 +33,13 @@ fn an_event_that_a_state_does_not_know_moves_nothing() {
     for state in states() {
         let moves = events().into_iter().filter(|&event| state.after(event, NOW).is_some());
         let expected = match state.kind() {
-            StateKind::Delayed => 6,
-            StateKind::Held => 5,
+            StateKind::Delayed => 7,
+            StateKind::Held => 6,
+            StateKind::Gathering => 6,
             StateKind::Ready => 4,
-            StateKind::Leased => 8,
+            StateKind::Leased => 9,
             StateKind::Completed => 0,
-            StateKind::Dead => 4,
+            StateKind::Dead => 5,
         };
         assert_eq!(moves.count(), expected, "{state:?}");
     }
@@ -45,7 +47,7 @@ fn an_event_that_a_state_does_not_know_moves_nothing() {
 
 #[test]
 fn a_touch_keeps_the_token_and_the_holder() {
-    let [_, _, _, leased, ..] = states();
+    let [_, _, _, _, leased, ..] = states();
     let State::Leased { token, holder, .. } = leased else { panic!("{leased:?}") };
     let deadline = UnixMillis(9_000);
     let touched = leased.after(Event::Touch { deadline }, NOW);
@@ -56,11 +58,12 @@ fn key() -> Key {
     Interner::default().intern(0u8, |a, b| a == b, |value| value)
 }
 
-fn states() -> [State; 6] {
+fn states() -> [State; 7] {
     let since = UnixMillis(500);
     [
         State::Delayed { until: UnixMillis(1_500) },
         State::Held { since },
+        State::Gathering { since, batch: BatchKey(0) },
         State::Ready { since, parked: false },
         State::Leased { token: Token(1), deadline: UnixMillis(2_000), holder: key() },
         State::Completed { since, until: UnixMillis(3_000) },
@@ -69,13 +72,14 @@ fn states() -> [State; 6] {
 }
 
 /// One of each, in the order of a job's life. A new one goes here and into [`arrow`].
-fn events() -> [Event; 15] {
+fn events() -> [Event; 16] {
     let (deadline, until) = (UnixMillis(5_000), UnixMillis(6_000));
     [
         Event::Wake,
         Event::Kick,
         Event::Hold,
         Event::Free,
+        Event::Gather { batch: BatchKey(0) },
         Event::Reschedule { until },
         Event::Lease { token: Token(2), deadline, holder: key() },
         Event::Touch { deadline },
@@ -103,7 +107,7 @@ fn arrow(event: Event) -> (&'static str, &'static str) {
             "`JQ.KICK` makes delayed jobs ready before their time: the soonest ones, or those \
              named; with something missing that they wait for, they are held. A held job that is \
              named is ready without what it waits for, this once: given back, or tried again, it \
-             waits anew. A large kick goes on in slices, and other commands are served between \
+             waits anew. So is one that gathers: by itself. A large kick goes on in slices, and other commands are served between \
              them.",
         ),
         Event::Hold => (
@@ -115,13 +119,19 @@ fn arrow(event: Event) -> (&'static str, &'static str) {
         Event::Free => (
             "nothing is missing any more",
             "All that a held job waits for is there. It joins the tail of its priority. Jobs that \
-             one gate or one other job holds are looked at in publish order, many of them in slices.",
+             one gate or one other job holds are looked at in publish order, many of them in slices. \
+             Of jobs that gather, that is said of the one that leads their batch when it forms.",
+        ),
+        Event::Gather { .. } => (
+            "would be ready, and belongs to a batch",
+            "A job that was published with `BATCH` and would become ready, with nothing missing, \
+             waits for others of the same key instead.",
         ),
         Event::Reschedule { .. } => (
             "update with `DELAY` or `AT`",
             "`JQ.UPDATE` gives a job that waits another instant. If that has come already, a \
-             delayed job is ready at once, at the tail, and a held or a ready one stays where it \
-             is.",
+             delayed job is ready at once, at the tail, and a held, gathering or ready one stays where \
+             it is.",
         ),
         Event::Lease { .. } => (
             "consume",
@@ -270,15 +280,19 @@ fn leaves(state: StateKind, exit: Exit) -> bool {
     let due = if state == StateKind::Delayed { Due::In(Millis(100)) } else { Due::Now };
     let wishes = Wishes { ttl: Some(Millis(100)), ..Wishes::default() };
     let mut publish = Publish { id: Some("job"), due, wishes, ..Publish::new(Bodies::One(b"")) };
-    if state == StateKind::Held {
-        publish.conditions.get_or_insert_default().when.push(vec![b"gate"]);
+    match state {
+        StateKind::Held => {
+            publish.conditions.get_or_insert_default().when.push(vec![b"gate"]);
+        }
+        StateKind::Gathering => publish.conditions.get_or_insert_default().batch = b"key",
+        _ => {}
     }
     let job = || JobRef::parse(b"job").into_iter().collect();
     let settle = |verdict| Action::Settle { jobs: job(), verdict };
     queue.apply(tick(NOW.0)).expect("nothing to refuse");
     queue.apply(Action::Publish(publish)).expect("nothing to refuse");
     match state {
-        StateKind::Delayed | StateKind::Held | StateKind::Ready => {}
+        StateKind::Delayed | StateKind::Held | StateKind::Gathering | StateKind::Ready => {}
         StateKind::Leased => {
             let holder = Holder { worker: b"".as_slice(), ttr: Millis::ZERO, counted: true };
             let consume = Request::Consume(Consume { count: 1, holder });
@@ -331,6 +345,12 @@ fn meaning(state: StateKind) -> [&'static str; 3] {
             "waits for something other than an instant",
             "would be ready, but a gate that it waits for is closed, or another job is not completed",
             "by itself when nothing is missing any more; `JQ.KICK` by its id, `JQ.UPDATE`",
+        ],
+        StateKind::Gathering => [
+            "waits to be delivered with others, or goes with the one that leads its batch",
+            "would be ready, and was published with `BATCH`",
+            "by itself as the first of its batch when that forms, or when it is settled; `JQ.KICK` by \
+             its id, `JQ.BATCH`, `JQ.UPDATE`",
         ],
         StateKind::Ready => [
             "may be taken",
@@ -429,7 +449,8 @@ const INTRODUCTION: &str = "\
 A producer publishes a job. When it is due, it is ready; a consumer takes it and holds its lease for the TTR (time to
 run). The consumer acks it, and it is gone, or kept for a while as completed; or nacks it, and it is tried again after its
 backoff; or says nothing, and the lease lapses. A job whose tries are used up is dead, until somebody respawns or
-deletes it. A job that would be ready, in whatever way, is held first if it waits for something else that is missing.
+deletes it. A job that would be ready, in whatever way, is held first if it waits for something else that is missing, and
+gathers if it is to be delivered with others.
 
     publish ---------------> ready --- consume ---> leased --- ack ---> completed ---> (gone)
        |                     ^   ^                  |  |  |
@@ -626,6 +647,35 @@ A parent that ends only notes so: its children are told in publish order, many o
 so tells its own children in turn. `JQ.JOB` tells how many parents are left, and the state of each; a child that is
 consumed with `DETAILS` is told the results of its parents, as far as these are kept.
 
+## Batches
+
+`JQ.PUBLISH … BATCH key` has a job wait for others of the same key, so that one worker gets them together: in one
+delivery, under one receipt, with the array of their bodies in the place of the body. `DETAILS` tells their ids in the
+same order (`members`). The jobs of a key are a batch as soon as one of these holds:
+
+1. they are as many as `batch-size` says; if not said, 1,000, which is the most there can be;
+2. the first of them has waited for as long as `batch-delay` says;
+3. no other has come for as long as `batch-grace` says, a minute if not said: every job that joins begins it anew.
+
+Each of the three can be set for the queue, and for a key in its stead (`batch-size:<key>` and so on). With nothing that
+could form a batch, a job is one by itself; it never waits for something that cannot come. A change of the settings holds
+for jobs that gather already, in slices where there are many keys. Jobs gather when they would be ready, and not before:
+when a delay is over, a gate opens, a dead one comes back, or one that was run by itself is to be tried again.
+
+The job that came first leads the batch. What it says of priority, group, limits, TTR and backoff holds for the whole, and
+so does what is done to its lease: ack, fulfil, nack, release, bury, touch and lapse. It is the one that is ready, leased or
+delayed; the others are `gathering` with it until they are settled, and `JQ.JOB` names it (`leader`). A batch that fails
+comes back as a whole. The attempt counts for each of its jobs: one whose own tries are used up is dead, and the others
+stay together. Each of them ends by its own TTL and deadline, keeps its own result, lock and retention, and has its own
+dependents told.
+
+Who leaves, leaves alone: deleted, purged, cancelled, buried, fulfilled, updated with a delay, expired. The rest go on
+together, and if it was the leader, the next one leads; then those who hold the batch have lost it, and it is ready
+anew. A job that somebody holds as one of a batch cannot be kicked out of it.
+
+`JQ.BATCH` looks at the jobs that gather, key by key, and acts on those of one key: `FIRE` makes them a batch now, `RUN`
+has each of them be taken by itself, `BURY` and `DELETE` do that to all of them.
+
 ## A purge
 
 `JQ.PURGE` takes as many jobs of a state as it tells, beginning with the job that would leave the state first, or with
@@ -652,7 +702,7 @@ when there is room: its delay and its TTL begin then, and its id is made then.
 ## Changing a job
 
 `JQ.UPDATE` changes a job where it is, in any state but completed, under its id. Only the instant (`DELAY`, `AT`) is for
-a job that waits, delayed, held or ready. A ready job keeps its place in line, unless its priority changes: then it joins the
+a job that waits, delayed, held, gathering or ready. A ready job keeps its place in line, unless its priority changes: then it joins the
 tail of its new one. `TTL` runs from the update; `TTL 0` means for ever. `TRIES` must leave one for a job that waits, and
 not be fewer than a lease has used. Each update raises the job's version, which begins with 1. With `IFVERSION`, a job
 that has another version stays as it is. That the job is due before its life ends is checked where either is named.

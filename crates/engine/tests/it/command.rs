@@ -1,9 +1,9 @@
 //! Commands as clients send them and as the log has them, by text alone.
 
 use jobq_engine::{
-    Action, Bodies, Change, Conditions, Consume, Due, Holder, JobRefs, Lease, Millis, Operation,
-    Outcome, Permits, Publish, Queue, Refusal, Request, Revival, Setting, Side, StateKind, Token,
-    UnixMillis, Verdict, Which, Wishes,
+    Action, BatchOrder, Bodies, Change, Conditions, Consume, Due, Holder, JobRefs, Lease, Millis,
+    Operation, Outcome, Permits, Publish, Queue, Refusal, Request, Revival, Setting, Side,
+    StateKind, Token, UnixMillis, Verdict, Which, Wishes,
 };
 
 use crate::support::named;
@@ -31,6 +31,7 @@ pub enum Command {
     Gate { opens: bool, names: Vec<&'static [u8]> },
     Configure(Vec<Setting>),
     Limit { name: &'static [u8], permits: Option<Permits> },
+    Batch { key: &'static [u8], order: BatchOrder },
 }
 
 #[derive(Clone, Debug)]
@@ -113,6 +114,7 @@ impl Command {
             Self::Resume => Action::Resume,
             Self::Gate { opens, names } => Action::Gate { opens: *opens, names: names.clone() },
             Self::Configure(settings) => Action::Configure(settings.clone()),
+            Self::Batch { key, order } => Action::Batch { key, order: *order },
             Self::Limit { name, permits } => Action::Limit { name, permits: *permits },
         }))
     }

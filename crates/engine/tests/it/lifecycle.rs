@@ -1,5 +1,6 @@
 //! The rules of a job's life, in its order.
 
+mod batches;
 mod bonds;
 mod cancel;
 mod complete;

@@ -387,16 +387,7 @@ fn is_timed(state: StateKind) -> bool {
 }
 
 fn all(state: StateKind, reverse: bool, count: usize) -> Listing<'static> {
-    Listing {
-        state,
-        reverse,
-        after: None,
-        count,
-        job_type: None,
-        group: None,
-        min_age: None,
-        max_age: None,
-    }
+    Listing { reverse, ..Listing::of(state, count) }
 }
 
 /// What a job must keep to keep its place.
@@ -427,7 +418,7 @@ impl Story {
     }
 
     fn publish(&mut self, count: usize, due: Due, wishes: Wishes<'_>) -> Vec<Slot> {
-        self.publish_when(count, due, wishes, None)
+        self.publish_when(count, due, wishes, None, "")
     }
 
     fn publish_when(
@@ -436,9 +427,11 @@ impl Story {
         due: Due,
         wishes: Wishes<'_>,
         gate: Option<&str>,
+        batch: &str,
     ) -> Vec<Slot> {
         let when = gate.map(|name| vec![name.as_bytes()]).into_iter().collect();
-        let conditions = Some(Box::new(Conditions { when, ..Conditions::default() }));
+        let batch = batch.as_bytes();
+        let conditions = Some(Box::new(Conditions { when, batch, ..Conditions::default() }));
         let bodies = Bodies::Many(vec![b"job"; count]);
         let publish = Publish { due, wishes, conditions, ..Publish::new(bodies) };
         match self.ask(Action::Publish(publish)) {
@@ -473,10 +466,11 @@ impl Story {
             _ => Due::Now,
         };
         let gate = (state == StateKind::Held).then_some("shut");
-        let slots = self.publish_when(count, due, wishes, gate);
+        let batch = if state == StateKind::Gathering { "all" } else { "" };
+        let slots = self.publish_when(count, due, wishes, gate, batch);
         let ids: Vec<_> = slots.iter().map(|&slot| self.id(slot)).collect();
         match state {
-            StateKind::Delayed | StateKind::Held | StateKind::Ready => {}
+            StateKind::Delayed | StateKind::Held | StateKind::Gathering | StateKind::Ready => {}
             StateKind::Leased => {
                 let ttr = Millis(1 + self.dice.below(300));
                 self.consume(count as u32, ttr);
@@ -579,9 +573,10 @@ impl Story {
             State::Delayed { until } => (0, until, seq),
             State::Ready { since, .. } => (priority, since, seq),
             State::Leased { deadline, .. } => (0, deadline, seq),
-            State::Held { since } | State::Completed { since, .. } | State::Dead { since } => {
-                (0, since, seq)
-            }
+            State::Held { since }
+            | State::Gathering { since, .. }
+            | State::Completed { since, .. }
+            | State::Dead { since } => (0, since, seq),
         })
     }
 

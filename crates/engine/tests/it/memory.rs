@@ -11,7 +11,7 @@ const JOBS: u32 = 30_000;
 const BODY: &str = "a body of 32 bytes, for counting";
 
 /// What an emptied queue may keep.
-const DRAINED_BYTES_MAX: usize = 6400;
+const DRAINED_BYTES_MAX: usize = 6500;
 
 #[test]
 fn a_job_itself_takes_88_bytes_and_nothing_more_in_its_slot() {
@@ -119,7 +119,7 @@ fn a_queue_drained_of_jobs_with_keys_gives_their_memory_back() {
     }
     let locked = (driver.queue.bytes() - before) / JOBS as usize;
     // With a key of up to 9 bytes, over a job that has nothing but a body.
-    assert!((190..=230).contains(&locked), "{locked} bytes a lock");
+    assert!((190..=240).contains(&locked), "{locked} bytes a lock");
     driver.pass(1);
     assert_eq!(driver.queue.locks_held(), 0);
     assert!(driver.queue.bytes() < before + 1_000, "{} more", driver.queue.bytes() - before);
@@ -189,7 +189,7 @@ fn drain(driver: &mut Driver) {
 }
 
 fn assert_drained(driver: &Driver) {
-    assert_eq!(StateKind::ALL.map(|state| driver.queue.len_of(state)), [0; 6]);
+    assert_eq!(StateKind::ALL.map(|state| driver.queue.len_of(state)), [0; 7]);
     let kept = driver.queue.bytes();
     assert!(kept < DRAINED_BYTES_MAX, "an empty queue keeps {kept} bytes");
     driver.check();

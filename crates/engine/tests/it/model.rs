@@ -10,6 +10,7 @@
 //! it is met.
 
 mod any; // commands at random, and simpler ones
+mod batches; // jobs that are delivered together
 mod bonds; // leases that are bound
 mod met; // words for all that can be asked
 mod reference; // the naive queue

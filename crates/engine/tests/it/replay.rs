@@ -7,9 +7,10 @@
 use std::collections::HashSet;
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Conditions, Digest, Due, Holder, IfDead, LimitName, Millis,
-    Otherwise, Outcome, Permits, Publish, Queue, Rate, Refusal, Retain, Revival, Setting, Side,
-    StateKind, Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Wishes,
+    Action, Backoff, BatchOrder, Bodies, Change, Conditions, Digest, Due, Holder, IfDead,
+    LimitName, Millis, Otherwise, Outcome, Permits, Publish, Queue, Rate, Refusal, Retain, Revival,
+    Setting, Side, StateKind, Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed,
+    Wishes,
 };
 
 use crate::{
@@ -257,14 +258,15 @@ impl History {
     /// What an operator does to the queue as a whole.
     fn any_intervention(&mut self) -> Command {
         let dice = &mut self.dice;
-        match dice.below(9) {
+        match dice.below(11) {
+            9.. => any_batch(dice),
             6.. => any_gates(dice),
             0 => {
                 let state = dice.pick(&StateKind::ALL);
                 Command::Purge { state, count: dice.pick(&[0, 1, 2, 5, u64::MAX]) }
             }
             1 => {
-                let state = dice.pick(&[StateKind::Delayed, StateKind::Held, StateKind::Ready]);
+                let state = dice.pick(&WAITING);
                 Command::BuryAll { state, count: dice.pick(&[0, 1, 2, 5]) }
             }
             2..4 => {
@@ -468,6 +470,16 @@ pub fn any_verdict(dice: &mut Dice) -> Verdict<'static> {
     }
 }
 
+/// The states in which jobs wait.
+pub const WAITING: [StateKind; 4] =
+    [StateKind::Delayed, StateKind::Held, StateKind::Gathering, StateKind::Ready];
+
+/// Does something to those who gather under some key.
+pub fn any_batch(dice: &mut Dice) -> Command {
+    let key = dice.pick(&[b"x".as_slice(), b"y", b"nobody's"]);
+    Command::Batch { key, order: dice.pick(&BatchOrder::ALL) }
+}
+
 /// Gates, the last of which no job waits for.
 pub const GATES: [&[u8]; 4] = [b"night", b"paid", b"disk", b"nobody's"];
 
@@ -520,11 +532,25 @@ pub fn any_conditions(dice: &mut Dice) -> Conditions<'static> {
         when.push((0..1 + dice.below(2)).map(|_| dice.pick(&GATES[..3])).collect());
     }
     let if_dead = dice.pick(&IfDead::ALL);
-    Conditions { uses, unique: any_unique(dice), when, after: Vec::new(), if_dead }
+    let batch = dice.maybe(30, |dice| dice.pick(&[b"x".as_slice(), b"x", b"y"]));
+    let batch = batch.unwrap_or_default();
+    Conditions { batch, uses, unique: any_unique(dice), when, after: Vec::new(), if_dead }
+}
+
+/// Some key of a batch, mostly none.
+fn any_key(dice: &mut Dice) -> Option<Box<[u8]>> {
+    dice.maybe(30, |dice| dice.pick(&[b"x".as_slice(), b"y"]).into())
+}
+
+fn any_pace(dice: &mut Dice) -> Millis {
+    dice.pick(&[Millis(0), Millis(1), Millis(20), Millis(300), Millis(60_000)])
 }
 
 pub fn any_settings(dice: &mut Dice) -> Vec<Setting> {
-    let one = |dice: &mut Dice| match dice.below(16) {
+    let one = |dice: &mut Dice| match dice.below(19) {
+        16 => Setting::BatchSize { key: any_key(dice), jobs: dice.pick(&[0, 1, 2, 3, 3, 4]) },
+        17 => Setting::BatchDelay { key: any_key(dice), span: any_pace(dice) },
+        18 => Setting::BatchGrace { key: any_key(dice), span: any_pace(dice) },
         0 => Setting::Tries(1 + dice.below(4) as u32),
         1 => Setting::Ttr(Millis(1 + dice.below(500))),
         2 => Setting::Ttl(any_span(dice)),

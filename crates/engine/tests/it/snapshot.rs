@@ -76,6 +76,11 @@ fn fixed() -> Queue {
     driver.publish(job("child").id("child:1").after(&after, IfDead::Bury).delay(90));
     driver.publish(job("patient").after(&["child:1"], IfDead::Hold));
     driver.bury("shut:1");
+    let own = Setting::BatchGrace { key: Some(b"digest"[..].into()), span: Millis(9_000) };
+    driver.configure(&[Setting::BatchSize { key: None, jobs: 2 }, own]);
+    for id in ["first:1", "second:1", "third:1"] {
+        driver.publish(job("batched").id(id).batch("digest"));
+    }
     driver.pause(Side::In, 0);
     driver.pause(Side::Out, 600_000);
     driver.queue
@@ -383,6 +388,8 @@ fn what_no_queue_can_hold_is_refused() {
         ("done in the future", two(StateKind::Completed), field::INSTANT_OR_TOKEN, far),
         ("held before the last", two(StateKind::Held), field::INSTANT_OR_TOKEN, [0; 8]),
         ("held since the future", two(StateKind::Held), field::INSTANT_OR_TOKEN, far),
+        ("gathering before the last", two(StateKind::Gathering), field::INSTANT_OR_TOKEN, [0; 8]),
+        ("gathering since the future", two(StateKind::Gathering), field::INSTANT_OR_TOKEN, far),
         ("ready before the last", ready(), field::INSTANT_OR_TOKEN, [0; 8]),
     ];
     for (what, queue, field, value) in cases {
@@ -397,9 +404,9 @@ fn what_no_queue_can_hold_is_refused() {
 /// The description of [`fixed`], field by field from its beginning.
 mod description {
     /// What the clock, the generator, the last id, two counts and the default terms take, which have
-    /// no type, no group and no limits.
+    /// no type, no group, no limits, no gates and no batch.
     const BEFORE: usize = 16 + 16 + 16 + DEFAULT_TERMS;
-    pub const DEFAULT_TERMS: usize = 4 + 8 + 8 + 4 + 9 + 1 + 4 * 8;
+    pub const DEFAULT_TERMS: usize = 4 + 8 + 8 + 4 + 9 + 1 + 5 * 8;
     pub const DEAD_MAX: usize = BEFORE + 8 + 8;
     pub const DEAD_AGE: usize = DEAD_MAX + 8;
     pub const EXPIRED: usize = DEAD_AGE + 8;
@@ -432,7 +439,7 @@ fn a_description_that_no_queue_can_have_is_refused() {
     let never = u64::MAX.to_le_bytes();
     let almost_never = (u64::MAX - 1).to_le_bytes();
     let many = (1u64 << 47).to_le_bytes();
-    let taken: [(&str, usize, &[u8]); 13] = [
+    let taken: [(&str, usize, &[u8]); 14] = [
         ("the longest age of the dead", at::DEAD_AGE, &long),
         ("no age of the dead", at::DEAD_AGE, &[0; 8]),
         ("the expired dropped", at::EXPIRED, &[0]),
@@ -442,10 +449,11 @@ fn a_description_that_no_queue_can_have_is_refused() {
         ("many updates", at::UPDATED, &(1u64 << 46).to_le_bytes()),
         ("a purge of the delayed", at::PURGE_STATE, &[0]),
         ("a purge of the held", at::PURGE_STATE, &[1]),
-        ("a purge of the dead", at::PURGE_STATE, &[5]),
+        ("a purge of the dead", at::PURGE_STATE, &[6]),
         ("a purge of all there will be", at::PURGE_LEFT, &never),
         ("a burial of the held", at::BURY_STATE, &[1]),
-        ("a burial of the ready", at::BURY_STATE, &[2]),
+        ("a burial of the gathering", at::BURY_STATE, &[2]),
+        ("a burial of the ready", at::BURY_STATE, &[3]),
     ];
     let refused: [(&str, usize, &[u8]); 19] = [
         ("an age of the dead beyond a lifetime", at::DEAD_AGE, &too_long),
@@ -460,13 +468,13 @@ fn a_description_that_no_queue_can_have_is_refused() {
         ("more purged than can be", at::PURGED, &many),
         ("more pruned than can be", at::PRUNED, &many),
         ("a task that is none", at::PURGE, &[5]),
-        ("a purge of a state that is none", at::PURGE_STATE, &[6]),
+        ("a purge of a state that is none", at::PURGE_STATE, &[7]),
         ("a purge of a state far from any", at::PURGE_STATE, &[255]),
         ("a purge of nothing", at::PURGE_LEFT, &[0; 8]),
         ("a task that became another", at::PURGE, &[4]),
-        ("a burial of the leased", at::BURY_STATE, &[3]),
-        ("a burial of the completed, which has no end", at::BURY_STATE, &[4]),
-        ("a burial of the dead, which has no end", at::BURY_STATE, &[5]),
+        ("a burial of the leased", at::BURY_STATE, &[4]),
+        ("a burial of the completed, which has no end", at::BURY_STATE, &[5]),
+        ("a burial of the dead, which has no end", at::BURY_STATE, &[6]),
     ];
     let frames = frames_of(&fixed());
     let with = |at: usize, value: &[u8]| {
@@ -474,7 +482,7 @@ fn a_description_that_no_queue_can_have_is_refused() {
         frames[0][HEADER_BYTES + 4 + at..][..value.len()].copy_from_slice(value);
         frames
     };
-    assert_eq!(frames[0][HEADER_BYTES + 4 + at::PURGE..][..5], [3, 0, 0, 0, 5], "a purge");
+    assert_eq!(frames[0][HEADER_BYTES + 4 + at::PURGE..][..5], [3, 0, 0, 0, 6], "a purge");
     for (what, at, value) in taken {
         let queue = load(&with(at, value)).unwrap_or_else(|no| panic!("{what}: {no}"));
         assert_sound(&queue, &|| what.to_owned());
@@ -550,6 +558,11 @@ fn a_job_delivered_more_often_than_it_has_tries_is_refused() {
                 driver.close(&["x"]);
                 driver.release("a");
             }
+            StateKind::Gathering => {
+                driver.consume_as(FREE, 1);
+                driver.release("a");
+                driver.queue.check_invariants().expect("sound");
+            }
             StateKind::Ready => {}
             StateKind::Leased => drop(driver.consume()),
             StateKind::Completed => {
@@ -566,7 +579,9 @@ fn a_job_delivered_more_often_than_it_has_tries_is_refused() {
         };
         let least = match state {
             // What can be taken has a try left.
-            StateKind::Delayed | StateKind::Held | StateKind::Ready => deliveries + 1,
+            StateKind::Delayed | StateKind::Held | StateKind::Gathering | StateKind::Ready => {
+                deliveries + 1
+            }
             StateKind::Leased => deliveries,
             // Who comes back starts anew, and who is done needs none.
             StateKind::Completed | StateKind::Dead => 1,

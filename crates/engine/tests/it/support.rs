@@ -1,10 +1,10 @@
 //! Drives a queue as clients do: with requests, ids and receipts.
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Cancelled, Change, Conditions, Consume, Corrupt, Due, Holder, IfDead,
-    Job, JobRef, JobRefs, Leases, LimitName, Loader, Millis, Operation, Otherwise, Outcome,
-    Publish, Queue, Refusal, Request, Retain, Revival, Setting, Side, Slot, StateKind, Token,
-    Touched, Unique, UnixMillis, Until, Use, Verdict, Which, Wishes,
+    Action, Backoff, BatchOrder, Bodies, Cancelled, Change, Conditions, Consume, Corrupt, Due,
+    Holder, IfDead, Job, JobRef, JobRefs, Leases, LimitName, Loader, Millis, Operation, Otherwise,
+    Outcome, Publish, Queue, Refusal, Request, Retain, Revival, Setting, Side, Slot, StateKind,
+    Token, Touched, Unique, UnixMillis, Until, Use, Verdict, Which, Wishes,
 };
 
 /// When every story begins.
@@ -165,6 +165,12 @@ impl<'a> Draft<'a> {
     pub fn after(mut self, jobs: &[&'a str], if_dead: IfDead) -> Self {
         self.conditions.after.extend(jobs.iter().map(|name| named(name)));
         self.conditions.if_dead = if_dead;
+        self
+    }
+
+    /// Is delivered with others of this key.
+    pub fn batch(mut self, key: &'a str) -> Self {
+        self.conditions.batch = key.as_bytes();
         self
     }
 
@@ -380,6 +386,11 @@ impl Driver {
         self.count(Action::Gate { opens: false, names })
     }
 
+    /// Does something to the jobs that gather under a key, and tells how many there are.
+    pub fn order_batch(&mut self, key: &str, order: BatchOrder) -> u64 {
+        self.count(Action::Batch { key: key.as_bytes(), order })
+    }
+
     /// Pauses for so many milliseconds, or with zero until it is resumed.
     pub fn pause(&mut self, side: Side, ms: u64) {
         let answer = self.ask(Action::Pause { side, span: Millis(ms) });
@@ -435,6 +446,7 @@ impl Driver {
         match state {
             StateKind::Delayed => self.publish(draft.delay(1_000)),
             StateKind::Held => self.publish(draft.when("shut")),
+            StateKind::Gathering => self.publish(draft.batch("all")),
             StateKind::Ready => self.publish(draft),
             StateKind::Leased => {
                 // Before all others, so that it is the one to be taken.

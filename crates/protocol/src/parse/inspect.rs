@@ -2,7 +2,7 @@
 
 use jobq_engine::{Cursor, Listing};
 
-use super::produce::{group, job_type};
+use super::produce::{batch_key, group, job_type};
 use crate::{args::Args, call::Call, cursor, error::BadArguments, range};
 
 /// How many jobs or names a page has unless told otherwise.
@@ -17,24 +17,16 @@ pub fn peek<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     Ok(Call::Peek { count })
 }
 
-/// `JQ.LIST queue (delayed|held|ready|leased|completed|dead) [option ...]`
+/// `JQ.LIST queue state [option ...]`
 pub fn list<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    let mut listing = Listing {
-        state: args.state()?,
-        reverse: false,
-        after: None,
-        count: PAGE,
-        job_type: None,
-        group: None,
-        min_age: None,
-        max_age: None,
-    };
+    let mut listing = Listing::of(args.state()?, PAGE);
     while let Some(word) = args.word()? {
         match word {
             "CURSOR" => listing.after = cursor::read(args.value(word)?, Cursor::parse)?,
             "COUNT" => listing.count = args.integer(&range::COUNT)?,
             "TYPE" => listing.job_type = Some(job_type(args.value(word)?)?),
             "GROUP" => listing.group = Some(group(args.value(word)?)?),
+            "BATCH" => listing.batch = Some(batch_key(args.value(word)?)?),
             "MINAGE" => listing.min_age = Some(args.span(&range::MIN_AGE)?),
             "MAXAGE" => listing.max_age = Some(args.span(&range::MAX_AGE)?),
             "REVERSE" => listing.reverse = true,
@@ -54,7 +46,7 @@ pub fn result<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     Ok(Call::Result { job, block })
 }
 
-/// `JQ.LEN queue [delayed|held|ready|leased|completed|dead]`
+/// `JQ.LEN queue [state]`
 pub fn len<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let state = match args.next_word() {
         Some(_) => Some(args.state()?),

@@ -1,10 +1,11 @@
 //! Changing, moving and removing jobs, and the queue's pauses and configuration.
 
 use jobq_engine::{
-    Action, Change, Millis, Permits, Rate, Revival, Side, Which, EACH_GROUP, WHOLE_QUEUE,
+    Action, BatchOrder, Change, Millis, Permits, Rate, Revival, Side, Which, EACH_GROUP,
+    WHOLE_QUEUE,
 };
 
-use super::produce::{due, gate_name, limit_name};
+use super::produce::{batch_key, due, gate_name, limit_name};
 use crate::{
     args::Args,
     call::Call,
@@ -62,7 +63,7 @@ pub fn delete<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     args.ids().map(Action::Delete).map(Call::Act)
 }
 
-/// `JQ.PURGE queue (delayed|held|ready|leased|completed|dead) [COUNT n]`
+/// `JQ.PURGE queue state [COUNT n]`
 pub fn purge<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let state = args.state()?;
     let count = match args.word()? {
@@ -103,6 +104,19 @@ pub fn gate<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let names: Vec<_> = args.remaining("name")?.to_vec();
     names.iter().try_for_each(|name| gate_name(name))?;
     Ok(Call::Act(Action::Gate { opens, names }))
+}
+
+/// `JQ.BATCH queue (FIRE key | RUN key | BURY key | DELETE key | LIST)`
+pub fn batch<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let word = args.word()?.unwrap_or_default();
+    if word == "LIST" {
+        return Ok(Call::Batches);
+    }
+    let Some(order) = BatchOrder::ALL.into_iter().find(|order| order.name() == word) else {
+        return Err(args.syntax("FIRE, RUN, BURY, DELETE or LIST is needed"));
+    };
+    let key = batch_key(args.value(word)?)?;
+    Ok(Call::Act(Action::Batch { key, order }))
 }
 
 /// `JQ.CONFIG queue (GET [name] | SET name value [name value ...])`

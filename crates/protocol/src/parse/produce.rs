@@ -2,8 +2,8 @@
 
 use jobq_engine::{
     gates, id, uses, Action, Backoff, Bodies, Conditions, Due, IfDead, JobId, JobRef, LimitName,
-    Millis, Otherwise, Publish, Retain, Unique, UnixMillis, Until, Use, GROUP_BYTES_MAX,
-    UNIQUE_BYTES_MAX,
+    Millis, Otherwise, Publish, Retain, Unique, UnixMillis, Until, Use, BATCH_KEY_BYTES_MAX,
+    GROUP_BYTES_MAX, UNIQUE_BYTES_MAX,
 };
 
 use super::repeated;
@@ -72,6 +72,10 @@ fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Call<'a>, 
             "WHEN" => when(args, &mut publish.conditions)?,
             "AFTER" => publish.conditions.get_or_insert_default().after = after(args)?,
             "IFDEAD" => if_dead = Some(if_dead_of(args)?),
+            "BATCH" => {
+                let key = batch_key(args.value(word)?)?;
+                publish.conditions.get_or_insert_default().batch = key;
+            }
             "REPLACES" => publish.replaces = Some(args.id(word)?),
             "BLOCK" => {
                 let place = args.place() - 1;
@@ -125,6 +129,15 @@ pub fn group(name: &[u8]) -> Result<&[u8], BadArguments> {
         return Ok(name);
     }
     let message = format!("GROUP is a name of 1 to {GROUP_BYTES_MAX} bytes, not {}", name.len());
+    Err(BadArguments { word: ErrorWord::Range, message })
+}
+
+/// Reads the key of a batch.
+pub fn batch_key(key: &[u8]) -> Result<&[u8], BadArguments> {
+    if (1..=BATCH_KEY_BYTES_MAX).contains(&key.len()) {
+        return Ok(key);
+    }
+    let message = format!("BATCH is a key of 1 to {BATCH_KEY_BYTES_MAX} bytes, not {}", key.len());
     Err(BadArguments { word: ErrorWord::Range, message })
 }
 

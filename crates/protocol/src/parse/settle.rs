@@ -38,7 +38,7 @@ pub fn release<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     Ok(Call::Act(Action::Settle { jobs, verdict }))
 }
 
-/// `JQ.BURY queue (id [id ...] [ERROR text] | ALL (delayed|held|ready) [COUNT n])`
+/// `JQ.BURY queue (id [id ...] [ERROR text] | ALL state [COUNT n])`
 pub fn bury<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     if args.next_word() == Some("ALL") {
         return bury_all(args);

@@ -5,9 +5,9 @@ mod fuzz;
 mod refusals;
 
 use jobq_engine::{
-    Action, Backoff, Bodies, Change, Cursor, Due, IfDead, JobRef, LimitName, Listing, Millis,
-    Otherwise, Permits, Rate, Retain, Setting, Side, StateKind, Token, Unique, UnixMillis, Until,
-    Use, Verdict, WhenExpired, WhenLapsed, Which,
+    Action, Backoff, BatchOrder, Bodies, Change, Cursor, Due, IfDead, JobRef, LimitName, Listing,
+    Millis, Otherwise, Permits, Rate, Retain, Setting, Side, StateKind, Token, Unique, UnixMillis,
+    Until, Use, Verdict, WhenExpired, WhenLapsed, Which,
 };
 
 use super::*;
@@ -155,6 +155,32 @@ fn a_publish_names_the_jobs_that_it_waits_for() {
         let Call::Act(Action::Publish(publish)) = understood(&line) else { panic!() };
         assert_eq!(publish.conditions.expect("some").if_dead, if_dead);
     }
+}
+
+#[test]
+fn a_publish_names_the_key_of_its_batch() {
+    let Call::Act(Action::Publish(publish)) = understood("JQ.PUBLISH q x batch BATCH TTL 5") else {
+        panic!()
+    };
+    assert_eq!(publish.conditions.expect("some").batch, b"BATCH");
+    assert_eq!(publish.wishes.ttl, Some(Millis(5)));
+}
+
+#[test]
+fn those_who_gather_are_fired_run_buried_deleted_or_listed() {
+    for (word, expected) in [
+        ("FIRE", BatchOrder::Fire),
+        ("run", BatchOrder::Run),
+        ("BURY", BatchOrder::Bury),
+        ("Delete", BatchOrder::Delete),
+    ] {
+        let line = format!("JQ.BATCH q {word} LIST");
+        let Call::Act(Action::Batch { key, order }) = understood(&line) else { panic!("{line}") };
+        assert_eq!((key, order), (&b"LIST"[..], expected), "{line}");
+    }
+    assert!(matches!(understood("JQ.BATCH q list"), Call::Batches));
+    let Call::List(listing) = understood("JQ.LIST q gathering BATCH a") else { panic!() };
+    assert_eq!((listing.state, listing.batch), (StateKind::Gathering, Some(&b"a"[..])));
 }
 
 #[test]
@@ -534,19 +560,22 @@ fn a_list_is_of_one_state_and_begins_at_its_first_job_unless_told_otherwise() {
     for kind in StateKind::ALL {
         let line = format!("JQ.LIST q {}", kind.name().to_uppercase());
         let Call::List(listing) = understood(&line) else { panic!("{line}") };
-        let Listing { state, reverse, after, count, job_type, group, min_age, max_age } = listing;
-        assert_eq!(group, None, "{line}");
+        let Listing { state, reverse, after, count, job_type, group, batch, min_age, max_age } =
+            listing;
+        assert_eq!((group, batch), (None, None), "{line}");
         assert_eq!((state, reverse, after, count), (kind, false, None, 10), "{line}");
         assert_eq!((job_type, min_age, max_age), (None, None, None), "{line}");
     }
     assert_eq!(listed("JQ.LIST q dead CURSOR 0").after, None);
     let line =
-        "JQ.LIST q dead reverse CURSOR 17-3-0-0-0-0-17 count 10000 TYPE dead GROUP g MINAGE 0 MAXAGE 5";
-    let Listing { state, reverse, after, count, job_type, group, min_age, max_age } = listed(line);
+        "JQ.LIST q dead reverse CURSOR 17-3-0-0-0-0-17 count 10000 TYPE dead GROUP g BATCH b \
+         MINAGE 0 MAXAGE 5";
+    let Listing { state, reverse, after, count, job_type, group, batch, min_age, max_age } =
+        listed(line);
     assert_eq!((state, reverse, count), (StateKind::Dead, true, 10_000));
     assert_eq!(after, Cursor::parse(b"17-3-0-0-0-0-17"));
     assert!(after.is_some());
-    assert_eq!(group, Some(&b"g"[..]));
+    assert_eq!((group, batch), (Some(&b"g"[..]), Some(&b"b"[..])));
     assert_eq!(job_type, Some(&b"dead"[..]), "a type may have the name of a state");
     assert_eq!((min_age, max_age), (Some(Millis(0)), Some(Millis(5))));
 }
@@ -680,6 +709,7 @@ fn every_command_by_which_nothing_is_decided_may_stand_in_a_record() {
         "JQ.PAUSE q",
         "JQ.RESUME q",
         "JQ.GATE q OPEN a",
+        "JQ.BATCH q FIRE a",
         "JQ.CONFIG q SET ttr 5",
     ] {
         let parsed = record(&bytes, line);

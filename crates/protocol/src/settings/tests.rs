@@ -28,6 +28,9 @@ fn every_setting_is_read_back_as_it_was_set() {
         "20",
         "yes",
         "12",
+        "100",
+        "5000",
+        "250",
     ];
     assert_eq!(values.len(), SETTINGS.len());
     let mut config = Config::default();

@@ -1,6 +1,6 @@
 //! Looking without changing.
 
-use super::options::{COUNT, CURSOR, GROUP, JOB_ID, QUEUE, STATE, TYPE};
+use super::options::{BATCH, COUNT, CURSOR, GROUP, JOB_ID, QUEUE, STATE, TYPE};
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
     range,
@@ -41,7 +41,9 @@ pub const PEEK: Command = Command {
     complexity: "O(k) for k jobs shown",
     fast: false,
     args: &[QUEUE, COUNT],
-    reply: "Array of jobs, each an array of three bulk strings: the queue, the bare id, the body. \
+    reply:
+        "Array of jobs, each an array of three bulk strings: the queue, the bare id, the body (of \
+            the first job of a batch an array of the bodies of all). \
             Null if no job is ready, or none is handed out for now (a null array in RESP2).",
     examples: &[
         PUBLISHED,
@@ -92,6 +94,7 @@ pub const LIST: Command = Command {
             .about("At most so many jobs; 10 if not named."),
         TYPE.shown("t").about("Only jobs of this type."),
         GROUP.shown("g").about("Only jobs of this group."),
+        BATCH.shown("b").about("Only jobs of this batch key."),
         Arg::integer("minage", range::MIN_AGE)
             .after("MINAGE")
             .shown("ms")
@@ -117,7 +120,7 @@ pub const LIST: Command = Command {
     notes: &[
         "The jobs are in the order in which they would leave the state: of the delayed ones those \
          soonest due come first, of the ready ones those served next, of the leased ones those \
-         whose lease runs out soonest, and of the held, the completed and the dead those that are so for \
+         whose lease runs out soonest, and of the held, the gathering, the completed and the dead those that are so for \
          longest.",
         "A page looks at a bounded number of jobs. So it may hold fewer than `COUNT`, even none, \
          and not be the last, as with `SCAN`: the end is where the cursor is `0`. A job that is in \
@@ -127,8 +130,8 @@ pub const LIST: Command = Command {
          be missed.) A list of jobs that are put off all the time, as leased ones by `JQ.TOUCH`, goes \
          on for as long as they are. Ages are by the queue's clock, which stands while nothing \
          happens to the queue.",
-        "The fields are in the table of job fields below. Of the `parents` of a job only the first 100 \
-         are told here.",
+        "The fields are in the table of job fields below. Of the `parents` of a job, and of the \
+         `members` of a batch, only the first 100 are told here.",
         AS_OF,
     ],
     ..INSPECT

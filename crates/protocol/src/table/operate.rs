@@ -340,6 +340,55 @@ pub const GATE: Command = Command {
     ..OPERATE
 };
 
+pub const BATCH: Command = Command {
+    id: CommandId::Batch,
+    name: "JQ.BATCH",
+    summary: "Lists the jobs that gather to be delivered together, or acts on those of a key.",
+    complexity: "O(k log n) for k jobs of the key, at most 1000, with n jobs in the queue; `LIST` is O(n) \
+                 with n keys",
+    args: &[
+        QUEUE,
+        Arg::one_of(
+            "action",
+            &[
+                Arg::string("fire").after("FIRE").shown("key").about("Makes them a batch now."),
+                Arg::string("run")
+                    .after("RUN")
+                    .shown("key")
+                    .about("Makes each of them ready by itself."),
+                Arg::string("bury").after("BURY").shown("key").about("Sends them to the dead."),
+                Arg::string("delete").after("DELETE").shown("key").about("Removes them."),
+                Arg::word("list", "LIST").about("Tells under which keys jobs gather."),
+            ],
+        ),
+    ],
+    reply: "`LIST`: a map from keys to maps (flat arrays in RESP2) with `jobs`, how many gather; `since`, \
+            when the first of them came; and `due`, when they will be a batch, however few they are, null \
+            where that does not come by time. Otherwise: integer, how many jobs gathered under the key.",
+    examples: &[
+        Example { command: "JQ.PUBLISH mail \"a new follower\" ID f:1 BATCH ada", reply: "\"f:1\"" },
+        Example { command: "JQ.PUBLISH mail \"another one\" ID f:2 BATCH ada", reply: "\"f:2\"" },
+        Example { command: "JQ.LEN mail gathering", reply: "(integer) 2" },
+        Example { command: "JQ.BATCH mail FIRE ada", reply: "(integer) 2" },
+        Example {
+            command: "JQ.CONSUME mail",
+            reply: "1) 1) \"mail\"\n   2) \"f:1@1\"\n   3) 1) \"a new follower\"\n      2) \"another one\"",
+        },
+        Example { command: "JQ.ACK mail f:1", reply: ONE },
+        Example { command: "JQ.LEN mail", reply: "(integer) 0" },
+    ],
+    notes: &[
+        "Jobs of a key are a batch as soon as there are `batch-size` of them, or the first of them has waited \
+         for `batch-delay`, or no other has come for `batch-grace`: the settings of the queue, or those of the \
+         key (`batch-size:<key>` and so on). Without settings that is after a minute without another one.",
+        "The first job of a batch leads it: what is done to its lease is done to all of them. It is the one \
+         that is ready, leased or delayed; the others go with it, and are `gathering` until they are settled. A \
+         batch that fails comes back as a whole. `JQ.JOB` and `DETAILS` tell the `members` in the order of the \
+         bodies.",
+    ],
+    ..OPERATE
+};
+
 pub const CONFIG: Command = Command {
     id: CommandId::Config,
     name: "JQ.CONFIG",

@@ -29,6 +29,10 @@ pub const DELAYED: Arg = Arg::word("delayed", "delayed").about("Those that wait 
 pub const HELD: Arg =
     Arg::word("held", "held").about("Those that wait for gates or for other jobs.");
 
+/// The state of jobs that wait for company.
+pub const GATHERING: Arg = Arg::word("gathering", "gathering")
+    .about("Those that wait to be delivered with others, or go with the first of their batch.");
+
 /// The state of jobs that may be taken.
 pub const READY: Arg = Arg::word("ready", "ready").about("Those that may be taken.");
 
@@ -38,6 +42,7 @@ pub const STATE: Arg = Arg::one_of(
     &[
         DELAYED,
         HELD,
+        GATHERING,
         READY,
         Arg::word("leased", "leased").about("Those that a consumer holds."),
         Arg::word("completed", "completed").about("Those that are finished and kept."),
@@ -250,6 +255,11 @@ pub const AFTER: Arg = Arg::block(
 .about(
     "Jobs of this queue, at most 1000000, which have to be completed before the job may be taken. One \
      that is not there counts as completed.",
+);
+
+/// With which jobs a new one is delivered.
+pub const BATCH: Arg = Arg::string("batch").after("BATCH").shown("key").optional().about(
+    "The job is delivered together with others of this key: any 1 to 256 bytes. See `JQ.BATCH`.",
 );
 
 /// The priority of a new job.

@@ -1,8 +1,8 @@
 //! Publishing.
 
 use super::options::{
-    AFTER, BACKOFF, BODY, DEADLINE, DUE, GIVEN_ID, GROUP, HEADERS, MUTEX, PRIORITY, QUEUE, RETAIN,
-    TRIES, TTL, TTR, TYPE, UNIQUE, USES, WHEN,
+    AFTER, BACKOFF, BATCH, BODY, DEADLINE, DUE, GIVEN_ID, GROUP, HEADERS, MUTEX, PRIORITY, QUEUE,
+    RETAIN, TRIES, TTL, TTR, TYPE, UNIQUE, USES, WHEN,
 };
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
@@ -62,6 +62,10 @@ const GATES: &str =
     "A job with `WHEN` is `held` where it would be ready, as it is published or later, \
                      until the gates are open: see `JQ.GATE`.";
 
+const GATHERS: &str =
+    "A job with `BATCH` is `gathering` where it would be ready, until it and others of its key are a \
+     batch; then they are delivered as one, with an array of bodies in place of the body.";
+
 const OVERDUE: &str = "No lease, and no touch, reaches beyond the `DEADLINE` of a job. A respawn \
                        takes the `DEADLINE` off.";
 
@@ -102,7 +106,7 @@ pub const PUBLISH: Command = Command {
     keys: Keys::First,
     args: &[
         QUEUE, BODY, GIVEN_ID, TYPE, HEADERS, DUE, TTL, TTR, DEADLINE, TRIES, BACKOFF, RETAINED,
-        PRIORITY, GROUP, USES, MUTEX, UNIQUE, WHEN, AFTER, REPLACES, BLOCK,
+        PRIORITY, GROUP, USES, MUTEX, UNIQUE, WHEN, AFTER, BATCH, REPLACES, BLOCK,
     ],
     reply: "Bulk string: the job's id, or with `ONDUPLICATE` that of the job which holds the key.",
     errors: &[
@@ -162,6 +166,7 @@ pub const PUBLISH: Command = Command {
         DEBOUNCED,
         GATES,
         PARENTS,
+        GATHERS,
         WAITS,
         "With `REPLACES` the other job is removed, whatever state it is in, and this one is \
          published, in one step: if one cannot be done, neither is. `ID` may be the id of the job \
@@ -201,6 +206,7 @@ pub const MPUBLISH: Command = Command {
         MUTEX,
         WHEN,
         AFTER,
+        BATCH,
         BLOCK,
     ],
     reply: "Array of bulk strings: the ids of the jobs, in the order of the bodies.",
@@ -216,5 +222,13 @@ pub const MPUBLISH: Command = Command {
         command: "JQ.MPUBLISH mail 2 hello goodbye TTL 86400000",
         reply: "1) \"01KAJ9Q4X2M8T0V6R3B5N7C1DE\"\n2) \"01KAJ9Q4X2M8T0V6R3C92K4HJ0\"",
     }],
-    notes: &["The ids are made by the queue and ascend.", UNNAMED, OVERDUE, GATES, PARENTS, WAITS],
+    notes: &[
+        "The ids are made by the queue and ascend.",
+        UNNAMED,
+        OVERDUE,
+        GATES,
+        PARENTS,
+        GATHERS,
+        WAITS,
+    ],
 };

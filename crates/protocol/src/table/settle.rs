@@ -2,7 +2,9 @@
 
 use super::{
     operate::SLICES,
-    options::{COUNT_MOVED, DELAY, DELAYED, ERROR, HELD, IDS, JOB_ID, QUEUE, READY, RETAIN},
+    options::{
+        COUNT_MOVED, DELAY, DELAYED, ERROR, GATHERING, HELD, IDS, JOB_ID, QUEUE, READY, RETAIN,
+    },
 };
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
@@ -171,7 +173,7 @@ pub const BURY: Command = Command {
                 Arg::block(
                     "all",
                     &[
-                        Arg::one_of("state", &[DELAYED, HELD, READY]),
+                        Arg::one_of("state", &[DELAYED, HELD, GATHERING, READY]),
                         COUNT_MOVED.optional().about(
                             "At most so many, those first that would leave the state first.",
                         ),
@@ -179,7 +181,7 @@ pub const BURY: Command = Command {
                 )
                 .after("ALL")
                 .about(
-                    "All delayed, held or ready jobs, or at most so many, those first that would \
+                    "All delayed, held, gathering or ready jobs, or at most so many, those first that would \
                      leave the state first.",
                 ),
             ],

@@ -17,21 +17,21 @@ fn the_usage_lines_are_those_of_the_wire() {
          [GROUP key] [USES limit weight [USES limit weight ...]] [MUTEX name] \
          [UNIQUE key [FOR ms] [UNTIL START|DONE] [ONDUPLICATE REJECT|RETURN|REPLACE]] \
          [WHEN gate[|gate...] [WHEN gate[|gate...] ...]] \
-         [AFTER n id [id ...] [IFDEAD HOLD|RUN|BURY]] [REPLACES id] \
+         [AFTER n id [id ...] [IFDEAD HOLD|RUN|BURY]] [BATCH key] [REPLACES id] \
          [BLOCK ms]",
         "JQ.MPUBLISH queue n body [body ...] [TYPE name] [HEADERS n name value [name value ...]] \
          [DELAY ms | AT unix-ms] [TTL ms] [TTR ms] [DEADLINE unix-ms] [TRIES n] \
          [BACKOFF none|fixed:<ms>|exp:<base-ms>:<max-ms>|poly] [RETAIN ms|FOREVER] [PRIORITY p] \
          [GROUP key] [USES limit weight [USES limit weight ...]] [MUTEX name] \
          [WHEN gate[|gate...] [WHEN gate[|gate...] ...]] \
-         [AFTER n id [id ...] [IFDEAD HOLD|RUN|BURY]] [BLOCK ms]",
+         [AFTER n id [id ...] [IFDEAD HOLD|RUN|BURY]] [BATCH key] [BLOCK ms]",
         "JQ.CONSUME queue [COUNT n] [MIN n LINGER ms] [TTR ms] [BLOCK ms] [WORKER name] \
          [BIND [grace-ms]] [FREE] [DETAILS] [WEIGHTS w,w,...] [ALSO queue [queue ...]]",
         "JQ.ACK queue id [id ...]",
         "JQ.FULFILL queue id result [RETAIN ms|FOREVER]",
         "JQ.NACK queue id [id ...] [DELAY ms] [ERROR text]",
         "JQ.RELEASE queue id [id ...] [DELAY ms] [UNCOUNTED]",
-        "JQ.BURY queue (id [id ...] [ERROR text] | ALL (delayed|held|ready) [COUNT n])",
+        "JQ.BURY queue (id [id ...] [ERROR text] | ALL (delayed|held|gathering|ready) [COUNT n])",
         "JQ.TOUCH queue [TTR ms] id [id ...]",
         "JQ.UPDATE queue id [BODY body] [DELAY ms | AT unix-ms] [PRIORITY p] [TTL ms] [TRIES n] \
          [IFVERSION v]",
@@ -39,17 +39,18 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.RESPAWN queue (COUNT n | ID id [id ...] | ALL) [TRIES n] [TTL ms] [DELAY ms]",
         "JQ.DELETE queue id [id ...]",
         "JQ.CANCEL queue id",
-        "JQ.PURGE queue (delayed|held|ready|leased|completed|dead) [COUNT n]",
+        "JQ.PURGE queue (delayed|held|gathering|ready|leased|completed|dead) [COUNT n]",
         "JQ.PAUSE queue [IN|OUT|BOTH] [FOR ms]",
         "JQ.RESUME queue",
         "JQ.PEEK queue [COUNT n]",
         "JQ.JOB queue id",
-        "JQ.LIST queue (delayed|held|ready|leased|completed|dead) [CURSOR c] [COUNT n] [TYPE t] \
-         [GROUP g] [MINAGE ms] [MAXAGE ms] [REVERSE]",
+        "JQ.LIST queue (delayed|held|gathering|ready|leased|completed|dead) [CURSOR c] [COUNT n] \
+         [TYPE t] [GROUP g] [BATCH b] [MINAGE ms] [MAXAGE ms] [REVERSE]",
         "JQ.RESULT queue id [BLOCK ms]",
-        "JQ.LEN queue [delayed|held|ready|leased|completed|dead]",
+        "JQ.LEN queue [delayed|held|gathering|ready|leased|completed|dead]",
         "JQ.STATS queue",
         "JQ.GATE queue (OPEN name [name ...] | CLOSE name [name ...] | LIST)",
+        "JQ.BATCH queue (FIRE key | RUN key | BURY key | DELETE key | LIST)",
         "JQ.CONFIG queue (GET [name] | SET name value [name value ...])",
         "JQ.LIMIT queue (SET name [CONCURRENCY n | UNLIMITED] [RATE n PER ms] | DEL name | LIST)",
         "JQ.DIGEST queue",

@@ -16,6 +16,8 @@ pub struct Unfinished {
     line: Vec<(i8, u32)>,
     rooms: Vec<(LimitId, i8, u32)>,
     refills: Vec<(UnixMillis, LimitId)>,
+    /// The key up to which batches follow the settings, where not all do.
+    pub stale_after: Option<Box<[u8]>>,
 }
 
 impl Unfinished {
@@ -117,6 +119,7 @@ pub(super) fn read(record: &LimitsV1<'_>, queue: &mut Queue) -> Result<Unfinishe
         line: record.turns.clone(),
         rooms: rooms.collect::<Result<_, Corrupt>>()?,
         refills: refills.collect::<Result<_, Corrupt>>()?,
+        stale_after: None,
     })
 }
 

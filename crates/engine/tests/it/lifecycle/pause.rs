@@ -104,7 +104,7 @@ fn operators_go_on_while_paused() {
     assert_eq!(driver.purge(StateKind::Ready, 1), 1);
     assert_eq!(driver.bury_all(StateKind::Ready, 1), 1);
     assert_eq!(driver.fulfill("leased", "", None), 1);
-    assert_eq!(driver.delete(&["completed", "held"]), 2);
+    assert_eq!(driver.delete(&["completed", "held", "gathering"]), 3);
     driver.pass(0);
     assert_eq!(driver.queue.len_of(StateKind::Dead), driver.queue.len());
 }

@@ -202,6 +202,7 @@ fn a_queue_has_the_documented_defaults() {
         group: Box::default(),
         uses: Box::default(),
         when: Box::default(),
+        batch: Box::default(),
     };
     assert_eq!(*driver.queue.terms_of(driver.job(&id)), documented);
     let config = driver.queue.config();
@@ -230,6 +231,7 @@ fn options_win_over_the_queues_defaults_which_fill_in_the_rest() {
         group: b"",
         uses: b"",
         when: b"",
+        batch: b"",
     };
     let cases = [
         (job("none"), defaults),
@@ -275,11 +277,11 @@ fn a_full_queue_refuses_jobs_and_counts_those_in_every_state() {
     for state in StateKind::ALL {
         driver.publish_into(state, state.name());
     }
-    driver.configure(&[Setting::MaxLen(7)]);
+    driver.configure(&[Setting::MaxLen(8)]);
     let two = Action::Publish(Publish::new(Bodies::Many(vec![b"a", b"b"])));
-    assert_eq!(driver.ask(two), Err(Refusal::Full { max: 7 }), "all or none");
+    assert_eq!(driver.ask(two), Err(Refusal::Full { max: 8 }), "all or none");
     assert!(driver.try_publish(job("a")).is_ok());
-    assert_eq!(driver.try_publish(job("b")), Err(Refusal::Full { max: 7 }));
+    assert_eq!(driver.try_publish(job("b")), Err(Refusal::Full { max: 8 }));
     assert_eq!(driver.delete(&["dead"]), 1);
     assert!(driver.try_publish(job("b")).is_ok());
     driver.configure(&[Setting::MaxLen(0)]);

@@ -10,11 +10,16 @@ fn filled(state: StateKind, jobs: u32) -> Driver {
     for n in 0..jobs {
         let delay = if state == StateKind::Delayed { 5_000 + u64::from(n) } else { 0 };
         let draft = job("a body").delay(delay);
-        let draft = if state == StateKind::Held { draft.when("shut") } else { draft };
+        let key = format!("key {}", n / 500);
+        let draft = match state {
+            StateKind::Held => draft.when("shut"),
+            StateKind::Gathering => draft.batch(&key),
+            _ => draft,
+        };
         driver.publish(draft);
     }
     match state {
-        StateKind::Delayed | StateKind::Held | StateKind::Ready => {}
+        StateKind::Delayed | StateKind::Held | StateKind::Gathering | StateKind::Ready => {}
         StateKind::Leased => drop(driver.consume_as(ANYONE, jobs)),
         StateKind::Completed => {
             let taken = driver.consume_as(ANYONE, jobs);
@@ -88,6 +93,7 @@ fn a_purge_by_count_takes_those_first_that_would_leave_first() {
     for (state, expected) in [
         (StateKind::Delayed, "a"),
         (StateKind::Held, "c"),
+        (StateKind::Gathering, "c"),
         (StateKind::Ready, "b"),
         (StateKind::Leased, "c"),
         (StateKind::Completed, "a"),
@@ -103,6 +109,11 @@ fn a_purge_by_count_takes_those_first_that_would_leave_first() {
             StateKind::Held => {
                 for (id, gate) in [("a", "x"), ("b", "x"), ("c", "y")] {
                     driver.publish(job(id).id(id).when(gate));
+                }
+            }
+            StateKind::Gathering => {
+                for (id, key) in [("a", "x"), ("b", "x"), ("c", "y")] {
+                    driver.publish(job(id).id(id).batch(key));
                 }
             }
             StateKind::Ready => {

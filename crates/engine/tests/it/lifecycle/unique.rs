@@ -29,10 +29,14 @@ fn in_state(state: StateKind, draft: Draft<'_>) -> Driver {
     let mut driver = Driver::new();
     let draft = draft.id("a").retain(Retain::Forever);
     let delayed = state == StateKind::Delayed;
-    let draft = if state == StateKind::Held { draft.when("shut") } else { draft };
+    let draft = match state {
+        StateKind::Held => draft.when("shut"),
+        StateKind::Gathering => draft.batch("all"),
+        _ => draft,
+    };
     driver.publish(if delayed { draft.delay(1_000) } else { draft });
     match state {
-        StateKind::Delayed | StateKind::Held | StateKind::Ready => {}
+        StateKind::Delayed | StateKind::Held | StateKind::Gathering | StateKind::Ready => {}
         StateKind::Leased => drop(driver.consume()),
         StateKind::Completed => assert_eq!(driver.fulfill("a", "", None), 1),
         StateKind::Dead => assert_eq!(driver.bury("a"), 1),

@@ -348,7 +348,7 @@ fn fewer_tries_than_a_job_has_used_or_needs_are_refused() {
                 driver.close(&["x"]);
                 driver.release("a");
             }
-            StateKind::Ready => {}
+            StateKind::Gathering | StateKind::Ready => {}
             StateKind::Leased => drop(driver.consume()),
             StateKind::Completed => unreachable!("no case of it"),
             StateKind::Dead => drop(driver.bury("a")),

@@ -13,8 +13,8 @@ use super::trial::Told;
 use crate::{
     command::{Chosen, Command, Draft},
     replay::{
-        any_backoff, any_conditions, any_gates, any_group, any_holder, any_limit, any_retain,
-        any_settings, any_span as any_short_span, any_verdict, GIVEN_IDS,
+        any_backoff, any_batch, any_conditions, any_gates, any_group, any_holder, any_limit,
+        any_retain, any_settings, any_span as any_short_span, any_verdict, GIVEN_IDS, WAITING,
     },
     support::Dice,
 };
@@ -88,7 +88,8 @@ fn names_of(command: &mut Command) -> Vec<&mut String> {
         | Command::Resume
         | Command::Gate { .. }
         | Command::Configure(_)
-        | Command::Limit { .. } => Vec::new(),
+        | Command::Limit { .. }
+        | Command::Batch { .. } => Vec::new(),
     }
 }
 
@@ -123,6 +124,7 @@ pub fn simpler(command: &Command) -> Vec<Command> {
             with(|draft| draft.conditions.unique = None);
             with(|draft| draft.conditions.when.truncate(1));
             with(|draft| draft.conditions.when.clear());
+            with(|draft| draft.conditions.batch = b"");
             with(|draft| draft.after.truncate(1));
             with(|draft| draft.after.clear());
             with(|draft| draft.conditions.if_dead = IfDead::Hold);
@@ -245,15 +247,15 @@ impl Any<'_> {
 
     /// What an operator does to the queue as a whole.
     fn intervention(&mut self) -> Command {
-        match self.dice.below(10) {
+        match self.dice.below(12) {
+            10.. => any_batch(self.dice),
             6.. => any_gates(self.dice),
             0 => {
                 let state = self.dice.pick(&StateKind::ALL);
                 Command::Purge { state, count: self.dice.pick(&[0, 1, 2, 5, u64::MAX]) }
             }
             1 => {
-                let state =
-                    self.dice.pick(&[StateKind::Delayed, StateKind::Held, StateKind::Ready]);
+                let state = self.dice.pick(&WAITING);
                 Command::BuryAll { state, count: self.dice.pick(&[0, 1, 2, 5, u64::MAX]) }
             }
             2..4 => {

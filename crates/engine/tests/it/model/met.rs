@@ -2,12 +2,12 @@
 //! match here has a wildcard: what is new does not compile until it has a word.
 
 use jobq_engine::{
-    Action, IfDead, Operation, Otherwise, Outcome, Setting, Side, StateKind, Unique, Until,
-    Verdict, Which,
+    Action, BatchOrder, IfDead, Operation, Otherwise, Outcome, Setting, Side, StateKind, Unique,
+    Until, Verdict, Which,
 };
 
 /// Every word there is.
-pub const ALL: [&str; 67] = [
+pub const ALL: [&str; 77] = [
     "tick",
     "lease",
     "publish",
@@ -75,6 +75,16 @@ pub const ALL: [&str; 67] = [
     "after, or held",
     "after, or run",
     "after, or buried",
+    "bury all gathering",
+    "purge gathering",
+    "fire",
+    "run",
+    "bury a batch",
+    "delete a batch",
+    "set batch-size",
+    "set batch-delay",
+    "set batch-grace",
+    "in a batch",
 ];
 
 /// The words for what a publish says of its key.
@@ -122,6 +132,8 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
                     IfDead::Run => ALL[65],
                     IfDead::Bury => ALL[66],
                 });
+                let batch = conditions.filter(|needs| !needs.batch.is_empty()).map(|_| ALL[76]);
+                let waits = waits.into_iter().chain(batch);
                 let words = asked.into_iter().flat_map(unique).chain(replaces).chain(waits);
                 return words.chain([ALL[2]]).collect();
             }
@@ -142,11 +154,13 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
             Action::Cancel(_) => ALL[49],
             Action::BuryAll { state: StateKind::Delayed, .. } => ALL[14],
             Action::BuryAll { state: StateKind::Held, .. } => ALL[58],
+            Action::BuryAll { state: StateKind::Gathering, .. } => ALL[67],
             Action::BuryAll { state: StateKind::Ready, .. } => ALL[15],
             Action::BuryAll { state, .. } => panic!("all {} jobs buried", state.name()),
             Action::Purge { state, .. } => match state {
                 StateKind::Delayed => ALL[16],
                 StateKind::Held => ALL[59],
+                StateKind::Gathering => ALL[68],
                 StateKind::Ready => ALL[17],
                 StateKind::Leased => ALL[18],
                 StateKind::Completed => ALL[19],
@@ -159,6 +173,12 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
                 Side::Both => ALL[24],
             },
             Action::Resume => ALL[25],
+            Action::Batch { order, .. } => match order {
+                BatchOrder::Fire => ALL[69],
+                BatchOrder::Run => ALL[70],
+                BatchOrder::Bury => ALL[71],
+                BatchOrder::Delete => ALL[72],
+            },
             Action::Gate { opens: true, .. } => ALL[60],
             Action::Gate { opens: false, .. } => ALL[61],
             Action::Configure(settings) => {
@@ -190,5 +210,8 @@ fn setting(setting: &Setting) -> &'static str {
         Setting::GroupWeight { .. } => ALL[47],
         Setting::BindCounts(_) => ALL[48],
         Setting::ReleasesMax(_) => ALL[62],
+        Setting::BatchSize { .. } => ALL[73],
+        Setting::BatchDelay { .. } => ALL[74],
+        Setting::BatchGrace { .. } => ALL[75],
     }
 }

@@ -8,7 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::turns::{self, Limits};
+use super::{
+    batches::Gathering,
+    turns::{self, Limits},
+};
 use jobq_engine::{
     uses, Action, Backoff, Cancelled, Change, Conditions, Counters, Due, Holder, IfDead, JobRef,
     Otherwise, Publish, Refusal, Retain, Revival, Setting, Side, StateKind, Touched, Unique,
@@ -59,6 +62,9 @@ pub struct Job {
     if_dead: IfDead,
     /// Whether others wait for it, or did.
     is_followed: bool,
+    pub batch: Vec<u8>,
+    /// Whether it stands for a batch.
+    pub leads: bool,
     pub place: Place,
     /// The random wait that the job is in, until the engine says which.
     pub draw: Option<Draw>,
@@ -134,6 +140,12 @@ pub enum Place {
         since: u64,
         turn: i64,
     },
+    Gathering {
+        since: u64,
+        turn: i64,
+        /// The place in publish order of the one who leads the batch that it has become.
+        with: Option<u64>,
+    },
     Ready {
         since: u64,
         turn: i64,
@@ -160,6 +172,7 @@ impl Place {
         match self {
             Self::Delayed { .. } => StateKind::Delayed,
             Self::Held { .. } => StateKind::Held,
+            Self::Gathering { .. } => StateKind::Gathering,
             Self::Ready { .. } => StateKind::Ready,
             Self::Leased { .. } => StateKind::Leased,
             Self::Completed { .. } => StateKind::Completed,
@@ -283,6 +296,8 @@ impl Settings {
             }
             Setting::BindCounts(counts) => self.bind_counts = counts,
             Setting::ReleasesMax(releases) => self.releases_max = releases,
+            Setting::BatchSize { .. } | Setting::BatchDelay { .. } | Setting::BatchGrace { .. } => {
+            }
         }
     }
 
@@ -312,6 +327,7 @@ enum Work {
 /// What time brings.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Transition {
+    Forms,
     LockEnds,
     PauseEnds,
     Expires,
@@ -344,6 +360,7 @@ pub struct Model {
     used: u64,
     pub endings: Vec<Ending>,
     pub limits: Limits,
+    pub gathering: Gathering,
     /// The ready job that a task meets next, where only the engine knows.
     pub victim: Option<String>,
 }
@@ -394,9 +411,10 @@ impl Model {
                 (0, until.min(end_of(job)), 0, job.seq)
             }
             Place::Ready { turn, .. } => (job.priority, 0, turn, 0),
-            Place::Held { turn, .. } | Place::Completed { turn, .. } | Place::Dead { turn, .. } => {
-                (0, 0, turn, 0)
-            }
+            Place::Held { turn, .. }
+            | Place::Gathering { turn, .. }
+            | Place::Completed { turn, .. }
+            | Place::Dead { turn, .. } => (0, 0, turn, 0),
         });
         jobs
     }
@@ -421,7 +439,9 @@ impl Model {
     }
 
     pub fn next_due(&self) -> Option<u64> {
-        if !self.tasks.is_empty() || !self.opening.is_empty() || !self.ended.is_empty() {
+        let is_stale = self.gathering.is_stale();
+        let works = !self.tasks.is_empty() || !self.opening.is_empty() || is_stale;
+        if works || !self.ended.is_empty() {
             return Some(self.clock);
         }
         self.next_transition().map(|(at, ..)| at)
@@ -515,7 +535,7 @@ impl Model {
         })
     }
 
-    fn free_if(&mut self, seq: u64, is_over: impl FnOnce(Until) -> bool) {
+    pub fn free_if(&mut self, seq: u64, is_over: impl FnOnce(Until) -> bool) {
         let job = self.job(seq);
         job.lock = job.lock.take().filter(|lock| !is_over(lock.until));
     }
@@ -529,7 +549,8 @@ impl Model {
             Otherwise::Replace => {}
             Otherwise::Reject => return Err(vec![Refusal::Duplicate(job.id)]),
         }
-        if !matches!(job.place.kind(), StateKind::Delayed | StateKind::Held | StateKind::Ready) {
+        let is_taken = job.place.kind().is_final() || job.place.kind() == StateKind::Leased;
+        if is_taken || self.is_in_leased_batch(&job) {
             return Err(vec![Refusal::Duplicate(job.id)]);
         }
         let due = instant(publish.due, now);
@@ -556,11 +577,11 @@ impl Model {
 
     // What moves a job.
 
-    fn job(&mut self, seq: u64) -> &mut Job {
+    pub fn job(&mut self, seq: u64) -> &mut Job {
         self.jobs.iter_mut().find(|job| job.seq == seq).expect("it is there")
     }
 
-    fn tail(&mut self) -> i64 {
+    pub fn tail(&mut self) -> i64 {
         self.last_turn += 1;
         self.last_turn
     }
@@ -576,10 +597,18 @@ impl Model {
         job.parents_left() == 0 && job.when.iter().all(|names| names.iter().any(is_open))
     }
 
-    /// Ready at the tail, unless it has to wait for a gate.
+    /// Whether it would be ready, and not held or gathering.
+    fn goes_to_line(&self, seq: u64) -> bool {
+        let job = self.find_seq(seq).expect("it is there");
+        self.may_go(job) && (job.batch.is_empty() || job.leads)
+    }
+
+    /// Ready at the tail, unless it has to wait for a gate, or for others.
     fn become_ready(&mut self, seq: u64) {
-        if self.may_go(self.find_seq(seq).expect("it is there")) {
+        if self.goes_to_line(seq) {
             self.ready_at_tail(seq);
+        } else if self.may_go(self.find_seq(seq).expect("it is there")) {
+            self.gather(seq);
         } else {
             let (since, turn) = (self.clock, self.tail());
             self.job(seq).place = Place::Held { since, turn };
@@ -587,7 +616,7 @@ impl Model {
     }
 
     /// The same for one that is due as of now: unwritten, that is said of what is ready only.
-    fn become_ready_now(&mut self, seq: u64) {
+    pub fn become_ready_now(&mut self, seq: u64) {
         self.become_ready(seq);
         let now = self.clock;
         let job = self.job(seq);
@@ -596,7 +625,8 @@ impl Model {
         }
     }
 
-    fn free(&mut self, seq: u64) {
+    /// Ready, whatever it waits for.
+    pub fn ready_now(&mut self, seq: u64) {
         let now = self.clock;
         self.job(seq).due = now;
         self.ready_at_tail(seq);
@@ -706,7 +736,7 @@ impl Model {
                 let job = self.find_seq(seq).expect("it is there").clone();
                 let is_held = job.place.kind() == StateKind::Held;
                 if !was_done && is_held && self.may_go(&job) {
-                    self.free(seq);
+                    self.become_ready_now(seq);
                 }
             }
             (_, IfDead::Hold) => {}
@@ -746,7 +776,7 @@ impl Model {
             Some(job) => {
                 self.opening[0].1 = job.seq;
                 if self.may_go(&job) {
-                    self.free(job.seq);
+                    self.become_ready_now(job.seq);
                 }
             }
             // Unwritten: to learn that there is none is a step.
@@ -772,23 +802,25 @@ impl Model {
         self.job(seq).place = Place::Ready { since, turn };
     }
 
-    fn delay(&mut self, seq: u64, until: u64) {
+    pub fn delay(&mut self, seq: u64, until: u64) {
         let job = self.job(seq);
         job.due = until;
         job.place = Place::Delayed { until };
     }
 
-    fn remove(&mut self, seq: u64) {
+    pub fn remove(&mut self, seq: u64) {
         self.tell_of(seq, Fate::Removed);
         let job = self.job(seq).clone();
+        let before = job.place.clone();
         if job.watched {
             self.endings.push(Ending { id: job.id, state: None, result: None });
         }
         self.jobs.retain(|job| job.seq != seq);
+        self.succeed(seq, &before);
     }
 
     /// Finishes a job, and keeps it if it is to be.
-    fn complete(&mut self, seq: u64, result: Option<&[u8]>, retain: Option<Retain>) {
+    pub fn complete(&mut self, seq: u64, result: Option<&[u8]>, retain: Option<Retain>) {
         let (since, turn) = (self.clock, self.tail());
         let job = self.job(seq);
         job.lock = None;
@@ -806,7 +838,13 @@ impl Model {
             Retain::For(span) => (span.0 > 0).then(|| since + span.0),
         };
         match until {
-            Some(until) => job.place = Place::Completed { since, until, turn },
+            Some(until) => {
+                let before = job.place.clone();
+                job.place = Place::Completed { since, until, turn };
+                if std::mem::take(&mut job.leads) {
+                    self.succeed(seq, &before);
+                }
+            }
             None => self.remove(seq),
         }
         if watched {
@@ -814,15 +852,20 @@ impl Model {
         }
     }
 
-    fn die(&mut self, seq: u64) {
+    pub fn die(&mut self, seq: u64) {
         self.counters.died += 1;
         self.free_if(seq, |until| until != Until::Gone);
         let (since, turn) = (self.clock, self.tail());
         let job = self.job(seq);
+        let before = job.place.clone();
         job.place = Place::Dead { since, turn };
+        let led = std::mem::take(&mut job.leads);
         if std::mem::take(&mut job.watched) {
             let id = job.id.clone();
             self.endings.push(Ending { id, state: Some(StateKind::Dead), result: None });
+        }
+        if led {
+            self.succeed(seq, &before);
         }
         self.tell_of(seq, Fate::Died);
         // Unwritten: while the dead that are too many go in slices, this one waits to be among them.
@@ -854,6 +897,7 @@ impl Model {
     fn fail(&mut self, seq: u64, wait: Wait) {
         // Unwritten: the wait of a lapsed job begins when the tick comes to it, not at its deadline.
         let now = self.clock;
+        self.fail_followers(seq);
         if self.job(seq).cancelled {
             return self.remove_cancelled(seq);
         }
@@ -862,11 +906,18 @@ impl Model {
         job.failures += 1;
         job.failed_at = Some(now);
         if job.deliveries >= job.tries {
-            return self.die(seq);
+            return self.die_alone(seq, failures, wait);
         }
+        let backoff = job.backoff;
+        self.wait(seq, backoff, failures, wait, now);
+    }
+
+    /// Waits for the next attempt, after so many failures before.
+    pub fn wait(&mut self, seq: u64, backoff: Backoff, failures: u32, wait: Wait, now: u64) {
+        let job = self.job(seq);
         let span = match wait {
             Wait::Span(span) => span,
-            Wait::Backoff => match job.backoff {
+            Wait::Backoff => match backoff {
                 Backoff::None => 0,
                 Backoff::Fixed(span) => span.0,
                 Backoff::Exponential { base, max } => {
@@ -900,17 +951,18 @@ impl Model {
         let mut all = Vec::new();
         let pauses = [self.publishing_paused, self.consuming_paused];
         for until in pauses.into_iter().flatten().filter(|&until| until != NEVER) {
-            all.push((until, 2, u64::MAX, Transition::PauseEnds));
+            all.push((until, 3, u64::MAX, Transition::PauseEnds));
         }
+        all.extend(self.next_batch().map(|(at, first)| (at, 1, first, Transition::Forms)));
         let longest_dead = self.in_order(StateKind::Dead).first().map(|job| job.seq);
         for job in &self.jobs {
             if let Some(end) = job.lock.as_ref().map(|lock| lock.end(job.due)) {
-                all.extend((end < NEVER).then_some((end, 1, job.seq, Transition::LockEnds)));
+                all.extend((end < NEVER).then_some((end, 2, job.seq, Transition::LockEnds)));
             }
             let mut at = |instant, transition| all.push((instant, 0, job.seq, transition));
             match job.place {
                 Place::Delayed { until } => at(until, Transition::Wakes),
-                Place::Held { .. } | Place::Ready { .. } => {}
+                Place::Held { .. } | Place::Gathering { .. } | Place::Ready { .. } => {}
                 Place::Leased { until, .. } => at(until, Transition::Lapses),
                 Place::Completed { until, .. } if until == NEVER => {}
                 Place::Completed { until, .. } => at(until, Transition::Retires),
@@ -932,13 +984,15 @@ impl Model {
     /// When something next happens by itself, if it does by now, and whether that is to a job.
     pub fn due(&self) -> Option<(u64, bool)> {
         let (at, _, transition) = self.next_transition()?;
-        let is_job = !matches!(transition, Transition::LockEnds | Transition::PauseEnds);
+        use Transition::{Forms, LockEnds, PauseEnds};
+        let is_job = !matches!(transition, Forms | LockEnds | PauseEnds);
         (at <= self.clock).then_some((at, is_job))
     }
 
     /// Whether a step has something to do.
     pub fn has_step(&self) -> bool {
-        let works = !self.tasks.is_empty() || !self.opening.is_empty();
+        let is_stale = self.gathering.is_stale();
+        let works = !self.tasks.is_empty() || !self.opening.is_empty() || is_stale;
         self.due().is_some() || works || self.clone().tell_next()
     }
 
@@ -948,16 +1002,23 @@ impl Model {
         assert!(!told, "somebody is yet to be told");
     }
 
-    /// Works through one thing that is due, or one job of a task. False if there is nothing.
-    pub fn step(&mut self) -> bool {
+    /// Works through one thing that is due, or one job of a task, and tells how many jobs that
+    /// concerns; 0 if there is nothing.
+    pub fn step(&mut self) -> u32 {
         let was_empty = self.jobs.is_empty();
         let done = match self.next_transition() {
             Some((at, seq, transition)) if at <= self.clock => {
+                let is_of_job = self.due().is_some_and(|(_, is_job)| is_job);
+                let others = if is_of_job { self.followers(seq).len() } else { 0 };
                 self.happen(at, seq, transition);
-                true
+                1 + others as u32
             }
-            _ => self.tell_next() || self.look_at_gate() || self.work(),
+            _ => {
+                let works = self.tell_next() || self.look_at_gate() || self.follow_settings();
+                u32::from(works || self.work())
+            }
         };
+        self.rearm();
         if !was_empty && self.jobs.is_empty() {
             self.used = self.clock;
         }
@@ -970,10 +1031,14 @@ impl Model {
                 self.publishing_paused = self.publishing_paused.filter(|&until| until > at);
                 self.consuming_paused = self.consuming_paused.filter(|&until| until > at);
             }
+            Transition::Forms => {
+                let key = self.job(seq).batch.clone();
+                self.fire(&key);
+            }
             Transition::LockEnds => self.free_if(seq, |_| true),
             Transition::Wakes => self.become_ready(seq),
             Transition::Lapses => {
-                self.counters.lapsed += 1;
+                self.counters.lapsed += 1 + self.followers(seq).len() as u64;
                 let wait = match self.settings.lapse {
                     WhenLapsed::Ready => Wait::Span(0),
                     WhenLapsed::Backoff => Wait::Backoff,
@@ -1082,12 +1147,12 @@ impl Model {
     fn kick(&mut self, seq: u64) {
         self.counters.kicked += 1;
         match self.job(seq).place {
-            Place::Held { .. } => self.free(seq),
+            Place::Held { .. } | Place::Gathering { .. } => self.ready_now(seq),
             _ => self.become_ready_now(seq),
         }
     }
 
-    fn bury(&mut self, seq: u64) {
+    pub fn bury(&mut self, seq: u64) {
         self.counters.buried += 1;
         self.die(seq);
     }
@@ -1146,6 +1211,7 @@ impl Model {
             self.limits.take(&uses, now);
             used.extend(uses);
             self.free_if(seq, |until| until == Until::Start);
+            self.deliver_followers(seq, to.counted);
             leased.push(id.clone());
         }
         self.limits.check(&self.jobs, &used, self.clock);
@@ -1170,7 +1236,7 @@ impl Model {
             Action::Kick(Which::First(count)) => Ok(Reply::Done(self.begin(Work::Kick, *count))),
             Action::Kick(Which::Ids(names)) => Ok(Reply::Done(self.each(
                 names,
-                &[StateKind::Delayed, StateKind::Held],
+                &[StateKind::Delayed, StateKind::Held, StateKind::Gathering],
                 Self::kick,
             ))),
             Action::Respawn { which, revival } => {
@@ -1217,8 +1283,10 @@ impl Model {
                 let turned = names.iter().filter(|name| self.turn_gate(name, *opens));
                 Ok(Reply::Done(turned.count() as u64))
             }
+            Action::Batch { key, order } => Ok(Reply::Done(self.order_batch(key, *order))),
             Action::Configure(settings) => {
                 settings.iter().for_each(|setting| self.settings.set(setting));
+                settings.iter().for_each(|setting| self.gathering.set(setting));
                 if self.dead_too_many() > 0 && !self.prunes() {
                     self.tasks.push(Task { work: Work::Prune, left: 0 });
                 }
@@ -1236,6 +1304,7 @@ impl Model {
             Ok(_) => true,
         };
         self.use_if(changed);
+        self.rearm();
         answer
     }
 
@@ -1260,7 +1329,7 @@ impl Model {
     fn publish(&mut self, publish: &Publish<'_>) -> Answer {
         let Publish { bodies, id, due, deadline, headers, replaces, wishes, conditions } = publish;
         let Wishes { tries, ttr, ttl, backoff, retain, priority, job_type, group } = *wishes;
-        let Conditions { uses, unique, when, after, if_dead } =
+        let Conditions { uses, unique, when, after, if_dead, batch } =
             conditions.as_deref().cloned().unwrap_or_default();
         let clause = |names: Vec<&[u8]>| names.into_iter().map(<[u8]>::to_vec).collect();
         let when: BTreeSet<BTreeSet<Vec<u8>>> = when.into_iter().map(clause).collect();
@@ -1371,13 +1440,12 @@ impl Model {
                 parents: parents.clone(),
                 if_dead,
                 is_followed: false,
+                batch: batch.to_vec(),
+                leads: false,
                 place: Place::Delayed { until: due },
                 draw: None,
                 watched: false,
             });
-            if due == now {
-                self.become_ready(seq);
-            }
             published.push(seq);
         }
         for parent in parents.iter().filter(|parent| parent.is_listed) {
@@ -1387,6 +1455,9 @@ impl Model {
             if parent.place.kind() == StateKind::Dead && if_dead != IfDead::Hold {
                 self.note_end(seq, Fate::Died, (before, usize::MAX));
             }
+        }
+        for &seq in published.iter().filter(|_| due == now) {
+            self.become_ready(seq);
         }
         Ok(Reply::Published(published))
     }
@@ -1404,10 +1475,11 @@ impl Model {
     }
 
     fn settle(&mut self, names: &[JobRef<'_>], verdict: Verdict<'_>) -> Answer {
-        use StateKind::{Dead, Delayed, Held, Leased, Ready};
+        use StateKind::{Dead, Delayed, Gathering, Held, Leased, Ready};
         let kept = |error: &[u8]| error[..error.len().min(ERROR_BYTES_MAX)].to_vec();
         let done = match verdict {
             Verdict::Ack => self.each(names, &[Leased], |model, seq| {
+                model.settle_followers(seq, verdict);
                 model.counters.acked += 1;
                 model.complete(seq, None, None);
             }),
@@ -1415,12 +1487,15 @@ impl Model {
                 if let Some(refusal) = self.settings.too_big(result.len()) {
                     return Err(vec![refusal]);
                 }
-                self.each(names, &[Delayed, Held, Ready, Leased, Dead], |model, seq| {
+                let unfinished = [Delayed, Held, Gathering, Ready, Leased, Dead];
+                self.each(names, &unfinished, |model, seq| {
+                    model.settle_followers(seq, verdict);
                     model.counters.fulfilled += 1;
                     model.complete(seq, Some(result), retain);
                 })
             }
             Verdict::Nack { delay, error } => self.each(names, &[Leased], |model, seq| {
+                model.settle_followers(seq, verdict);
                 model.counters.nacked += 1;
                 if let Some(error) = error {
                     model.job(seq).error = Some(kept(error));
@@ -1434,6 +1509,7 @@ impl Model {
                     names.reverse();
                 }
                 self.each(&names, &[Leased], |model, seq| {
+                    model.settle_followers(seq, verdict);
                     model.counters.released += 1;
                     if model.job(seq).cancelled {
                         return model.remove_cancelled(seq);
@@ -1442,7 +1518,7 @@ impl Model {
                     let job = model.job(seq);
                     if counted && max > 0 && job.releases >= max {
                         job.error = Some(b"released too often".to_vec());
-                        return model.die(seq);
+                        return model.die_alone(seq, 0, Wait::Span(delay.0));
                     }
                     job.releases += u32::from(counted);
                     let job = model.job(seq);
@@ -1451,7 +1527,7 @@ impl Model {
                     }
                     if delay.0 > 0 {
                         model.delay(seq, now + delay.0);
-                    } else if model.may_go(model.find_seq(seq).expect("as before")) {
+                    } else if model.goes_to_line(seq) {
                         model.job(seq).due = now;
                         model.ready_at_head(seq);
                     } else {
@@ -1460,7 +1536,8 @@ impl Model {
                 })
             }
             Verdict::Bury { error } => {
-                self.each(names, &[Delayed, Held, Ready, Leased], |model, seq| {
+                self.each(names, &[Delayed, Held, Gathering, Ready, Leased], |model, seq| {
+                    model.settle_followers(seq, verdict);
                     if let Some(error) = error {
                         model.job(seq).error = Some(kept(error));
                     }
@@ -1482,15 +1559,22 @@ impl Model {
                 job.cancelled = true;
                 Some(Cancelled::Marked)
             }
-            Place::Delayed { .. } | Place::Held { .. } | Place::Ready { .. } => {
+            Place::Delayed { .. }
+            | Place::Held { .. }
+            | Place::Gathering { .. }
+            | Place::Ready { .. } => {
                 self.remove_cancelled(seq);
                 Some(Cancelled::Removed)
             }
         }
     }
 
+    /// Those who went with it while it was leased have been given back by now, or have failed.
     fn remove_cancelled(&mut self, seq: u64) {
         self.counters.cancelled += 1;
+        if let Place::Leased { holder, .. } = &mut self.job(seq).place {
+            holder.counted = false;
+        }
         self.remove(seq);
     }
 
@@ -1519,7 +1603,7 @@ impl Model {
             return Ok(Reply::Updated(None));
         }
 
-        let waits = matches!(state, StateKind::Delayed | StateKind::Held | StateKind::Ready);
+        let waits = !state.is_final() && state != StateKind::Leased;
         let mut reasons = Vec::new();
         if state == StateKind::Completed || due.is_some() && !waits {
             reasons.push(Refusal::WrongState(state));
@@ -1545,9 +1629,11 @@ impl Model {
         }
         if let Some(tries) = *tries {
             let needed = match &job.place {
-                Place::Delayed { .. } | Place::Held { .. } | Place::Ready { .. } => {
-                    job.deliveries + 1
-                }
+                Place::Gathering { .. } if self.is_in_leased_batch(&job) => job.deliveries,
+                Place::Delayed { .. }
+                | Place::Held { .. }
+                | Place::Gathering { .. }
+                | Place::Ready { .. } => job.deliveries + 1,
                 Place::Leased { holder, .. } if !holder.counted => job.deliveries + 1,
                 Place::Leased { .. } => job.deliveries,
                 Place::Completed { .. } | Place::Dead { .. } => 0,
@@ -1591,7 +1677,7 @@ impl Model {
 
 /// The wait of a job that failed.
 #[derive(Clone, Copy, Debug)]
-enum Wait {
+pub enum Wait {
     Span(u64),
     Backoff,
 }

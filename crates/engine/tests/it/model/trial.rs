@@ -1,10 +1,10 @@
 //! The engine and the model, told the same story.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobq_engine::{
-    gates, Config, Consume, Cursor, Job, Listing, Operation, Outcome, ParentState, Queue, Refusal,
-    Request, Slot, State, StateKind, Terms, Ulid, UnixMillis,
+    gates, Config, Consume, Cursor, Job, Listing, Operation, Outcome, Pace, ParentState, Queue,
+    Refusal, Request, Slot, State, StateKind, Terms, Ulid, UnixMillis,
 };
 
 use super::{
@@ -160,7 +160,7 @@ impl Trial {
                 1
             } else {
                 self.model.victim = turns::victim(&before, &slow);
-                u32::from(self.model.step())
+                self.model.step()
             };
             same!("a tick by one", outcome, Ok(Outcome::Ticked(stepped)));
             for id in self.model.drawn() {
@@ -169,7 +169,7 @@ impl Trial {
             if stepped == 0 {
                 break;
             }
-            done += 1;
+            done += stepped;
         }
         slow.apply(Operation::Tick { now, budget: 0 }).expect("the time is told");
         let mut fast = self.queue.clone();
@@ -336,6 +336,10 @@ impl Trial {
         }
         let gates = queue.gates().map(|gate| (gate.name.to_vec(), gate.is_open, gate.held));
         same!("the gates", gates.collect::<Vec<_>>(), model.gates());
+        let batches = queue.batches();
+        let batches =
+            batches.map(|batch| (batch.key.to_vec(), batch.jobs, batch.fires.map(|at| at.0)));
+        same!("the batches", batches.collect::<Vec<_>>(), model.batches());
         self.compare_config()?;
         self.compare_lists(dice)?;
         self.go_on_walking(dice)?;
@@ -369,7 +373,7 @@ impl Trial {
         same!("the headers", &headers, &model.headers);
         // What is left of the time to live is seen by when it ends.
         let terms = queue.terms_of(engine);
-        let Terms { tries, ttr, ttl: _, backoff, retain, priority, job_type, group, uses, when } =
+        let Terms { tries, ttr, backoff, retain, priority, job_type, group, uses, when, .. } =
             terms;
         same!("the tries", *tries, model.tries);
         same!("the ttr", ttr.0, model.ttr);
@@ -379,6 +383,16 @@ impl Trial {
         same!("the type", &**job_type, &*model.job_type);
         same!("the group", &**group, &*model.group);
         same!("the limits", &**uses, &*model.uses);
+        same!("the batch", &*terms.batch, &*model.batch);
+        let name = |slot| queue.job(slot).id().to_string();
+        let followers: Vec<_> = queue.followers(engine).map(name).collect();
+        let followed = self.model.followers(model.seq).into_iter();
+        let followed = followed.filter_map(|seq| self.model.find_seq(seq));
+        same!(
+            "who goes with it",
+            (engine.is_leader(), followers),
+            (model.leads, followed.map(|job| job.id.clone()).collect())
+        );
         let lock = model.lock.as_ref();
         same!(
             "the key",
@@ -423,6 +437,9 @@ impl Trial {
             (State::Held { since }, Place::Held { turn, .. }) => {
                 Place::Held { since: since.0, turn: *turn }
             }
+            (State::Gathering { since, .. }, Place::Gathering { turn, with, .. }) => {
+                Place::Gathering { since: since.0, turn: *turn, with: *with }
+            }
             (State::Ready { since, .. }, Place::Ready { turn, .. }) => {
                 Place::Ready { since: since.0, turn: *turn }
             }
@@ -445,10 +462,10 @@ impl Trial {
     }
 
     fn compare_config(&self) -> Verdict {
-        let settings = &self.model.settings;
+        let (settings, settings_of_batches) = (&self.model.settings, &self.model.gathering);
         let Config {
             defaults:
-                Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses, when },
+                Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses, when, batch },
             max_len,
             max_body,
             dead_max,
@@ -460,6 +477,8 @@ impl Trial {
             group_weights,
             bind_counts,
             releases_max,
+            pace,
+            paces,
         } = self.queue.config();
         same!("setting tries", *tries, settings.tries);
         same!("setting ttr", ttr.0, settings.ttr);
@@ -467,7 +486,16 @@ impl Trial {
         same!("setting backoff", *backoff, settings.backoff);
         same!("setting retain", *retain, settings.retain);
         same!("setting priority", *priority, settings.priority);
-        same!("a default type", job_type.len() + group.len() + uses.len() + when.len(), 0);
+        let names = [job_type, group, uses, when, batch].map(|name| name.len());
+        same!("a default type", names, [0; 5]);
+        let plain = |pace: &Pace| [u64::from(pace.size), pace.delay.0, pace.grace.0];
+        same!("what makes a batch", plain(pace), settings_of_batches.pace);
+        let own = paces.iter().map(|(key, own)| (key.to_vec(), plain(own)));
+        same!(
+            "the same of a key",
+            own.collect::<BTreeMap<_, _>>(),
+            settings_of_batches.paces.clone()
+        );
         same!("setting maxlen", *max_len, settings.max_len);
         same!("setting maxbody", *max_body, settings.max_body);
         same!("setting dead-max", *dead_max, settings.dead_max);
@@ -488,6 +516,7 @@ impl Trial {
             let reverse = dice.one_in(2);
             let job_type = dice.maybe(20, |dice| dice.pick(&[b"mail".as_slice(), b""]));
             let group = dice.maybe(20, |dice| dice.pick(&[b"acme".as_slice(), b""]));
+            let batch = dice.maybe(10, |dice| dice.pick(&[b"x".as_slice(), b""]));
             let min_age = dice.maybe(20, |dice| dice.below(200));
             let max_age = dice.maybe(20, |dice| dice.below(500));
             let mut listing = Listing {
@@ -497,6 +526,7 @@ impl Trial {
                 count: dice.pick(&[1, 2, 3, 1_000]),
                 job_type,
                 group,
+                batch,
                 min_age: min_age.map(jobq_engine::Millis),
                 max_age: max_age.map(jobq_engine::Millis),
             };
@@ -520,6 +550,7 @@ impl Trial {
                 let age = self.model.clock - job.published;
                 job_type.is_none_or(|name| *name == *job.job_type)
                     && group.is_none_or(|name| *name == *job.group)
+                    && batch.is_none_or(|key| *key == *job.batch)
                     && min_age.is_none_or(|min| age >= min)
                     && max_age.is_none_or(|max| age <= max)
             });
@@ -564,14 +595,9 @@ impl Trial {
             return Ok(());
         }
         let page = self.queue.list(&Listing {
-            state: walk.state,
             reverse: walk.reverse,
             after: walk.after,
-            count: dice.pick(&[1, 1, 2, 3]),
-            job_type: None,
-            group: None,
-            min_age: None,
-            max_age: None,
+            ..Listing::of(walk.state, dice.pick(&[1, 1, 2, 3]))
         });
         for slot in page.jobs {
             let id = self.queue.job(slot).id().to_string();

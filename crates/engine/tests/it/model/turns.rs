@@ -146,16 +146,7 @@ pub fn steps_alone(queue: &Queue, model: &Model) -> bool {
 
 /// The ready job that has left between two looks.
 pub fn victim(before: &Queue, after: &Queue) -> Option<String> {
-    let ready = jobq_engine::Listing {
-        state: StateKind::Ready,
-        reverse: false,
-        after: None,
-        count: usize::MAX,
-        job_type: None,
-        group: None,
-        min_age: None,
-        max_age: None,
-    };
+    let ready = jobq_engine::Listing::of(StateKind::Ready, usize::MAX);
     let id = |slot| before.job(slot).id().to_string();
     let is_ready = |id: &String| {
         let found = after.find_id(id);

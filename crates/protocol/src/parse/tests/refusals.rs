@@ -432,7 +432,8 @@ fn a_type_has_a_name_of_a_bearable_length_that_is_not_blank() {
 fn an_unknown_setting_is_answered_with_the_known_ones() {
     let known = "these are: tries ttr ttl backoff retain priority maxlen maxbody \
                  dead-max dead-age expired lapse idle-expire group-maxlen bind-counts releases-max \
-                 group-weight:<key>";
+                 batch-size batch-delay batch-grace group-weight:<key> batch-size:<key> \
+                 batch-delay:<key> batch-grace:<key>";
     let error = format!("SYNTAX 'color' is no setting, {known}");
     assert_refused(&[("JQ.CONFIG q GET color", &error), ("JQ.CONFIG q SET ttr 1 color 2", &error)]);
 }
@@ -443,6 +444,25 @@ fn the_usage_follows_a_syntax_error() {
         call("JQ.PEEK q LATER").unwrap_err(),
         "SYNTAX unexpected 'LATER'; usage: JQ.PEEK queue [COUNT n]"
     );
+}
+
+#[test]
+fn the_keys_and_settings_of_batches_are_checked() {
+    assert_refused(&[
+        ("JQ.BATCH q", "SYNTAX FIRE, RUN, BURY, DELETE or LIST is needed"),
+        ("JQ.BATCH q OPEN a", "SYNTAX unexpected 'OPEN'"),
+        ("JQ.BATCH q FIRE", "SYNTAX no value for FIRE"),
+        ("JQ.BATCH q FIRE a b", "SYNTAX unexpected 'b'"),
+        ("JQ.BATCH q LIST a", "SYNTAX unexpected 'a'"),
+        ("JQ.PUBLISH q x BATCH", "SYNTAX no value for BATCH"),
+        ("JQ.PUBLISH q x BATCH a BATCH b", "SYNTAX BATCH is given twice"),
+        ("JQ.CONFIG q SET batch-size 1001", "RANGE batch-size is 0 to 1000 jobs, not '1001'"),
+        ("JQ.CONFIG q SET batch-size:a -1", "RANGE batch-size is 0 to 1000 jobs, not '-1'"),
+    ]);
+    let line = refused(&format!("JQ.PUBLISH q x BATCH {}", "k".repeat(257)));
+    assert_eq!(line, "RANGE BATCH is a key of 1 to 256 bytes, not 257");
+    let line = refused(&format!("JQ.CONFIG q SET batch-delay:{} 5", "k".repeat(257)));
+    assert_eq!(line, "RANGE BATCH is a key of 1 to 256 bytes, not 257");
 }
 
 #[test]
