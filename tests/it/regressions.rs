@@ -373,3 +373,50 @@ fn a_job_that_is_kept_with_its_result_does_not_keep_its_key() {
     assert_eq!(client.run("JQ.PUBLISH mail x ID b UNIQUE k"), bulk("b"));
     assert_eq!(client.run("JQ.RESULT mail a").items()[1], bulk("42"));
 }
+
+/// asynq: a task with a group and a delay is stored without its group, and is an ordinary one when it is
+/// due; so is one that was archived or tried again.
+#[test]
+fn a_job_of_a_batch_stays_one_through_a_delay_a_retry_and_a_death() {
+    let server = Server::plain();
+    let mut client = server.client();
+    client.run("JQ.CONFIG mail SET batch-size 9");
+    client.run("JQ.PUBLISH mail x ID a BATCH k DELAY 5 BACKOFF none TRIES 2");
+    let gathers = |client: &mut Client| {
+        wait_for("it to gather", || {
+            (client.run("JQ.JOB mail a").field("state") == bulk("gathering")).then_some(())
+        });
+    };
+    gathers(&mut client);
+    client.run("JQ.KICK mail ID a");
+    client.run("JQ.CONSUME mail");
+    client.run("JQ.NACK mail a");
+    gathers(&mut client);
+    client.run("JQ.BURY mail a");
+    client.run("JQ.RESPAWN mail ID a");
+    gathers(&mut client);
+    assert_eq!(client.run("JQ.JOB mail a").field("batch"), bulk("k"));
+}
+
+/// asynq: the tasks of a group become a new one, and their ids, tries and retention are lost; it is made
+/// in two steps, so a crash between them makes it twice.
+#[test]
+fn jobs_of_a_batch_keep_their_ids_tries_and_results_and_are_settled_in_one_step() {
+    let server = Server::plain();
+    let mut client = server.client();
+    client.run("JQ.CONFIG mail SET batch-size 3");
+    client.run("JQ.PUBLISH mail x ID a BATCH k TRIES 9 BACKOFF none");
+    client.run("JQ.PUBLISH mail y ID b BATCH k TRIES 1");
+    client.run("JQ.PUBLISH mail z ID c BATCH k TRIES 9 RETAIN FOREVER");
+    client.run("JQ.CONSUME mail");
+    assert_eq!(client.run("JQ.NACK mail a ERROR no"), Reply::Int(1));
+    assert_eq!(client.run("JQ.JOB mail b").field("state"), bulk("dead"), "its only try was used");
+    let receipt = names(&client.run("JQ.CONSUME mail"))[0].clone();
+    client.run("MULTI");
+    client.run(&format!("JQ.FULFILL mail {receipt} 42"));
+    client.run("JQ.PUBLISH mail summary ID summary");
+    let done = client.run("EXEC");
+    assert_eq!(done.items(), [Reply::Int(1), bulk("summary")]);
+    assert_eq!(client.run("JQ.RESULT mail c").items()[1], bulk("42"));
+    assert!(client.run("JQ.JOB mail a").is_nothing());
+}

@@ -881,3 +881,22 @@ fn the_mark_of_a_cancel_on_a_job_that_waits_is_refused() {
         assert_eq!(load(&frames).err(), Some(Corrupt::Record));
     }
 }
+
+#[test]
+fn a_job_that_goes_with_one_that_leads_no_batch_is_refused() {
+    let mut driver = Driver::new();
+    driver.configure(&[Setting::BatchSize { key: None, jobs: 2 }]);
+    driver.publish(job("plain").id("other").priority(-9));
+    for id in ["first", "second"] {
+        driver.publish(job(id).id(id).batch("k"));
+    }
+    let frames = frames_of(&driver.queue);
+    assert!(load(&frames).is_ok());
+    // The leader's id comes again with the one that goes with it.
+    let at = frames[1].windows(5).rposition(|text| text == b"first").expect("it is named");
+    for name in [b"other", b"third", b"\0\0\0\0\0"] {
+        let mut frames = frames.clone();
+        frames[1][at..at + 5].copy_from_slice(name);
+        assert_refused(&frames, "another leader");
+    }
+}
