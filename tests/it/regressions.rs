@@ -154,7 +154,7 @@ fn what_is_gone_is_neither_counted_nor_shown() {
         }
         wait_for("its end", || client.run("JQ.JOB mail a").is_nothing().then_some(()));
         assert_eq!(client.run("JQ.LEN mail"), Reply::Int(0), "{lines:?}");
-        for state in ["delayed", "held", "ready", "leased", "completed", "dead"] {
+        for state in ["delayed", "held", "gathering", "ready", "leased", "completed", "dead"] {
             assert_eq!(client.run(&format!("JQ.LEN mail {state}")), Reply::Int(0), "{lines:?}");
             let list = client.run(&format!("JQ.LIST mail {state}"));
             assert_eq!(list.items()[1].items(), [], "{lines:?}");

@@ -165,7 +165,8 @@ fn is_a_queue(client: &mut Client) {
     let ended = ended(client) - ended_before;
     assert!((0..=ended).contains(&unacked), "{unacked} receipts fail, {ended} jobs ended");
     client.run("MULTI");
-    for state in ["", " delayed", " held", " ready", " leased", " completed", " dead"] {
+    for state in ["", " delayed", " held", " gathering", " ready", " leased", " completed", " dead"]
+    {
         client.run(&format!("JQ.LEN copy{state}"));
     }
     let counted = client.run("EXEC");

@@ -64,7 +64,7 @@ pub fn assert_each_once(mut numbers: Vec<usize>, end: usize) {
 #[track_caller]
 pub fn ids(client: &mut Client, queue: &str) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
-    for state in ["delayed", "held", "ready", "leased", "completed", "dead"] {
+    for state in ["delayed", "held", "gathering", "ready", "leased", "completed", "dead"] {
         let mut cursor = "0".to_string();
         loop {
             let line = format!("JQ.LIST {queue} {state} COUNT {AT_ONCE} CURSOR {cursor}");

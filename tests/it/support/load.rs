@@ -367,7 +367,7 @@ impl Load {
     }
 
     fn bury_all(&mut self) -> Line {
-        let state = ["delayed", "held", "ready"][self.random.random_range(0..3)];
+        let state = ["delayed", "held", "gathering", "ready"][self.random.random_range(0..4)];
         Line::new("JQ.BURY", &self.queue()).with(["ALL", state, "COUNT", "2"])
     }
 
@@ -495,7 +495,7 @@ impl Load {
     }
 
     fn purge(&mut self) -> Line {
-        let states = ["delayed", "held", "ready", "leased", "completed", "dead"];
+        let states = ["delayed", "held", "gathering", "ready", "leased", "completed", "dead"];
         let state = *states.choose(&mut self.random).unwrap_or(&"dead");
         Line::new("JQ.PURGE", &self.queue()).with([state, "COUNT", "2"])
     }

@@ -68,8 +68,8 @@ pub const JOB: Command = Command {
         Example {
             command: "JQ.JOB mail welcome-7",
             reply:
-                " 1) \"id\"\n 2) \"welcome-7\"\n 3) \"state\"\n 4) \"ready\"\n 5) \"type\"\n 6) \
-                    (nil)\n 7) \"group\"\n 8) (nil)\n 9) \"body\"\n10) \"hello\"\n...",
+                "  1) \"id\"\n  2) \"welcome-7\"\n  3) \"state\"\n  4) \"ready\"\n  5) \"type\"\n  6) \
+                    (nil)\n  7) \"group\"\n  8) (nil)\n  9) \"body\"\n 10) \"hello\"\n...",
         },
     ],
     notes: &["The fields are in the table of job fields below.", AS_OF],
@@ -113,7 +113,7 @@ pub const LIST: Command = Command {
         PUBLISHED,
         Example {
             command: "JQ.LIST mail ready COUNT 100",
-            reply: "1) \"0\"\n2) 1)  1) \"id\"\n       2) \"welcome-7\"\n...",
+            reply: "1) \"0\"\n2) 1)   1) \"id\"\n        2) \"welcome-7\"\n...",
         },
         Example { command: "JQ.LIST mail dead", reply: "1) \"0\"\n2) (empty array)" },
     ],

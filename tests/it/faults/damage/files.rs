@@ -143,7 +143,7 @@ pub fn all_queues_work(server: &Server) -> usize {
 }
 
 fn queue_works(client: &mut Client, name: &[u8]) {
-    let states = ["delayed", "held", "ready", "leased", "completed", "dead"];
+    let states = ["delayed", "held", "gathering", "ready", "leased", "completed", "dead"];
     let ask = |client: &mut Client, words: &[&str]| {
         let (command, options) = words.split_first().expect("there is a command");
         let mut all = vec![command.as_bytes(), name];
