@@ -117,7 +117,7 @@ fn with_others<'a>(queue: &'a Queue, job: &'a Job, max: usize) -> Details<'a> {
         ("failed-at", instant(job.failed_at())),
         ("cancelled", Value::Integer(job.is_cancelled().into())),
         ("version", number(job.version())),
-        ("why", bytes(why(queue, job).map(str::as_bytes))),
+        ("why", bytes(why(queue, job, limit.is_some()).map(str::as_bytes))),
         ("limit", limit.map_or(Value::Null, |(name, _)| Value::Bytes(limit_name(name)))),
         ("limit-held", limit.map_or(Value::Null, |(_, held)| number(held))),
     ]
@@ -157,14 +157,14 @@ pub fn instant(at: Option<UnixMillis>) -> Value<'static> {
     }
 }
 
-fn why(queue: &Queue, job: &Job) -> Option<&'static str> {
+fn why(queue: &Queue, job: &Job, is_held_up: bool) -> Option<&'static str> {
     match job.state() {
         State::Delayed { .. } => Some("due"),
         State::Held { .. } if queue.parents_left(job) > 0 => Some("parents"),
         State::Held { .. } => Some("gate"),
         State::Gathering { .. } => Some("batch"),
         State::Ready { .. } if queue.pauses().consuming.is_some() => Some("pause"),
-        State::Ready { parked: true, .. } => Some("limit"),
+        State::Ready { .. } if is_held_up => Some("limit"),
         State::Ready { .. } => Some("turn"),
         State::Leased { .. } | State::Completed { .. } | State::Dead { .. } => None,
     }

@@ -15,3 +15,4 @@ mod results;
 mod settle;
 mod surface;
 mod unique;
+mod why;

@@ -171,10 +171,15 @@ impl Queue {
         lists.flat_map(|(_, list)| list.iter(&self.jobs))
     }
 
-    /// The limit that holds a waiting job up, and how much of it is taken. O(limits of the job).
+    /// The limit that holds a ready job up, and how much of it is taken: one of its own before that of
+    /// the whole queue. O(limits of the job).
     #[must_use]
     pub fn held_up_by(&self, job: &Job) -> Option<(LimitName<'_>, u64)> {
-        let State::Ready { parked: true, .. } = job.state() else { return None };
+        let State::Ready { parked, .. } = job.state() else { return None };
+        if !parked {
+            let whole = (LimitName::Named(WHOLE_QUEUE), self.leased.len() as u64);
+            return (self.room_in_queue() == 0).then_some(whole);
+        }
         let class = self.limits.class_with(&self.needs_of(job)?)?;
         let limit = self.limits.get(class.at)?;
         Some((limit.id.name(), limit.held + limit.claimed))

@@ -96,7 +96,7 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
          queue hands nothing out; `turn`, others are served before or nobody asks; null unless it is \
          delayed, held, gathering or ready",
     ),
-    ("limit", "the limit that has no room for it; null unless that is why"),
+    ("limit", "the limit that has no room for it, `*` for that of the queue; null unless that is why"),
     ("limit-held", "by how much others count against that limit; null likewise"),
 ];
 

@@ -40,10 +40,11 @@ fn fill(client: &mut Client, jobs: usize) {
     }
     for n in 0..jobs {
         client.run(&format!("JQ.PUBLISH mail x ID ready-{n}"));
+        client.run(&format!("JQ.PUBLISH mail x ID held-{n} WHEN paid"));
     }
 }
 
-const STATES: [&str; 5] = ["delayed", "ready", "leased", "completed", "dead"];
+const STATES: [&str; 6] = ["delayed", "held", "ready", "leased", "completed", "dead"];
 
 #[test]
 fn every_state_is_listed_in_order_and_backwards_page_by_page() {

@@ -312,6 +312,22 @@ fn very_many_that_a_limit_lets_go_or_holds_up_go_in_slices() {
 }
 
 #[test]
+fn what_the_whole_queue_may_hold_holds_up_any_job_that_is_ready() {
+    let mut driver = Driver::new();
+    driver.publish(job("a").id("a"));
+    driver.publish(job("b").id("b").mutex("m"));
+    driver.publish(job("c").id("c").mutex("m"));
+    set(&mut driver, "*", at_once(1));
+    assert_eq!(driver.queue.held_up_by(driver.job("b")), None, "it may be the next");
+    driver.consume();
+    let whole = Some((LimitName::Named(b"*"), 1));
+    assert_eq!(driver.queue.held_up_by(driver.job("b")), whole);
+    let own = Some((LimitName::Mutex(b"m"), 1));
+    assert_eq!(driver.queue.held_up_by(driver.job("c")), own, "its own comes first");
+    assert_eq!(driver.queue.held_up_by(driver.job("a")), None, "it is held by somebody");
+}
+
+#[test]
 fn a_job_that_waits_for_a_place_can_be_looked_at_and_moved_like_any_that_is_ready() {
     let mut driver = Driver::new();
     for id in ["a", "b", "c", "d"] {
