@@ -160,11 +160,15 @@ impl Bonds {
 }
 
 /// Forgets those of whom no lease is bound in a queue any more.
+#[inline]
 pub fn forget_unbound(place: (i32, &[u8]), stored: &mut Stored) {
-    let owners = stored.queue.take_unbound();
-    if owners.is_empty() {
-        return;
+    if stored.queue.has_unbound() {
+        forget_those(place, stored.queue.take_unbound());
     }
+}
+
+#[cold]
+fn forget_those(place: (i32, &[u8]), owners: Vec<Owner>) {
     let place = (place.0, place.1.into());
     registry::with(|registry| {
         owners.into_iter().for_each(|owner| registry.bonds.forget(owner, &place));

@@ -48,12 +48,11 @@ pub unsafe extern "C" fn entry<const PLACE: usize>(
     let context = unsafe { Context::new(raw) };
     let answered = guard(|| {
         // SAFETY: the server lends `count` strings for the length of the command.
-        let arguments = unsafe {
-            let raw = std::slice::from_raw_parts(arguments, count as usize);
-            let mut arguments = Arguments { raw, bytes: SmallVec::new() };
-            arguments.bytes.extend(raw.iter().map(|&text| bytes_of(text)));
-            arguments
-        };
+        let raw = unsafe { std::slice::from_raw_parts(arguments, count as usize) };
+        // Filled where it is: it is large.
+        let mut arguments = Arguments { raw, bytes: SmallVec::new() };
+        // SAFETY: as above.
+        arguments.bytes.extend(raw.iter().map(|&text| unsafe { bytes_of(text) }));
         let command = &COMMANDS[PLACE];
         if matches!(command.keys, Keys::FirstAndAfter(_)) && context.asks_for_keys() {
             return register::tell_keys(context, command, &arguments.bytes);
@@ -71,12 +70,20 @@ fn run(context: Context, command: &Command, arguments: &Arguments<'_>) {
         let prose = format!("{} is for replicas and the log only", command.name);
         return reply::error(context, ErrorWord::NoPerm, &prose);
     }
-    match jobq_protocol::parse(command, &arguments.bytes) {
+    let parsed = jobq_protocol::parse(command, &arguments.bytes);
+    match &parsed {
+        // Where they are: they are large, and to move them about takes longer than to look at them.
+        Ok(Call::Act(action)) => return perform(context, arguments, action),
+        Ok(Call::Consume(call)) => return consume::consume(context, arguments, call),
+        _ => {}
+    }
+    match parsed {
         Ok(call) => act(context, arguments, call),
         Err(bad) => reply::bad_arguments(context, &bad),
     }
 }
 
+#[inline(never)]
 fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
     let queue = arguments.queue();
     match call {
@@ -88,7 +95,7 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::Job(job) => inspect::job(context, queue, &job),
         Call::List(listing) => inspect::list(context, queue, &listing),
         Call::Result { job, block } => inspect::result(context, queue, &job, block),
-        Call::Consume(call) => consume::consume(context, arguments, call),
+        Call::Consume(call) => consume::consume(context, arguments, &call),
         Call::Peek { count } => inspect::peek(context, arguments, count),
         Call::Len(state) => inspect::len(context, queue, state),
         Call::Stats => inspect::stats(context, queue),

@@ -23,11 +23,15 @@ use crate::{
 const STEP_MAX: usize = 64;
 
 /// Tells those who wait for jobs that have just ended.
+#[inline]
 pub fn tell(place: (i32, &[u8]), stored: &mut Stored) {
-    let endings = stored.queue.take_endings();
-    if endings.is_empty() {
-        return;
+    if stored.queue.has_endings() {
+        tell_all(place, stored.queue.take_endings());
     }
+}
+
+#[cold]
+fn tell_all(place: (i32, &[u8]), endings: Vec<Ending>) {
     let place = (place.0, place.1.into());
     for ending in endings {
         tell_some(&place, Rc::new(ending));

@@ -18,8 +18,15 @@ const CHANNEL: &[u8] = b"jobq:worker:";
 const STEP_MAX: usize = 64;
 
 /// Keeps for the timer what there is to hear of this queue.
+#[inline]
 pub fn keep(name: &[u8], queue: &mut Queue, now: UnixMillis) {
-    let notices = queue.take_notices(now);
+    if !queue.stop_hearing() {
+        keep_all(name, queue.take_notices(now));
+    }
+}
+
+#[cold]
+fn keep_all(name: &[u8], notices: Vec<Notice>) {
     if notices.is_empty() {
         return;
     }

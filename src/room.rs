@@ -46,11 +46,7 @@ impl Room {
         let now = Self::of(queue);
         let is_more = now.taken < self.taken || now.max > self.max;
         if is_more || now.is_closed && !self.is_closed {
-            registry::with(|registry| {
-                if registry.waiters.has_publishers() {
-                    registry.look_for_room(&(db, name.into()));
-                }
-            });
+            registry::with(|registry| registry.look_for_room(&(db, name.into())));
         }
     }
 }

@@ -46,8 +46,12 @@ impl Stored {
     /// for too long, unless the timer looks in before anyway.
     pub fn file(&mut self, db: i32, name: &[u8]) {
         self.list(db, name);
-        let instants = [self.queue.next_due(), self.idle_ends(), self.queue.next_warning()];
-        let Some(due) = instants.into_iter().flatten().min() else { return };
+        let due = self.queue.next_due().unwrap_or(UnixMillis::NEVER);
+        let due = self.idle_ends().map_or(due, |ends| due.min(ends));
+        let due = self.queue.next_warning().map_or(due, |at| due.min(at));
+        if due == UnixMillis::NEVER {
+            return;
+        }
         // What is due by the queue's own clock is due now, also where that is ahead of the
         // server's, which may have been set back.
         let due = if due <= self.queue.clock() { UnixMillis(0) } else { due };

@@ -388,6 +388,8 @@ struct Site<'a> {
     context: Context,
     db: i32,
     name: *mut RedisModuleString,
+    /// The same as bytes: to ask the server for them each time adds up.
+    bytes: &'a [u8],
     key: Key,
     asked: Asked<'a>,
     /// Whether somebody has to hear of what is done here.
@@ -418,6 +420,9 @@ impl<'a> Site<'a> {
             context,
             db: context.db(),
             name,
+            // SAFETY: the server lends the name for the length of the command or the timer's turn, and
+            // a site lives no longer.
+            bytes: unsafe { bytes_of(name) },
             key: key.expect("a key opened for writing is always there"),
             asked: Asked::Nobody,
             is_heard: true,
@@ -430,9 +435,7 @@ impl<'a> Site<'a> {
     }
 
     fn name(&self) -> &[u8] {
-        // SAFETY: the server lends the name for the length of the command or the timer's turn, and
-        // a site lives no longer.
-        unsafe { bytes_of(self.name) }
+        self.bytes
     }
 
     /// Makes the queue that a first request needs. A refusal leaves none behind.
@@ -520,10 +523,14 @@ impl<'a> Site<'a> {
         if stored.poisoned {
             return Err(Denied::Internal);
         }
-        let before = Room::of(&stored.queue);
+        // Nobody begins to wait before this is done.
+        let is_awaited = registry::with(|registry| registry.waiters.has_publishers());
+        let before = is_awaited.then(|| Room::of(&stored.queue));
         let result = guard(|| {
             let result = body(stored);
-            before.tell_if_more((self.db, self.name()), &stored.queue);
+            if let Some(before) = before {
+                before.tell_if_more((self.db, self.name()), &stored.queue);
+            }
             stored.file(self.db, self.name());
             endings::tell((self.db, self.name()), stored);
             bonds::forget_unbound((self.db, self.name()), stored);

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Answers with jobs, with nothing, or later.
-pub fn consume(context: Context, arguments: &Arguments<'_>, call: ConsumeCall<'_>) {
+pub fn consume(context: Context, arguments: &Arguments<'_>, call: &ConsumeCall<'_>) {
     let flags = context.flags();
     if flags.is_decided() {
         return reply::denied(context, &Denied::ReadOnly);
@@ -28,15 +28,15 @@ pub fn consume(context: Context, arguments: &Arguments<'_>, call: ConsumeCall<'_
     if keys.queues > 1 && !(0..keys.queues).all(is_queue) {
         return reply::denied(context, &Denied::WrongType);
     }
-    let Ok(bond) = bond(context, &call) else {
+    let Ok(bond) = bond(context, call) else {
         let prose = "BIND needs a connection, and a script has none";
         return reply::error(context, ErrorWord::NoPerm, prose);
     };
     let block = call.block.filter(|_| !flags.denies_blocking());
-    match take(context, flags, &keys, &call, bond, block.is_some()) {
+    match take(context, flags, &keys, call, bond, block.is_some()) {
         Err(denied) => reply::denied(context, &denied),
         Ok(0) => match block {
-            Some(span) => wait(context, &keys, &call, bond, span),
+            Some(span) => wait(context, &keys, call, bond, span),
             None => context.reply_null_array(),
         },
         Ok(_) => {}

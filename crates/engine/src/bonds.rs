@@ -118,6 +118,13 @@ impl Queue {
         }
     }
 
+    /// Whether there may be such as [`take_unbound`](Self::take_unbound) tells of. O(1).
+    #[must_use]
+    #[inline]
+    pub fn has_unbound(&self) -> bool {
+        !self.bonds.loosened.is_empty()
+    }
+
     /// Those who had a lease bound to them that has ended since this was asked last, and have none
     /// any more.
     pub fn take_unbound(&mut self) -> Vec<Owner> {

@@ -339,7 +339,11 @@ impl Limits {
     }
 
     /// How much more may be held and taken of the whole queue, of which so much is held.
+    #[inline]
     pub fn room_in_queue(&self, held: usize, now: UnixMillis) -> usize {
+        if self.whole.concurrency.is_none() && self.whole.rate.is_none() {
+            return usize::MAX;
+        }
         let most = self.whole.concurrency.map_or(usize::MAX, |most| most as usize);
         let tokens = self.whole.rate.map_or(u64::MAX, |rate| self.whole_bucket.tokens(rate, now));
         most.saturating_sub(held).min(usize::try_from(tokens).unwrap_or(usize::MAX))

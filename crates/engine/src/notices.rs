@@ -79,6 +79,15 @@ impl Queue {
         self.notices.is_heard = true;
     }
 
+    /// Ceases to keep notices, without taking any. False, and they are kept, where there may be some.
+    /// O(1).
+    #[inline]
+    pub fn stop_hearing(&mut self) -> bool {
+        let has_none = self.notices.told.is_empty() && self.notices.warnings.is_empty();
+        self.notices.is_heard &= !has_none;
+        has_none
+    }
+
     /// What there is to hear by `now`. No more is kept until somebody hears again.
     pub fn take_notices(&mut self, now: UnixMillis) -> Vec<Notice> {
         while let Some(&(at, slot)) = self.notices.warnings.first() {

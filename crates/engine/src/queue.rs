@@ -188,9 +188,15 @@ impl Queue {
     /// When a tick next has work; not after the clock if it has some now. O(1).
     #[must_use]
     pub fn next_due(&self) -> Option<UnixMillis> {
+        let due = self.due_at();
+        (due < Timeline::NEVER_DUE).then_some(due)
+    }
+
+    /// The same; [`Timeline::NEVER_DUE`] if it never has. Asked several times a command.
+    fn due_at(&self) -> UnixMillis {
         let is_told = self.family.tells() || self.gates.are_opening() || self.batches.are_stale();
         if is_told || !self.tasks.is_empty() || !self.limits.chores.is_empty() {
-            return Some(self.clock);
+            return self.clock;
         }
         let held = self.delayed.first_due().min(self.leased.first_due());
         let kept = self.expiring.first_due().min(self.retained.first_due());
@@ -211,7 +217,7 @@ impl Queue {
         if self.pauses != Pauses::default() {
             due = self.pauses.next_end().map_or(due, |at| due.min(at));
         }
-        (due < Timeline::NEVER_DUE).then_some(due)
+        due
     }
 
     /// When tokens of a limit come back for which a job waits, if any. O(1).
@@ -235,11 +241,13 @@ impl Queue {
 
     /// Whether a consumer could be given a job now. O(1).
     #[must_use]
+    #[inline]
     pub fn hands_out(&self) -> bool {
         self.ready.len() > 0 && self.pauses.consuming.is_none() && self.room_in_queue() > 0
     }
 
     /// How many more jobs the queue as a whole may hand out. O(1).
+    #[inline]
     pub(crate) fn room_in_queue(&self) -> usize {
         self.limits.room_in_queue(self.leased.len(), self.clock)
     }
@@ -250,15 +258,19 @@ impl Queue {
     #[must_use]
     pub fn idle_ends(&self) -> Option<UnixMillis> {
         let span = self.config.idle_expire;
+        if span.is_zero() {
+            return None;
+        }
         let is_idle =
             self.is_empty() && self.pauses == Pauses::default() && self.gates.are_closed();
-        (is_idle && !span.is_zero()).then(|| self.idle_since.after(span))
+        is_idle.then(|| self.idle_since.after(span))
     }
 
     /// Whether a tick at `now` has work. O(1).
     #[must_use]
     pub fn is_due(&self, now: UnixMillis) -> bool {
-        self.next_due().is_some_and(|due| due <= now.max(self.clock))
+        let due = self.due_at();
+        due <= now.max(self.clock) && due < Timeline::NEVER_DUE
     }
 
     /// How many jobs are in a state. O(1).
@@ -319,6 +331,13 @@ impl Queue {
     /// jobs watched.
     pub fn watch(&mut self, slot: Slot) {
         self.watch.begin(slot);
+    }
+
+    /// Whether a watched job has ended since that was asked last. O(1).
+    #[must_use]
+    #[inline]
+    pub fn has_endings(&self) -> bool {
+        self.watch.has_endings()
     }
 
     /// What has become of watched jobs since this was asked last. They are watched no longer.

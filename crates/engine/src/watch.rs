@@ -46,6 +46,11 @@ impl Watch {
         self.endings.push(ending);
     }
 
+    /// Whether something has become of one since this was asked last.
+    pub fn has_endings(&self) -> bool {
+        !self.endings.is_empty()
+    }
+
     /// What has become of jobs since this was asked last, in that order.
     pub fn take(&mut self) -> Vec<Ending> {
         std::mem::take(&mut self.endings)

@@ -29,11 +29,13 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
         Keys::First | Keys::FirstAndAfter(_) => args.value("queue")?,
     };
     let call = match command.id {
-        CommandId::Publish => produce::publish(&mut args),
-        CommandId::MPublish => produce::publish_many(&mut args),
-        CommandId::Consume => consume::consume(queue, &mut args),
+        // Those that are sent for every job read to the end by themselves: a call is large, and not
+        // moved from here.
+        CommandId::Publish => return produce::publish(&mut args),
+        CommandId::MPublish => return produce::publish_many(&mut args),
+        CommandId::Consume => return consume::consume(queue, &mut args),
+        CommandId::Ack => return settle::ack(&mut args),
         CommandId::Peek => inspect::peek(&mut args),
-        CommandId::Ack => settle::ack(&mut args),
         CommandId::Fulfill => settle::fulfill(&mut args),
         CommandId::Nack => settle::nack(&mut args),
         CommandId::Release => settle::release(&mut args),
