@@ -242,6 +242,12 @@ impl Limits {
         }
     }
 
+    /// Whether no job counts against any limit, as in most queues.
+    #[inline]
+    pub fn are_none(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
     /// A limit.
     pub fn get(&self, key: LimitKey) -> Option<&Limit> {
         self.limits.get(key.0 as usize)?.as_ref()

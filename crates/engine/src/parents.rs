@@ -453,10 +453,15 @@ impl Queue {
     }
 
     /// Notes that a job has ended, if others wait for it.
+    #[inline]
     pub(crate) fn tell_of(&mut self, slot: Slot, how: End) {
-        if !self.jobs[slot].is_followed() {
-            return;
+        if self.jobs[slot].is_followed() {
+            self.tell_those_who_wait(slot, how);
         }
+    }
+
+    #[cold]
+    fn tell_those_who_wait(&mut self, slot: Slot, how: End) {
         if how == End::Completed {
             self.change_extra(slot, |extra| extra.is_followed = false);
         }

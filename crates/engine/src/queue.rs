@@ -578,7 +578,7 @@ impl Queue {
                 self.end_cancelled_alone(slot);
                 return true;
             }
-            if self.notices.are_kept() {
+            if self.notices.are_kept() && self.is_held_by_name(before) {
                 self.note_end(slot);
             }
         }
@@ -619,6 +619,12 @@ impl Queue {
         true
     }
 
+    /// Whether there is somebody with a name to be told of the end of a lease.
+    #[inline]
+    fn is_held_by_name(&self, state: State) -> bool {
+        matches!(state, State::Leased { holder, .. } if !self.holders.get(holder).worker.is_empty())
+    }
+
     fn note_ending(&mut self, slot: Slot, state: Option<StateKind>) {
         let job = &self.jobs[slot];
         let result = job.result().map(Into::into);
@@ -640,7 +646,8 @@ impl Queue {
         if !self.bonds.is_empty() {
             self.loosen(slot, false);
         }
-        if self.notices.are_kept() {
+        let state = self.jobs[slot].state();
+        if self.notices.are_kept() && self.is_held_by_name(state) {
             self.note_end(slot);
         }
         self.tell_of(slot, Fate::Removed);
@@ -660,7 +667,7 @@ impl Queue {
         let Some(job) = self.jobs.remove(slot) else { return };
         self.heap_bytes -= job.heap_bytes();
         self.given_ids -= usize::from(job.given().is_some());
-        if self.terms.get(job.terms).is_bound() {
+        if self.is_bound(job.terms) {
             self.dismiss(&job);
         }
         self.terms.release(job.terms);
@@ -833,7 +840,7 @@ impl Queue {
             State::Leased { deadline, holder, .. } => {
                 self.leased.remove(by(deadline), seq, slot);
                 self.holders.release(holder);
-                if self.terms.get(self.jobs[slot].terms).is_bound() {
+                if self.is_bound(self.jobs[slot].terms) {
                     self.let_go(slot);
                 }
             }
@@ -881,7 +888,7 @@ impl Queue {
                 }
             }
             State::Leased { deadline, .. } => {
-                let is_bound = self.terms.get(job.terms).is_bound();
+                let is_bound = self.is_bound(job.terms);
                 self.leased.insert(by(deadline), seq, slot);
                 if is_bound {
                     self.hold(slot);

@@ -55,7 +55,30 @@ impl Ready {
     /// Adds a ready job. So that its line goes on ascending, one that joins the tail counts as ready
     /// no earlier than the job before it, and one that joins the head no later than the one behind
     /// it. O(1), and with groups O(log n).
+    #[inline]
     pub fn insert(&mut self, jobs: &mut Slab<Job>, rank: Rank, slot: Slot, end: End) {
+        if let Some(list) = self.only_list(rank) {
+            join(list, jobs, slot, end);
+            self.len += 1;
+            return;
+        }
+        self.insert_among(jobs, rank, slot, end);
+    }
+
+    /// The one line that there is in most queues, if it is that of jobs like this one.
+    #[inline]
+    fn only_list(&mut self, rank: Rank) -> Option<&mut List> {
+        match &mut self.lanes[..] {
+            [Lane { priority, line: Line::Single(list) }]
+                if *priority == rank.priority && rank.group == GroupKey::NONE =>
+            {
+                Some(list)
+            }
+            _ => None,
+        }
+    }
+
+    fn insert_among(&mut self, jobs: &mut Slab<Job>, rank: Rank, slot: Slot, end: End) {
         let Rank { priority, group } = rank;
         let at = self.lanes.partition_point(|lane| lane.priority < priority);
         if self.lanes.get(at).is_none_or(|lane| lane.priority != priority) {
@@ -88,7 +111,17 @@ impl Ready {
     }
 
     /// Takes a job out that is in. O(1), and with groups O(log n).
+    #[inline]
     pub fn remove(&mut self, jobs: &mut Slab<Job>, rank: Rank, slot: Slot) {
+        if let Some(list) = self.only_list(rank).filter(|list| list.len() > 1) {
+            list.remove(jobs, slot);
+            self.len -= 1;
+            return;
+        }
+        self.remove_among(jobs, rank, slot);
+    }
+
+    fn remove_among(&mut self, jobs: &mut Slab<Job>, rank: Rank, slot: Slot) {
         let Rank { priority, group } = rank;
         let at = self.lanes.partition_point(|lane| lane.priority < priority);
         let line = &mut self.lanes[at].line;
@@ -271,7 +304,7 @@ fn visit_in_turn(
     turns: &Turns<List>,
     jobs: &Slab<Job>,
     weight: &impl Fn(GroupKey) -> u32,
-    goes_on: &mut impl FnMut(Slot) -> bool,
+    goes_on: &mut dyn FnMut(Slot) -> bool,
 ) -> bool {
     // Groups that have had a turn and have more.
     let mut again = VecDeque::new();
@@ -322,6 +355,7 @@ pub fn part_from_line(list: &mut List, heads: &mut Timeline, jobs: &mut Slab<Job
 
 /// Adds a ready job to a line. So that the line goes on ascending, it counts as ready no earlier than
 /// the job before it, or no later than the one behind it.
+#[inline]
 fn join(list: &mut List, jobs: &mut Slab<Job>, slot: Slot, end: End) {
     let neighbor = match end {
         End::Head => list.first(),

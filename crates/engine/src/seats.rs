@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use crate::{
     bucket::Bucket,
+    interner::Key,
     job::Job,
     limits::{
         Chore, ClassKey, GroupKey, Limit, LimitId, LimitKey, Needs, Permits, Standing, EACH_GROUP,
@@ -86,6 +87,12 @@ impl Queue {
                 }
             }
         }
+    }
+
+    /// Whether the jobs on these terms, of which there are some, count against a limit.
+    #[inline]
+    pub(crate) fn is_bound(&self, terms: Key) -> bool {
+        !self.limits.are_none() && self.terms.get(terms).is_bound()
     }
 
     /// What a job needs, if it needs anything.
@@ -234,7 +241,7 @@ impl Queue {
     pub(crate) fn is_charged(&self, slot: Slot) -> bool {
         self.ready.has_groups()
             || self.limits.whole.rate.is_some()
-            || self.terms.get(self.jobs[slot].terms).is_bound()
+            || self.is_bound(self.jobs[slot].terms)
     }
 
     /// Takes the tokens that the delivery of a job costs, and counts its group as served.
