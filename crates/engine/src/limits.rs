@@ -264,6 +264,18 @@ impl Limits {
         limits.filter_map(|(at, limit)| Some((LimitKey(at as u32), limit.as_ref()?)))
     }
 
+    /// Forgets what was taken from a limit that has no rate any more: without one it is not stored, and
+    /// a later rate must not find it here and be without it in a copy.
+    pub fn fill_buckets(&mut self, name: &[u8]) {
+        let is_meant = |id: &LimitId| match id {
+            LimitId::Named(named) => **named == *name,
+            LimitId::Group(_) => name == EACH_GROUP,
+            LimitId::Mutex(_) => false,
+        };
+        let meant = self.limits.iter_mut().flatten().filter(|limit| is_meant(&limit.id));
+        meant.for_each(|limit| limit.bucket = Bucket::default());
+    }
+
     /// How many jobs of a group are served in a turn.
     pub fn weight_of(&self, group: GroupKey) -> u32 {
         self.get(group).map_or(1, |limit| limit.weight)

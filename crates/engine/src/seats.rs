@@ -298,6 +298,9 @@ impl Queue {
                 None => self.limits.permits.remove(name).is_some(),
             },
         };
+        if value.rate.is_none() {
+            self.limits.fill_buckets(name);
+        }
         let keys: Vec<LimitKey> = match name {
             WHOLE_QUEUE => Vec::new(),
             EACH_GROUP => self.groups_to_see_to(),

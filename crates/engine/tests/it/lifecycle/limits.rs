@@ -382,3 +382,20 @@ fn groups_wait_for_a_place_in_turn_too() {
     }
     assert_eq!(order.join(" "), "a1 a2 b1 c1 a3");
 }
+
+#[test]
+fn a_rate_that_is_taken_off_leaves_nothing_behind_in_a_queue_or_in_its_copy() {
+    for name in ["net", "group:*"] {
+        let mut driver = Driver::new();
+        set(&mut driver, name, in_a_time(2, 1_000));
+        driver.publish(job("a").uses("net", 2).group("acme"));
+        driver.publish(job("b").uses("net", 2).group("acme").delay(5_000));
+        driver.consume();
+        set(&mut driver, name, at_once(9));
+        let mut copy = Driver { queue: reloaded(&driver.queue) };
+        for driver in [&mut driver, &mut copy] {
+            set(driver, name, in_a_time(2, 1_000));
+        }
+        assert_eq!(driver.queue.digest(), copy.queue.digest(), "{name}");
+    }
+}
