@@ -16,7 +16,7 @@ use redis_module::raw::{RedisModuleCtx, RedisModuleString, REDISMODULE_OK};
 use smallvec::SmallVec;
 
 use crate::{
-    registry,
+    distant, registry,
     reply::{self, NoQueue},
     server::{guard, text::bytes_of, Context},
     visit::{self, Denied},
@@ -58,8 +58,10 @@ pub unsafe extern "C" fn entry<const PLACE: usize>(
             return register::tell_keys(context, command, &arguments.bytes);
         }
         run(context, command, &arguments);
+        distant::deliver(context);
     });
     if answered.is_none() {
+        distant::forget();
         reply::error(context, ErrorWord::Internal, "an error in JobQ itself, see the server's log");
     }
     REDISMODULE_OK as c_int
@@ -86,6 +88,13 @@ fn run(context: Context, command: &Command, arguments: &Arguments<'_>) {
 #[inline(never)]
 fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
     let queue = arguments.queue();
+    if let Call::Act(Action::Publish(publish)) | Call::PublishOrWait { publish, .. } = &call {
+        if !publish.distant().is_empty() {
+            if let Err(denied) = distant::admit(context, arguments.bytes[1], publish) {
+                return reply::denied(context, &denied);
+            }
+        }
+    }
     match call {
         Call::Act(action) => perform(context, arguments, &action),
         Call::PublishOrWait { publish, span, place } => {

@@ -176,14 +176,25 @@ fn state_of<'a>(queue: &'a Queue, parent: &Parent<'a>) -> (Bytes<'a>, Bytes<'a>)
         ParentState::There(job) => job.state().kind().name(),
         ParentState::Finished => "finished",
         ParentState::Gone => "gone",
+        ParentState::Elsewhere => "waiting",
+        ParentState::Died => "dead",
     };
-    (parent.id.text().as_bytes().to_vec().into(), state.as_bytes().into())
+    (name_of(parent), state.as_bytes().into())
+}
+
+/// The name of a parent as a publisher writes it.
+fn name_of(parent: &Parent<'_>) -> Bytes<'static> {
+    let id = parent.id.text();
+    match parent.queue {
+        Some(queue) => [queue, b"/", id.as_bytes()].concat().into(),
+        None => id.as_bytes().to_vec().into(),
+    }
 }
 
 /// A job that another waits for, and what came of it, if that is kept.
 fn result_of<'a>(queue: &'a Queue, parent: &Parent<'a>) -> Option<(Bytes<'a>, Bytes<'a>)> {
     let ParentState::There(job) = queue.parent_state(parent) else { return None };
-    Some((parent.id.text().as_bytes().to_vec().into(), job.result()?.into()))
+    Some((name_of(parent), job.result()?.into()))
 }
 
 /// Gates as a publisher writes them.

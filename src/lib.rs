@@ -29,6 +29,7 @@ mod bonds;
 mod clock;
 mod commands;
 mod details;
+mod distant;
 mod endings;
 mod events;
 mod glob;

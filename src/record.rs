@@ -33,6 +33,12 @@ impl Record {
         self.steps.push(step);
     }
 
+    /// Adds that the command was done, in a way that it does not say alone.
+    pub fn push_command_as(&mut self, step: &Step<'_>) {
+        self.has_command = true;
+        self.steps.push(step);
+    }
+
     /// Adds that the command was done.
     pub fn push_command(&mut self) {
         self.has_command = true;

@@ -64,6 +64,8 @@ pub struct Registry {
     pub untold: Vec<(Place, Rc<Ending>)>,
     /// What workers are to hear of their leases, with the queues.
     pub notices: VecDeque<(Box<[u8]>, Notice)>,
+    /// Queues that were just visited and have something for others.
+    pub outgoing: VecDeque<Place>,
     /// Jobs whose consumer was gone before it could be written to.
     pub undelivered: Vec<Deliveries>,
     /// Queues of which an append-only file has told the beginning.
@@ -193,6 +195,7 @@ lazy_static! {
         rechecks: BTreeMap::new(),
         untold: Vec::new(),
         notices: VecDeque::new(),
+        outgoing: VecDeque::new(),
         undelivered: Vec::new(),
         loading: HashMap::new(),
         stats: Stats::default(),

@@ -42,6 +42,18 @@ pub fn denied(context: Context, denied: &Denied) {
             let prose = "command not allowed when used memory > 'maxmemory'.";
             error(context, ErrorWord::Oom, prose);
         }
+        Denied::NoPermission => {
+            let prose = "no permission to use a queue that AFTER names";
+            error(context, ErrorWord::NoPerm, prose);
+        }
+        Denied::CrossSlot => {
+            let prose = "a queue that AFTER names has another hash slot";
+            error(context, ErrorWord::CrossSlot, prose);
+        }
+        Denied::TryAgain => {
+            let prose = "a queue that AFTER names is on its way to another node";
+            error(context, ErrorWord::TryAgain, prose);
+        }
         Denied::Refused(refusal) => {
             let (word, prose) = ErrorWord::of(refusal);
             error(context, word, &prose);

@@ -4,6 +4,7 @@
 //! module. [`call!`] looks it up and panics where an older server lacks it; the panic is caught at
 //! the boundary like any other.
 
+pub mod access;
 pub mod boundary;
 mod context;
 mod key;

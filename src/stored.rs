@@ -12,6 +12,8 @@ pub struct Stored {
     pub listed: bool,
     /// Until when it is not looked at whether it is idle: somebody waited for it.
     pub spared: UnixMillis,
+    /// Until when what it has for other queues stays: they are not here for now.
+    pub put_off: UnixMillis,
     /// The term of this server in which it last decided for the queue; zero before it has.
     pub term: u64,
     /// The instant under which the schedule has it, if it has.
@@ -24,7 +26,15 @@ pub struct Stored {
 impl Stored {
     /// Wraps a queue that the registry does not know yet.
     pub fn new(queue: Queue) -> Self {
-        Self { queue, listed: false, spared: UnixMillis(0), term: 0, filed: None, poisoned: false }
+        Self {
+            queue,
+            listed: false,
+            spared: UnixMillis(0),
+            put_off: UnixMillis(0),
+            term: 0,
+            filed: None,
+            poisoned: false,
+        }
     }
 
     /// Lets the names know this one, unless they do.
@@ -49,6 +59,7 @@ impl Stored {
         let due = self.queue.next_due().unwrap_or(UnixMillis::NEVER);
         let due = self.idle_ends().map_or(due, |ends| due.min(ends));
         let due = self.queue.next_warning().map_or(due, |at| due.min(at));
+        let due = if self.queue.outbox_len() > 0 { due.min(self.put_off) } else { due };
         if due == UnixMillis::NEVER {
             return;
         }

@@ -9,7 +9,7 @@ use redis_module::raw::{RedisModuleCtx, RedisModuleTimerID};
 use crate::{
     blocking, bonds,
     clock::{self, Slice},
-    endings, notices, registry, room,
+    distant, endings, notices, registry, room,
     server::{call, guard, Context, Text},
     visit,
 };
@@ -119,6 +119,7 @@ fn take_turn(context: Context) {
             || blocking::look_last(context)
             || look_at_one(context, &slice)
             || serve_one(context, now, &slice);
+        distant::deliver(context);
         if !busy {
             break;
         }

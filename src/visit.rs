@@ -7,13 +7,13 @@ use jobq_engine::{
     Action, Bond, Consume, JobRef, Leases, Millis, Name, Operation, Outcome, Owner, Queue, Refusal,
     Request, Slot, Token, UnixMillis, Verdict,
 };
-use jobq_protocol::steps::{LeaseStep, Step};
+use jobq_protocol::steps::{self, LeaseStep, Step};
 use redis_module::raw::{self, RedisModuleString};
 
 use crate::{
     blocking, bonds,
     clock::{self, Slice},
-    details, endings,
+    details, distant, endings,
     keyspace::{self, Found},
     notices,
     record::{Asked, Record},
@@ -47,6 +47,12 @@ pub enum Denied {
     Internal,
     /// The server has no memory for more jobs.
     NoMemory,
+    /// The user may not use another queue that is named.
+    NoPermission,
+    /// Another queue that is named would be on another node of the cluster.
+    CrossSlot,
+    /// Another queue that is named is on its way to another node, or from there.
+    TryAgain,
     /// The engine says no.
     Refused(Refusal),
 }
@@ -89,6 +95,31 @@ pub fn decide(
     action: &Action<'_>,
     reply: impl FnOnce(&Queue, &Outcome),
 ) -> Result<Option<()>, Denied> {
+    match action {
+        Action::Publish(publish) if !publish.distant().is_empty() => {
+            let mut publish = publish.clone();
+            let unfinished = distant::look_up(context, flags, &mut publish)?;
+            let action = Action::Publish(publish.clone());
+            decide_alone(context, flags, name, asked, &action, |queue, outcome| {
+                // SAFETY: the server lends the name for the length of the command or the timer's turn.
+                let name = unsafe { bytes_of(name) };
+                distant::follow(context, name, &publish, &unfinished, (queue, outcome));
+                reply(queue, outcome);
+            })
+        }
+        _ => decide_alone(context, flags, name, asked, action, reply),
+    }
+}
+
+/// The same where all that is needed to decide is known.
+fn decide_alone(
+    context: Context,
+    flags: Flags,
+    name: *mut RedisModuleString,
+    asked: Asked<'_>,
+    action: &Action<'_>,
+    reply: impl FnOnce(&Queue, &Outcome),
+) -> Result<Option<()>, Denied> {
     let creates = matches!(
         action,
         Action::Publish(_)
@@ -108,7 +139,7 @@ pub fn decide(
                 visit.catch_up();
                 visit.stored.queue.check(action)?;
                 let outcome = visit.stored.queue.act(action)?;
-                visit.note_command(&outcome);
+                visit.note_command(action, &outcome);
                 reply(&visit.stored.queue, &outcome);
                 visit.follow_up();
                 Ok(())
@@ -139,6 +170,60 @@ pub fn check(
             Ok(checked?)
         }),
     }
+}
+
+/// Asks a queue something, at the present time. `None` if there is none.
+pub fn ask<R>(
+    context: Context,
+    flags: Flags,
+    name: &Text,
+    question: impl FnOnce(&Queue) -> Result<R, Refusal>,
+) -> Result<Option<R>, Denied> {
+    let site = Site::open(context, name.raw(), Asked::Nobody, flags)?;
+    match site.found() {
+        Found::Other => Err(Denied::WrongType),
+        Found::Nothing => Ok(None),
+        Found::Queue(stored) => site
+            .visit(stored, clock::now(), |visit| {
+                visit.catch_up();
+                let answer = question(&visit.stored.queue);
+                visit.follow_up();
+                Ok(answer?)
+            })
+            .map(Some),
+    }
+}
+
+/// Takes steps in a queue that follow from what was done in another, and notes those that change
+/// something. Nothing is done where there is no queue.
+pub fn carry_out(context: Context, name: &Text, steps: &[Step<'_>]) -> Result<(), Denied> {
+    let site = Site::open(context, name.raw(), Asked::Nobody, context.flags())?;
+    let Found::Queue(stored) = site.found() else { return Ok(()) };
+    site.visit(stored, clock::now(), |visit| {
+        visit.catch_up();
+        for step in steps {
+            let queue = &mut visit.stored.queue;
+            let operation = step.operation(queue, &mut None)?;
+            if queue.apply(operation)?.is_change() {
+                visit.note(step);
+            }
+        }
+        visit.follow_up();
+        Ok(())
+    })
+}
+
+/// Leaves what a queue has for others where it is, until then.
+pub fn put_off(context: Context, name: &Text, until: UnixMillis) {
+    let flags = context.flags();
+    let Ok(site) = Site::open(context, name.raw(), Asked::Nobody, flags) else { return };
+    let Found::Queue(stored) = site.found() else { return };
+    let done = site.visit(stored, clock::now(), |visit| {
+        visit.stored.put_off = until;
+        Ok(())
+    });
+    // A queue that is closed is not in the schedule anyway.
+    drop(done);
 }
 
 /// What a consumer wants that sends a command.
@@ -284,7 +369,8 @@ pub fn catch_up(context: Context, name: &Text, filed: Option<UnixMillis>, slice:
     let done = site.visit(stored, clock::now(), |visit| loop {
         let busy = visit.tick_if_due();
         visit.serve_waiters();
-        if !busy || slice.is_over() {
+        // What it has for other queues by now goes there before there is more.
+        if !busy || visit.has_effects() || slice.is_over() {
             return Ok(!busy && visit.is_idle_for_too_long());
         }
     });
@@ -369,7 +455,7 @@ pub fn settle_for_us(
         let jobs = receipts.iter().filter_map(|receipt| JobRef::parse(receipt.as_bytes()));
         let action = Action::Settle { jobs: jobs.collect(), verdict: how.verdict() };
         let outcome = visit.stored.queue.act(&action)?;
-        visit.note_command(&outcome);
+        visit.note_command(&action, &outcome);
         visit.follow_up();
         Ok(match outcome {
             Outcome::Done(jobs) => jobs,
@@ -463,7 +549,7 @@ impl<'a> Site<'a> {
             if let Some(tokens) = tokens {
                 visit.note(&Step::Term { seed, tokens });
             }
-            visit.note_command(&outcome);
+            visit.note_command(action, &outcome);
             reply(&visit.stored.queue, &outcome);
             visit.follow_up();
             Ok(())
@@ -496,6 +582,7 @@ impl<'a> Site<'a> {
             stored.queue.hear_notices();
             let result = body(&mut Visit { site: self, stored, record: &mut record, now });
             notices::keep(self.name(), &mut stored.queue, now);
+            self.keep_effects(stored, now);
             result
         });
         // Also where `body` gave up, for what it did before.
@@ -508,6 +595,18 @@ impl<'a> Site<'a> {
         }
         timer::arm(self.context);
         result
+    }
+
+    /// Has what the queue has for others carried there when nothing is open any more.
+    fn keep_effects(&self, stored: &Stored, now: UnixMillis) {
+        if stored.queue.outbox_len() > 0 && stored.put_off <= now {
+            let place = (self.db, Box::from(self.name()));
+            registry::with(|registry| {
+                if !registry.outgoing.contains(&place) {
+                    registry.outgoing.push_back(place);
+                }
+            });
+        }
     }
 
     /// Lets `body` change the queue. An internal error stops here, and closes the queue for
@@ -650,10 +749,15 @@ impl Visit<'_> {
     }
 
     /// Keeps that the command being run was done, if it changed anything.
-    fn note_command(&mut self, outcome: &Outcome) {
+    fn note_command(&mut self, action: &Action<'_>, outcome: &Outcome) {
         if outcome.is_change() {
             self.site.is_changed.set(true);
-            self.record.push_command();
+            match steps::unfinished(action) {
+                None => self.record.push_command(),
+                Some(unfinished) => {
+                    self.record.push_command_as(&Step::CommandAfter { unfinished });
+                }
+            }
         }
     }
 
@@ -693,6 +797,11 @@ impl Visit<'_> {
         }
         let place = (self.site.db, self.site.name().into());
         registry::with(|registry| registry.bonds.bind(owner, place));
+    }
+
+    /// Whether it has something for other queues.
+    fn has_effects(&self) -> bool {
+        self.stored.queue.outbox_len() > 0 && self.stored.put_off <= self.now
     }
 
     fn somebody_waits(&self) -> bool {

@@ -7,6 +7,7 @@ mod blocking;
 mod bonds;
 mod cluster;
 mod commands;
+mod distant;
 mod examples;
 mod faults;
 mod lifecycle;

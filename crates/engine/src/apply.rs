@@ -51,6 +51,11 @@ impl Queue {
                 return Ok(Outcome::Configured);
             }
             Operation::Lease(lease) => self.lease(&lease)?,
+            Operation::Follow(follow) => self.be_followed(&follow)?,
+            Operation::Told(told) => Outcome::Done(self.be_told(&told).into()),
+            Operation::Delivered { effects } => {
+                return Ok(Outcome::Done(self.outsiders.drop_effects(effects)));
+            }
             Operation::Act(action) => return self.act(&action),
         };
         self.note_use(&outcome);
@@ -290,7 +295,9 @@ impl Queue {
         let Needed { uses, when, parents, waits_at } =
             needs.map_or_else(Needed::default, |needs| self.needed(needs));
         let is_complete = |queue: &Self| {
-            batch.is_empty() && queue.gates.are_met(&when) && waits_at.iter().all(Option::is_none)
+            batch.is_empty()
+                && queue.gates.are_met(&when)
+                && parents.as_ref().is_none_or(|it| it.left() == 0)
         };
         let state = if until > self.clock {
             State::Delayed { until }
@@ -327,7 +334,7 @@ impl Queue {
         Needed {
             uses: uses::pack(&needs.uses),
             when: gates::pack(&needs.when),
-            parents: Self::new_parents(needs.if_dead, &found),
+            parents: Self::new_parents(needs.if_dead, &found, &needs.distant),
             waits_at: found.iter().map(Found::waits_at).collect(),
         }
     }

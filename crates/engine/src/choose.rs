@@ -145,7 +145,7 @@ impl Queue {
     }
 
     /// Refuses the names of jobs that cannot have been there.
-    fn check_parents(&self, parents: &[JobRef<'_>]) -> Result<(), Refusal> {
+    pub(crate) fn check_parents(&self, parents: &[JobRef<'_>]) -> Result<(), Refusal> {
         let is_to_come = |name: &&JobRef<'_>| name.ulid.is_some_and(|ulid| ulid > self.last_ulid);
         let is_there = |name: &JobRef<'_>| self.find(&name.bare()).is_some();
         let known = parents.iter().filter(is_to_come).all(is_there);

@@ -95,6 +95,12 @@ impl<T: Eq + Hash> Interner<T> {
         }
     }
 
+    /// Whether a key is used only once.
+    #[must_use]
+    pub fn is_last_use(&self, key: Key) -> bool {
+        matches!(self.entries[key.0 as usize], Some((_, 1)))
+    }
+
     /// The value of a key that is in use.
     #[must_use]
     pub fn get(&self, key: Key) -> &T {

@@ -27,6 +27,7 @@ impl Queue {
         self.check_gates()?;
         self.check_batches()?;
         self.check_families()?;
+        self.check_outsiders()?;
         self.check_sums()
     }
 

@@ -23,6 +23,7 @@ mod cancel;
 mod choose;
 mod config;
 mod counters;
+pub mod distant;
 pub mod gates;
 mod generator;
 mod headers;
@@ -36,6 +37,8 @@ mod list;
 mod listing;
 mod notices;
 mod operation;
+mod outbox;
+mod outsiders;
 pub mod parents;
 mod pause;
 mod queue;
@@ -63,6 +66,7 @@ pub use bucket::Rate;
 pub use cancel::Cancelled;
 pub use config::{Config, Setting, WhenExpired, WhenLapsed};
 pub use counters::Counters;
+pub use distant::Distant;
 pub use headers::Headers;
 pub use id::{JobId, JobRef, Name, Token, Ulid};
 pub use job::{Extra, Job};
@@ -73,7 +77,9 @@ pub use operation::{
     Action, Bodies, Change, Conditions, Consume, Due, Holder, JobRefs, Lease, Leases, Operation,
     Outcome, Publish, Request, Revival, Side, Touched, Verdict, Which,
 };
-pub use parents::{IfDead, Parent, ParentState, Parents};
+pub use outbox::{Child, Told};
+pub use outsiders::Follow;
+pub use parents::{End as ParentEnd, IfDead, Parent, ParentState, Parents};
 pub use pause::Pauses;
 pub use queue::Queue;
 pub use refusal::Refusal;

@@ -11,8 +11,11 @@ use crate::{
     batches::BatchOrder,
     cancel::Cancelled,
     config::Setting,
+    distant::Distant,
     id::{JobRef, Token},
     limits::Permits,
+    outbox::Told,
+    outsiders::Follow,
     parents::IfDead,
     retain::Retain,
     slab::{Slot, Slots},
@@ -80,6 +83,8 @@ pub struct Conditions<'a> {
     pub when: Vec<Vec<&'a [u8]>>,
     /// Jobs that it waits for, by their bare ids. One that is not in the queue is taken for done.
     pub after: Vec<JobRef<'a>>,
+    /// Jobs of other queues that it waits for.
+    pub distant: Vec<Distant<'a>>,
     /// What becomes of it when one of them dies.
     pub if_dead: IfDead,
     /// With which jobs it is delivered, those of the same key; empty if by itself.
@@ -100,6 +105,12 @@ impl<'a> Publish<'a> {
             wishes: Wishes::default(),
             conditions: None,
         }
+    }
+
+    /// The jobs of other queues that it waits for.
+    #[must_use]
+    pub fn distant(&self) -> &[Distant<'a>] {
+        self.conditions.as_ref().map_or(&[], |conditions| &conditions.distant)
     }
 
     /// The key whose lock it takes.
@@ -325,6 +336,12 @@ pub enum Operation<'a> {
     },
     /// Leases exactly these jobs.
     Lease(Lease<'a>),
+    /// Has jobs of another queue wait for jobs of this one.
+    Follow(Follow<'a>),
+    /// Tells of the end of a job of another queue.
+    Told(Told<'a>),
+    /// So many of the effects that were on their way to other queues are delivered.
+    Delivered { effects: u64 },
     /// Does this.
     Act(Action<'a>),
 }

@@ -12,8 +12,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
+    distant::{Distant, DistantParents},
     id::{is_valid, JobId, JobRef, Ulid},
     job::Job,
+    outbox::Told,
+    outsiders::Outsiders,
     slab::{Slab, Slot},
     state::State,
     time::UnixMillis,
@@ -55,19 +58,25 @@ pub struct Parents {
     left: u32,
     // A bit for each, set when it is done.
     done: Box<[u8]>,
-    // For each the length of its given id, or zero, that id, and the number that was made for it, or
-    // zero where it was not in the queue any more.
+    // For each of this queue the length of its given id, or zero, that id, and the number that was made
+    // for it, or zero where it was not in the queue any more.
     names: Box<[u8]>,
+    // Those of other queues, which come behind.
+    distant: Option<Box<DistantParents>>,
 }
 
 /// One of the jobs that a job waits for.
 #[derive(Clone, Copy, Debug)]
 pub struct Parent<'a> {
+    /// The queue that it is in, if that is another one.
+    pub queue: Option<&'a [u8]>,
     /// The id by which it was named.
     pub id: JobId<'a>,
     /// Whether nothing of it is waited for any more.
     pub is_done: bool,
-    // What was made for it: zero if it was not there.
+    // What its own queue has told last, where that is another one.
+    told: Option<End>,
+    // What was made for it: zero if it was not there, or is not in this queue.
     ulid: Ulid,
 }
 
@@ -80,14 +89,18 @@ pub enum ParentState<'q> {
     Finished,
     /// It was removed before it was completed.
     Gone,
+    /// It is in another queue, which has told nothing of it yet.
+    Elsewhere,
+    /// It is in another queue, and has died there. It may have come back since.
+    Died,
 }
 
 const ULID_BYTES: usize = 16;
 
 impl Parents {
-    fn new(if_dead: IfDead, parents: &[Found<'_>]) -> Self {
+    fn new(if_dead: IfDead, parents: &[Found<'_>], distant: &[Distant<'_>]) -> Self {
         let mut names = Vec::new();
-        let mut done = vec![0; parents.len().div_ceil(8)];
+        let mut done = vec![0; (parents.len() + distant.len()).div_ceil(8)];
         for (at, parent) in parents.iter().enumerate() {
             let given = match parent.id {
                 JobId::Made(_) => "",
@@ -98,16 +111,27 @@ impl Parents {
             names.extend(parent.ulid.to_bits().to_le_bytes());
             done[at / 8] |= u8::from(parent.waits_at.is_none()) << (at % 8);
         }
-        let left = parents.iter().filter(|parent| parent.waits_at.is_some()).count() as u32;
-        Self { if_dead, left, done: done.into(), names: names.into() }
+        for (at, parent) in (parents.len()..).zip(distant) {
+            done[at / 8] |= u8::from(!parent.waits) << (at % 8);
+        }
+        let near = parents.iter().filter(|parent| parent.waits_at.is_some()).count();
+        let left = (near + distant.iter().filter(|parent| parent.waits).count()) as u32;
+        let distant = DistantParents::new(parents.len(), distant);
+        Self { if_dead, left, done: done.into(), names: names.into(), distant }
     }
 
     /// What was stored; `None` if no job can have that.
-    pub(crate) fn from_stored(if_dead: u8, done: &[u8], names: &[u8]) -> Option<Self> {
+    pub(crate) fn from_stored(
+        if_dead: u8,
+        done: &[u8],
+        names: &[u8],
+        distant: Option<DistantParents>,
+    ) -> Option<Self> {
         let if_dead = *IfDead::ALL.get(usize::from(if_dead))?;
-        let mut parents = Self { if_dead, left: 0, done: done.into(), names: names.into() };
+        let mut parents =
+            Self { if_dead, left: 0, done: done.into(), names: names.into(), distant: None };
         let (mut len, mut bytes) = (0usize, 0usize);
-        for parent in parents.iter() {
+        for parent in parents.near() {
             let given = match parent.id {
                 JobId::Made(_) => 0,
                 JobId::Given(text) if is_valid(text.as_bytes()) => text.len(),
@@ -116,18 +140,29 @@ impl Parents {
             bytes += 1 + given + ULID_BYTES;
             len += 1;
         }
+        if bytes != names.len() {
+            return None;
+        }
+        if let Some(mut distant) = distant {
+            let is_done = |at| parents.is_done(at);
+            if !distant.settle(len, is_done) {
+                return None;
+            }
+            len += distant.len();
+            parents.distant = Some(Box::new(distant));
+        }
         let ones: u32 = done.iter().map(|byte| byte.count_ones()).sum();
         let unused = done.last().map_or(0, |last| u32::from(*last) >> (1 + (len.max(1) - 1) % 8));
-        if bytes != names.len() || len == 0 || done.len() != len.div_ceil(8) || unused != 0 {
+        if len == 0 || done.len() != len.div_ceil(8) || unused != 0 {
             return None;
         }
         parents.left = u32::try_from(len).ok()? - ones;
         Some(parents)
     }
 
-    /// As it is stored: what becomes of the job, who is done, and the names.
-    pub(crate) fn stored(&self) -> (u8, &[u8], &[u8]) {
-        (self.if_dead as u8, &self.done, &self.names)
+    /// As it is stored: what becomes of the job, who is done, the names, and those of other queues.
+    pub(crate) fn stored(&self) -> (u8, &[u8], &[u8], Option<&DistantParents>) {
+        (self.if_dead as u8, &self.done, &self.names, self.distant.as_deref())
     }
 
     /// How many are yet to be done.
@@ -142,8 +177,21 @@ impl Parents {
         self.if_dead
     }
 
-    /// All of them, in the order in which they were named.
+    /// All of them: those of this queue, in the order in which they were named, and then those of others.
     pub fn iter(&self) -> impl Iterator<Item = Parent<'_>> {
+        let distant = self.distant.iter().flat_map(|distant| distant.iter());
+        let distant = distant.map(|(at, queue, id, told)| Parent {
+            queue: Some(queue),
+            id,
+            is_done: self.is_done(at),
+            told,
+            ulid: Ulid::ZERO,
+        });
+        self.near().chain(distant)
+    }
+
+    /// Those of this queue.
+    fn near(&self) -> impl Iterator<Item = Parent<'_>> {
         let mut rest = &*self.names;
         (0..).map_while(move |at| {
             let (&len, behind) = rest.split_first()?;
@@ -156,7 +204,7 @@ impl Parents {
                 // What is no text is no valid id either.
                 text => JobId::Given(std::str::from_utf8(text).unwrap_or_default()),
             };
-            Some(Parent { id, is_done: self.is_done(at), ulid })
+            Some(Parent { queue: None, id, is_done: self.is_done(at), told: None, ulid })
         })
     }
 
@@ -174,14 +222,15 @@ impl Parents {
         is_new
     }
 
-    /// Those that are not done, each with its place.
+    /// Those of this queue that are not done, each with its place.
     fn missing(&self) -> impl Iterator<Item = (usize, Parent<'_>)> {
-        self.iter().enumerate().filter(|(_, parent)| !parent.is_done)
+        self.near().enumerate().filter(|(_, parent)| !parent.is_done)
     }
 
     /// Heap bytes, with those of the value itself, which is in a box.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.done.len() + self.names.len()
+        let distant = self.distant.as_ref().map_or(0, |distant| distant.bytes());
+        size_of::<Self>() + self.done.len() + self.names.len() + distant
     }
 }
 
@@ -202,13 +251,17 @@ impl Found<'_> {
 
 /// How a job ended that others wait for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum End {
+pub enum End {
+    /// It is completed.
     Completed,
+    /// It is dead, and may come back.
     Died,
+    /// It was removed before it was completed.
     Removed,
 }
 
 impl End {
+    /// All of them.
     pub const ALL: [Self; 3] = [Self::Completed, Self::Died, Self::Removed];
 }
 
@@ -223,6 +276,18 @@ pub(crate) struct Ended {
     pub upto: u64,
     /// Who was told last: its place in publish order, and that of the parent among its own.
     pub told: (u64, u64),
+    /// Who follows from another queue and came later than this one is not concerned.
+    pub upto_distant: u64,
+    /// Which of those was told last.
+    pub told_distant: u64,
+}
+
+/// Who is told next of an end.
+enum Whom {
+    /// A child in this queue, by which place among its parents.
+    Child(Slot, usize, Ended),
+    /// One of another queue, to which an effect is on its way now.
+    Distant,
 }
 
 /// A place among a child's parents beyond all that there are.
@@ -345,8 +410,8 @@ impl Family {
         self.ended.push_back(ended);
     }
 
-    /// Whom to tell next, of what, and by which place among its parents. `None` if all are told.
-    fn next(&mut self, jobs: &Slab<Job>) -> Option<(Slot, usize, Ended)> {
+    /// Whom to tell next, and of what. `None` if all are told.
+    fn next(&mut self, jobs: &Slab<Job>, outsiders: &mut Outsiders) -> Option<Whom> {
         loop {
             let ended = self.ended.front_mut()?;
             let (seq, at) = ended.told;
@@ -358,9 +423,10 @@ impl Family {
                     ended.told = (seq, at);
                     // Not one that is gone, nor another in its place.
                     if jobs.get(slot).is_some_and(|job| job.seq() == seq) {
-                        return Some((slot, at as usize, ended.clone()));
+                        return Some(Whom::Child(slot, at as usize, ended.clone()));
                     }
                 }
+                _ if outsiders.tell(ended) => return Some(Whom::Distant),
                 _ => {
                     let (parent, how) = (ended.parent, ended.how);
                     self.ended.pop_front();
@@ -400,6 +466,14 @@ impl Queue {
     /// What has become of one of a job's parents. O(1).
     #[must_use]
     pub fn parent_state(&self, parent: &Parent<'_>) -> ParentState<'_> {
+        if parent.queue.is_some() {
+            return match parent.told {
+                _ if parent.is_done => ParentState::Finished,
+                Some(End::Died) => ParentState::Died,
+                Some(End::Removed) => ParentState::Gone,
+                Some(End::Completed) | None => ParentState::Elsewhere,
+            };
+        }
         match self.locate(parent.id).map(|slot| &self.jobs[slot]) {
             Some(job) if job.ulid == parent.ulid => ParentState::There(job),
             _ if parent.is_done => ParentState::Finished,
@@ -429,8 +503,13 @@ impl Queue {
     }
 
     /// What a child of these keeps of them.
-    pub(crate) fn new_parents(if_dead: IfDead, found: &[Found<'_>]) -> Option<Box<Parents>> {
-        (!found.is_empty()).then(|| Box::new(Parents::new(if_dead, found)))
+    pub(crate) fn new_parents(
+        if_dead: IfDead,
+        found: &[Found<'_>],
+        distant: &[Distant<'_>],
+    ) -> Option<Box<Parents>> {
+        let is_any = !found.is_empty() || !distant.is_empty();
+        is_any.then(|| Box::new(Parents::new(if_dead, found, distant)))
     }
 
     /// Lists new jobs at their parents, which are where they were found. Of those that are dead
@@ -447,7 +526,8 @@ impl Queue {
                 self.change_extra(parent, |extra| extra.is_followed = true);
             }
             if if_dead != IfDead::Hold && matches!(self.jobs[parent].state(), State::Dead { .. }) {
-                self.note_fate(parent, End::Died, (before, BEYOND));
+                let distant = self.outsiders.made();
+                self.note_ended(parent, End::Died, (before, BEYOND), (distant, distant));
             }
         }
     }
@@ -465,26 +545,74 @@ impl Queue {
         if how == End::Completed {
             self.change_extra(slot, |extra| extra.is_followed = false);
         }
-        self.note_fate(slot, how, (0, 0));
+        self.note_ended(slot, how, (0, 0), (self.outsiders.made(), 0));
     }
 
-    fn note_fate(&mut self, slot: Slot, how: End, told: (u64, u64)) {
+    /// Tells of a death that was before only those of other queues who have followed since then.
+    pub(crate) fn note_old_death(&mut self, slot: Slot, before: u64) {
+        let told = (self.jobs_published, BEYOND);
+        let upto_distant = self.outsiders.made();
+        self.note_ended(slot, End::Died, told, (upto_distant, before));
+    }
+
+    fn note_ended(&mut self, slot: Slot, how: End, told: (u64, u64), distant: (u64, u64)) {
         let job = &self.jobs[slot];
         let (parent, given) = (job.ulid, job.given().map(Into::into));
         let upto = self.jobs_published;
-        self.family.note(Ended { parent, given, how, upto, told });
+        let (upto_distant, told_distant) = distant;
+        let ended = Ended { parent, given, how, upto, told, upto_distant, told_distant };
+        self.family.note(ended);
     }
 
     /// Tells the next job of the end of one that it waits for. False if all are told. O(log n).
     pub(crate) fn tell_next(&mut self) -> bool {
-        let Some((slot, at, ended)) = self.family.next(&self.jobs) else { return false };
+        let (slot, at, ended) = match self.family.next(&self.jobs, &mut self.outsiders) {
+            None => return false,
+            Some(Whom::Distant) => return true,
+            Some(Whom::Child(slot, at, ended)) => (slot, at, ended),
+        };
         let Some(parents) = self.jobs[slot].parents() else { return true };
         match (ended.how, parents.if_dead) {
             (End::Completed, _) | (_, IfDead::Run) => self.finish_parent(slot, at, &ended),
             (_, IfDead::Hold) => {}
-            (_, IfDead::Bury) => self.follow_in_death(slot, &ended),
+            (_, IfDead::Bury) => {
+                let id = ended.given.as_deref().map_or(JobId::Made(ended.parent), JobId::Given);
+                self.follow_in_death(slot, id.text().as_bytes(), ended.how);
+            }
         }
         true
+    }
+
+    /// Tells a job of the end of one of another queue that it waits for. False if that changes nothing:
+    /// it is another job by now, or was told before.
+    pub(crate) fn be_told(&mut self, told: &Told<'_>) -> bool {
+        let (child, at) = (&told.child, told.at as usize);
+        let Some(slot) = self.locate(child.id()) else { return false };
+        let job = &mut self.jobs[slot];
+        if job.ulid != child.ulid {
+            return false;
+        }
+        let Some(parents) = job.extra.as_mut().and_then(|extra| extra.parents.as_mut()) else {
+            return false;
+        };
+        if parents.is_done(at) {
+            return false;
+        }
+        let if_dead = parents.if_dead;
+        let Some(distant) = parents.distant.as_mut() else { return false };
+        let Some(is_news) = distant.note(at, told.how) else { return false };
+        match (told.how, if_dead) {
+            (End::Completed, _) | (_, IfDead::Run) => {
+                parents.finish(at);
+                self.free(slot);
+                true
+            }
+            (_, IfDead::Hold) => is_news,
+            (_, IfDead::Bury) => {
+                let name = parents.distant.as_ref().and_then(|distant| distant.name(at));
+                self.follow_in_death(slot, &name.unwrap_or_default(), told.how) || is_news
+            }
+        }
     }
 
     fn finish_parent(&mut self, slot: Slot, at: usize, ended: &Ended) {
@@ -503,15 +631,15 @@ impl Queue {
         self.free(slot);
     }
 
-    fn follow_in_death(&mut self, slot: Slot, ended: &Ended) {
+    /// False if the job is past waiting.
+    fn follow_in_death(&mut self, slot: Slot, parent: &[u8], how: End) -> bool {
         if !matches!(self.jobs[slot].state(), State::Delayed { .. } | State::Held { .. }) {
-            return;
+            return false;
         }
-        let id = ended.given.as_deref().map_or(JobId::Made(ended.parent), JobId::Given);
-        let fate = if ended.how == End::Died { "died" } else { "was removed" };
-        let error = format!("parent {id} {fate}");
-        self.keep_error(slot, Some(error.as_bytes()));
-        self.die(slot);
+        let fate: &[u8] = if how == End::Died { b"died" } else { b"was removed" };
+        let error = [b"parent ", parent, b" ", fate].concat();
+        self.keep_error(slot, Some(&error));
+        self.die(slot)
     }
 
     /// Lists all children at their parents, as a stored form has them. `Err` if they cannot be so.

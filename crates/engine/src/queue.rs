@@ -23,6 +23,7 @@ use crate::{
     list::List,
     notices::Notices,
     operation::{Holder, Revival},
+    outsiders::Outsiders,
     parents::{End as Fate, Family},
     pause::Pauses,
     ready::{End, Rank, Ready},
@@ -85,6 +86,7 @@ pub struct Queue {
     pub(crate) gates: Gates,
     pub(crate) family: Family,
     pub(crate) batches: Batches,
+    pub(crate) outsiders: Outsiders,
     // What operators asked of many jobs at once, worked through by ticks.
     pub(crate) tasks: VecDeque<Task>,
     pub(crate) heap_bytes: usize,
@@ -170,6 +172,7 @@ impl Queue {
             gates: Gates::default(),
             family: Family::default(),
             batches: Batches::default(),
+            outsiders: Outsiders::default(),
             tasks: VecDeque::new(),
             heap_bytes: 0,
             idle_since: UnixMillis(0),
@@ -253,7 +256,7 @@ impl Queue {
     }
 
     /// When the queue has been empty and unused for long enough that it should be removed, if ever:
-    /// a pause is to be kept, and an open gate.
+    /// a pause is to be kept, an open gate, and what is on its way to other queues.
     /// To remove it is up to the host. O(1).
     #[must_use]
     pub fn idle_ends(&self) -> Option<UnixMillis> {
@@ -261,8 +264,10 @@ impl Queue {
         if span.is_zero() {
             return None;
         }
-        let is_idle =
-            self.is_empty() && self.pauses == Pauses::default() && self.gates.are_closed();
+        let is_idle = self.is_empty()
+            && self.pauses == Pauses::default()
+            && self.gates.are_closed()
+            && self.outsiders.is_unused();
         is_idle.then(|| self.idle_since.after(span))
     }
 
@@ -375,6 +380,7 @@ impl Queue {
             + self.gates.bytes()
             + self.family.bytes()
             + self.batches.bytes()
+            + self.outsiders.bytes()
             + self.heap_bytes
     }
 

@@ -3,13 +3,13 @@
 //! line.
 
 use jobq_engine::{
-    Action, Cursor, Holder, JobId, Listing, Loader, Millis, Operation, Refusal, Request, StateKind,
-    Ulid, UnixMillis,
+    Action, Child, Cursor, Follow, Holder, JobId, Listing, Loader, Millis, Operation, ParentEnd,
+    Refusal, Request, StateKind, Told, Ulid, UnixMillis,
 };
 use jobq_protocol::{
     cursor::EDGE,
     find, parse,
-    steps::{unpack, LeaseStep, Packed, Step},
+    steps::{unpack, FollowStep, LeaseStep, Packed, Step, ToldStep},
     Arg, BadArguments, Call, Command, CommandId, ErrorWord, Kind, COMMANDS, SETTINGS,
 };
 
@@ -291,6 +291,9 @@ impl Drawing<'_, '_, '_> {
 
     fn text(&mut self, name: &str) -> Vec<u8> {
         match name {
+            "parent" if self.source.one_in(4) => {
+                [self.source.pick(&[&b"q0/"[..], b"a/b/", b"/", b"o/"]), &self.job()].concat()
+            }
             "id" | "replaces" | "parent" => self.job(),
             "backoff" | "retain" => {
                 let words = ["forever", "exp:1:20", "fixed:7", "none", "poly", "drop", "dead"];
@@ -333,11 +336,23 @@ impl Drawing<'_, '_, '_> {
             None => std::str::from_utf8(&job).map(JobId::Given),
         };
         for _ in 0..self.source.below(4) {
-            let step = match self.source.below(5) {
+            let id = job.unwrap_or(JobId::Given("a"));
+            let step = match self.source.below(9) {
                 0 => Step::Create { seed: self.source.number() },
                 1 => Step::Tick { now: START + self.source.number() % 1000, budget: BUDGET },
                 2 => Step::Term { seed: 1, tokens: self.source.number() >> 2 },
                 3 => Step::Command,
+                5 => Step::CommandAfter { unfinished: vec![self.source.below(3) as u32] },
+                6 => {
+                    let (children, parents) = (vec![self.child(id)], vec![(id, 1)]);
+                    Step::Follow(FollowStep::new(&Follow { queue: b"o", children, parents }))
+                }
+                7 => {
+                    let (at, how) =
+                        (self.source.below(3) as u32, self.source.pick(&ParentEnd::ALL));
+                    Step::Told(ToldStep::new(&Told { child: self.child(id), at, how }))
+                }
+                8 => Step::Delivered { effects: self.source.number() },
                 _ => {
                     let holder = Holder { worker: &b"w"[..], ttr: Millis(5), counted: true };
                     Step::Lease(LeaseStep::new(&holder, job.into_iter()))
@@ -346,6 +361,16 @@ impl Drawing<'_, '_, '_> {
             packed.push(&step);
         }
         packed.as_bytes().to_vec()
+    }
+
+    /// The job of this id as another queue knows it, or would.
+    fn child<'a>(&mut self, id: JobId<'a>) -> Child<'a> {
+        let queue = self.twins.queue();
+        let found = queue.locate(id).map(|slot| queue.job(slot).ulid);
+        match id {
+            JobId::Made(ulid) => Child { ulid, given: None },
+            JobId::Given(text) => Child { ulid: found.unwrap_or(Ulid::ZERO), given: Some(text) },
+        }
     }
 
     /// A record with a command in it.
@@ -358,7 +383,10 @@ impl Drawing<'_, '_, '_> {
         if self.source.one_in(2) {
             packed.push(&Step::Tick { now: START + self.source.number() % 1000, budget: BUDGET });
         }
-        packed.push(&Step::Command);
+        packed.push(&match self.source.below(4) {
+            0 => Step::CommandAfter { unfinished: vec![0] },
+            _ => Step::Command,
+        });
         argv.truncate(2);
         argv.push(packed.as_bytes().to_vec());
         let mut asked = vec![command.name.into()];
@@ -405,6 +433,9 @@ impl Drawing<'_, '_, '_> {
             for _ in 0..parents {
                 let mut job = self.job();
                 job.truncate(job.iter().position(|c| *c == b'@').unwrap_or(job.len()));
+                if self.source.one_in(4) {
+                    job = [&b"other/"[..], &job].concat();
+                }
                 argv.push(job);
             }
             if self.source.one_in(2) {

@@ -2,10 +2,10 @@
 //! the log is in the same state, also where one of the two was stored and loaded in between.
 
 use jobq_engine::{
-    Action, Backoff, BatchOrder, Bodies, Change, Conditions, Consume, Due, Holder, IfDead, JobRef,
-    JobRefs, LimitName, Listing, Millis, Operation, Otherwise, Outcome, Publish, Queue, Retain,
-    Revival, Setting, Side, Slot, StateKind, Unique, UnixMillis, Until, Use, Verdict, WhenExpired,
-    WhenLapsed, Which, Wishes,
+    Action, Backoff, BatchOrder, Bodies, Change, Child, Conditions, Consume, Distant, Due, Follow,
+    Holder, IfDead, Job, JobId, JobRef, JobRefs, LimitName, Listing, Millis, Operation, Otherwise,
+    Outcome, ParentEnd, Publish, Queue, Retain, Revival, Setting, Side, Slot, StateKind, Told,
+    Ulid, Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
 };
 
 use crate::{source::Source, twins::Twins};
@@ -73,7 +73,7 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
     let names = twins.names().to_vec();
     let jobs = twins.queue().len();
     let now = twins.queue().clock();
-    let action = match source.below(32) {
+    let action = match source.below(33) {
         0..5 => return pass(twins, source),
         5..11 if jobs < JOBS_MAX => return publish(twins, source, &names),
         5..16 => {
@@ -121,6 +121,7 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
         27 | 28 => Action::Update { job: named(source, &names), change: change(source, now) },
         29 => Action::Configure((0..=source.below(3)).map(|_| setting(source)).collect()),
         30 => return look(twins.queue(), source),
+        31 => return hear(twins, source, &names),
         _ => return decide_anew(twins, source),
     };
     drop(twins.ask(action));
@@ -138,6 +139,46 @@ fn pass(twins: &mut Twins, source: &mut Source<'_>) {
     };
     let budget = source.pick(&[128, 0, 1, 2, 5, u32::MAX]);
     tick(twins, then.min(UnixMillis::MAX), budget);
+}
+
+/// What other queues say, and what they are told. A log that is none of this queue's is refused.
+fn hear(twins: &mut Twins, source: &mut Source<'_>, names: &[String]) {
+    let id = |job: &Job| match job.given() {
+        Some(given) => Ok(given.to_owned()),
+        None => Err(job.ulid),
+    };
+    let queue = twins.queue();
+    let mut any = || {
+        let found = queue.find(&named(source, names).bare());
+        found.map(|slot| (queue.job(slot).ulid, id(queue.job(slot))))
+    };
+    let jobs: Vec<_> = [any(), any()].into_iter().flatten().collect();
+    let operation = match (source.below(4), &jobs[..]) {
+        (0 | 1, [_, ..]) => {
+            let parent = |(_, id): &(Ulid, Result<String, Ulid>)| id.clone();
+            let parents: Vec<_> = jobs.iter().map(parent).collect();
+            let given = source.maybe(|it| it.pick(&GIVEN_IDS));
+            let child = Child { ulid: jobs[0].0, given };
+            let ids = parents.iter().map(|id| match id {
+                Ok(text) => JobId::Given(text),
+                Err(ulid) => JobId::Made(*ulid),
+            });
+            let follow = Follow {
+                queue: source.pick(&[&b"o"[..], b"p"]),
+                children: vec![child; 1 + source.below(3)],
+                parents: ids.zip(0..).collect(),
+            };
+            drop(twins.apply(Operation::Follow(follow)));
+            return;
+        }
+        (2, [(ulid, id), ..]) => {
+            let child = Child { ulid: *ulid, given: id.as_deref().ok() };
+            let (at, how) = (source.below(4) as u32, source.pick(&ParentEnd::ALL));
+            Operation::Told(Told { child, at, how })
+        }
+        _ => Operation::Delivered { effects: source.number() },
+    };
+    twins.apply(operation).expect("it is never refused");
 }
 
 /// A server begins to decide, or one of the two comes from its stored form.
@@ -187,8 +228,14 @@ fn conditions<'a>(source: &mut Source<'_>, names: &'a [String]) -> Conditions<'a
         when.push((0..=source.below(2)).map(|_| source.pick(&GATES)).collect());
     }
     let after = (0..source.pick(&[0, 0, 0, 1, 2])).map(|_| named(source, names).bare()).collect();
+    let distant = (0..source.pick(&[0, 0, 0, 1, 2])).map(|_| Distant {
+        queue: source.pick(&[&b"o"[..], b"p"]),
+        job: named(source, names).bare(),
+        waits: !source.one_in(4),
+    });
+    let distant = distant.collect();
     let (if_dead, batch) = (source.pick(&IfDead::ALL), source.pick(&[&b""[..], b"", b"a", b"b"]));
-    Conditions { uses, unique: None, when, after, if_dead, batch }
+    Conditions { uses, unique: None, when, after, distant, if_dead, batch }
 }
 
 /// One of few keys, so that they meet.

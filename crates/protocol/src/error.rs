@@ -39,11 +39,15 @@ pub enum ErrorWord {
     ReadOnly,
     /// The server has no memory left for it.
     Oom,
+    /// Queues that are named have different slots of a cluster.
+    CrossSlot,
+    /// A queue that is named is on its way to another node of a cluster.
+    TryAgain,
 }
 
 impl ErrorWord {
     /// All of them, in the order in which a client is likely to meet them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Syntax,
         Self::Range,
         Self::Duplicate,
@@ -56,6 +60,8 @@ impl ErrorWord {
         Self::NoPerm,
         Self::ReadOnly,
         Self::Oom,
+        Self::CrossSlot,
+        Self::TryAgain,
         Self::Internal,
         Self::Corrupt,
     ];
@@ -78,6 +84,8 @@ impl ErrorWord {
             Self::Internal => "INTERNAL",
             Self::ReadOnly => "READONLY",
             Self::Oom => "OOM",
+            Self::CrossSlot => "CROSSSLOT",
+            Self::TryAgain => "TRYAGAIN",
         }
     }
 
@@ -114,6 +122,13 @@ impl ErrorWord {
             Self::Oom => {
                 "The server is at its `maxmemory` and refuses commands that add jobs or may \
                  make them larger; the server's own error."
+            }
+            Self::CrossSlot => {
+                "Queues that a command names have different hash slots of a cluster; also the server's own error."
+            }
+            Self::TryAgain => {
+                "A queue that a command names is on its way from one node of a cluster to another; also the \
+                 server's own error."
             }
             Self::Internal => {
                 "A defect of JobQ was caught, now or earlier in this queue, which takes no writes \

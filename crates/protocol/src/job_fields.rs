@@ -25,7 +25,8 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
         "parents",
         "a map from the ids of the jobs that it waits for, or did, to their states; `finished` for one \
          that is done and gone, `gone` for one that was removed before it was completed, which only \
-         `JQ.KICK` makes up for",
+         `JQ.KICK` makes up for; of another queue, named `queue/id`, what that has told last: `waiting` \
+         for nothing yet, `finished`, `dead` or `gone`",
     ),
     ("parent-results", "a map from the ids of those that are kept with a result to their results"),
     (

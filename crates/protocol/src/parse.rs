@@ -31,8 +31,8 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
     let call = match command.id {
         // Those that are sent for every job read to the end by themselves: a call is large, and not
         // moved from here.
-        CommandId::Publish => return produce::publish(&mut args),
-        CommandId::MPublish => return produce::publish_many(&mut args),
+        CommandId::Publish => return produce::publish(queue, &mut args),
+        CommandId::MPublish => return produce::publish_many(queue, &mut args),
         CommandId::Consume => return consume::consume(queue, &mut args),
         CommandId::Ack => return settle::ack(&mut args),
         CommandId::Peek => inspect::peek(&mut args),

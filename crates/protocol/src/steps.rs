@@ -3,6 +3,10 @@
 //!
 //! The form only grows: a new step goes to the end of [`Step`].
 
+mod distant;
+
+pub use distant::{unfinished, FollowStep, ToldStep};
+
 use bincode::Options;
 use jobq_engine::{
     id, Action, Holder, JobId, Lease, Millis, Operation, Queue, Refusal, Slots, Ulid, UnixMillis,
@@ -43,6 +47,23 @@ pub enum Step<'a> {
     /// Jobs are leased.
     #[serde(borrow)]
     Lease(LeaseStep<'a>),
+    /// What the command behind the steps asks is done: a publish of jobs that wait for those of other
+    /// queues.
+    CommandAfter {
+        /// The places of those that are unfinished, among all that are of other queues.
+        unfinished: Vec<u32>,
+    },
+    /// Jobs of another queue begin to wait for jobs of this one.
+    #[serde(borrow)]
+    Follow(FollowStep<'a>),
+    /// A job of another queue has ended.
+    #[serde(borrow)]
+    Told(ToldStep<'a>),
+    /// What was on its way to other queues is delivered.
+    Delivered {
+        /// So much of it, the oldest first.
+        effects: u64,
+    },
 }
 
 /// Who leases which jobs.
@@ -62,15 +83,34 @@ enum Job<'a> {
     Given(&'a str),
 }
 
+impl<'a> Job<'a> {
+    fn new(id: JobId<'a>) -> Self {
+        match id {
+            JobId::Made(ulid) => Self::Made(ulid.to_bits()),
+            JobId::Given(text) => Self::Given(text),
+        }
+    }
+
+    fn id(&self) -> JobId<'a> {
+        match *self {
+            Self::Made(bits) => JobId::Made(Ulid::from_bits(bits)),
+            Self::Given(text) => JobId::Given(text),
+        }
+    }
+
+    fn is_valid(&self) -> bool {
+        match self {
+            Self::Made(_) => true,
+            Self::Given(text) => id::is_valid(text.as_bytes()),
+        }
+    }
+}
+
 impl<'a> LeaseStep<'a> {
     /// Records that this holder leases these jobs, in this order.
     pub fn new(holder: &Holder<&'a [u8]>, jobs: impl Iterator<Item = JobId<'a>>) -> Self {
-        let job = |id| match id {
-            JobId::Made(ulid) => Job::Made(ulid.to_bits()),
-            JobId::Given(text) => Job::Given(text),
-        };
         let Holder { worker, ttr, counted } = *holder;
-        Self { worker, ttr: ttr.0, counted, jobs: jobs.map(job).collect() }
+        Self { worker, ttr: ttr.0, counted, jobs: jobs.map(Job::new).collect() }
     }
 
     /// Who leases them.
@@ -81,21 +121,14 @@ impl<'a> LeaseStep<'a> {
 
     /// The jobs in the order of delivery; at least one.
     pub fn jobs(&self) -> impl ExactSizeIterator<Item = JobId<'a>> + '_ {
-        self.jobs.iter().map(|job| match *job {
-            Job::Made(bits) => JobId::Made(Ulid::from_bits(bits)),
-            Job::Given(text) => JobId::Given(text),
-        })
+        self.jobs.iter().map(Job::id)
     }
 
     fn is_valid(&self) -> bool {
-        let is_valid = |job: &Job<'_>| match job {
-            Job::Made(_) => true,
-            Job::Given(text) => id::is_valid(text.as_bytes()),
-        };
         self.worker.len() <= WORKER_BYTES_MAX
             && i128::from(self.ttr) <= range::LEASE_TTR.max
             && !self.jobs.is_empty()
-            && self.jobs.iter().all(is_valid)
+            && self.jobs.iter().all(Job::is_valid)
     }
 }
 
@@ -179,6 +212,16 @@ impl<'a> Step<'a> {
             Self::Command => {
                 Operation::Act(asked.take().ok_or(Refusal::Diverged("nothing was asked"))?)
             }
+            Self::CommandAfter { unfinished } => {
+                let mut action = asked.take().ok_or(Refusal::Diverged("nothing was asked"))?;
+                distant::wait_for(&mut action, unfinished)?;
+                Operation::Act(action)
+            }
+            Self::Follow(follow) => Operation::Follow(follow.follow()),
+            Self::Told(told) => {
+                Operation::Told(told.told().ok_or(Refusal::Diverged("no job ends so"))?)
+            }
+            Self::Delivered { effects } => Operation::Delivered { effects: *effects },
             Self::Lease(lease) => {
                 let jobs: Slots = lease.jobs().filter_map(|id| queue.locate(id)).collect();
                 let mut slots = jobs.clone();
@@ -197,8 +240,19 @@ impl<'a> Step<'a> {
             Self::Tick { now, .. } => *now <= UnixMillis::MAX.0,
             Self::Term { tokens, .. } => i128::from(*tokens) <= range::TOKENS.max,
             Self::Lease(lease) => lease.is_valid(),
-            Self::Create { .. } | Self::Command => true,
+            Self::CommandAfter { unfinished } => {
+                !unfinished.is_empty() && unfinished.windows(2).all(|pair| pair[0] < pair[1])
+            }
+            Self::Follow(follow) => follow.is_valid(),
+            Self::Told(told) => told.is_valid(),
+            Self::Create { .. } | Self::Command | Self::Delivered { .. } => true,
         }
+    }
+
+    /// Whether it stands for the command behind the steps.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        matches!(self, Self::Command | Self::CommandAfter { .. })
     }
 }
 

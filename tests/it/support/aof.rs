@@ -70,6 +70,20 @@ fn steps_of(command: &[Vec<u8>]) -> Vec<String> {
             let jobs: Vec<_> = lease.jobs().map(|id| id.to_string()).collect();
             format!("lease {queue} {worker} {} {free} {}", holder.ttr, jobs.join(" "))
         }
+        Step::CommandAfter { .. } => line_of(asked.iter().copied()),
+        Step::Follow(follow) => {
+            let follow = follow.follow();
+            let other = String::from_utf8_lossy(follow.queue);
+            let children: Vec<_> = follow.children.iter().map(|it| it.id().to_string()).collect();
+            let parents = follow.parents.iter().map(|(id, at)| format!("{id} {at}"));
+            let parents: Vec<_> = parents.collect();
+            format!("follow {queue} {other} {} {}", children.join(" "), parents.join(" "))
+        }
+        Step::Told(told) => {
+            let told = told.told().expect("an end");
+            format!("told {queue} {} {} {:?}", told.child.id(), told.at, told.how)
+        }
+        Step::Delivered { effects } => format!("delivered {queue} {effects}"),
     };
     let steps = unpack(steps).unwrap_or_else(|bad| panic!("{bad}: {}", line_of(words.clone())));
     steps.iter().map(said).collect()

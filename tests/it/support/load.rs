@@ -246,8 +246,11 @@ impl Load {
             line = line.with(self.unique());
         }
         if self.random.random_ratio(1, 6) {
-            let (_, job) = self.job();
-            let id = job.split('@').next().unwrap_or_default().to_string();
+            let (other, job) = self.job();
+            let mut id = job.split('@').next().unwrap_or_default().to_string();
+            if self.random.random_bool(0.7) {
+                id = format!("{other}/{id}");
+            }
             let fate = *["HOLD", "RUN", "BURY"].choose(&mut self.random).unwrap_or(&"HOLD");
             // Of another queue, it may look like one that is yet to come.
             line = line.with(["AFTER", "1", &id, "IFDEAD", fate]);

@@ -2,10 +2,12 @@
 //!
 //! bincode is not self-describing, so a field can neither be added nor moved here.
 
+mod distant;
 mod limits;
 
 pub use limits::Unfinished;
 
+use self::distant::{DistantV1, EffectV1, OutsiderV1};
 use std::collections::BTreeMap;
 
 use bincode::Options;
@@ -79,6 +81,10 @@ struct QueueV1<'a> {
     group_weights: Vec<(&'a serde_bytes::Bytes, u32)>,
     #[serde(borrow)]
     limits: LimitsV1<'a>,
+    /// How many jobs of other queues have ever followed one of this.
+    outsiders_made: u64,
+    #[serde(borrow)]
+    outbox: Vec<EffectV1<'a>>,
     pace: PaceV1,
     /// What some keys have of their own.
     #[serde(borrow)]
@@ -199,8 +205,10 @@ struct JobV1<'a> {
     releases: u32,
     #[serde(borrow)]
     parents: Option<ParentsV1<'a>>,
-    is_followed: bool,
     is_leader: bool,
+    /// Whether others wait for it, and who does so in other queues.
+    #[serde(borrow)]
+    outsiders: Option<Vec<OutsiderV1<'a>>>,
     #[serde(with = "serde_bytes")]
     headers: Option<&'a [u8]>,
     #[serde(with = "serde_bytes")]
@@ -222,15 +230,22 @@ struct EndedV1<'a> {
     how: u8,
     upto: u64,
     told: (u64, u64),
+    /// The same for those in other queues.
+    distant: (u64, u64),
+    /// Who they are, if the job can never come back.
+    #[serde(borrow)]
+    outsiders: Vec<OutsiderV1<'a>>,
 }
 
-#[derive(Serialize, Deserialize, Clone, Copy)]
+#[derive(Serialize, Deserialize, Clone)]
 struct ParentsV1<'a> {
     if_dead: u8,
     #[serde(with = "serde_bytes")]
     done: &'a [u8],
     #[serde(with = "serde_bytes")]
     names: &'a [u8],
+    #[serde(borrow)]
+    distant: Option<DistantV1<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -348,13 +363,15 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
             .map(|gate| gate.name.into())
             .collect(),
         opening: queue.gates.opening().map(|(name, at)| (name.into(), at)).collect(),
-        ended: queue.family.ended().map(EndedV1::from).collect(),
+        ended: queue.family.ended().map(|ended| EndedV1::new(queue, ended)).collect(),
         lengths: StateKind::ALL.map(|state| queue.len_of(state) as u64),
         group_max_len: queue.config.group_max_len,
         group_weights: (queue.config.group_weights.iter())
             .map(|(group, weight)| (serde_bytes::Bytes::new(group), *weight))
             .collect(),
         limits: limits::write(queue),
+        outsiders_made: queue.outsiders.made(),
+        outbox: distant::effects(&queue.outsiders),
         pace: queue.config.pace.into(),
         paces: (queue.config.paces.iter())
             .map(|(key, pace)| (serde_bytes::Bytes::new(key), (*pace).into()))
@@ -408,10 +425,18 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths, Unfinished), Co
         queue.tasks.push_back(task.check()?);
     }
     read_gates(&record.open_gates, &record.opening, &mut queue)?;
-    for ended in record.ended {
-        let ended = ended.check(&queue)?;
+    queue.outsiders.begin(small(record.outsiders_made)?);
+    for stored in record.ended {
+        let ended = stored.check(&queue)?;
+        if !stored.outsiders.is_empty() {
+            if ended.how == End::Died {
+                return Err(Corrupt::Value("outsiders of a job"));
+            }
+            distant::read_outsiders(&stored.outsiders, ended.parent, &mut queue)?;
+        }
         queue.family.note(ended);
     }
+    distant::read_effects(&record.outbox, &mut queue)?;
     let mut unfinished = limits::read(&record.limits, &mut queue)?;
     unfinished.stale_after = record.stale_after.map(Into::into);
     Ok((queue, record.lengths, unfinished))
@@ -472,11 +497,11 @@ impl JobWriter {
             cancelled: job.is_cancelled(),
             releases: job.releases(),
             parents: job.parents().map(|parents| {
-                let (if_dead, done, names) = parents.stored();
-                ParentsV1 { if_dead, done, names }
+                let (if_dead, done, names, distant) = parents.stored();
+                ParentsV1 { if_dead, done, names, distant: distant.map(DistantV1::from) }
             }),
-            is_followed: job.is_followed(),
             is_leader: job.is_leader(),
+            outsiders: job.is_followed().then(|| distant::outsiders_of(queue, job.ulid)),
             headers: job
                 .extra
                 .as_ref()
@@ -541,10 +566,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     if record.cancelled && waits {
         return Err(Corrupt::Value("mark of a cancel"));
     }
-    let parents = (record.parents)
-        .map(|ParentsV1 { if_dead, done, names }| Parents::from_stored(if_dead, done, names))
-        .map(|parents| parents.map(Box::new).ok_or(Corrupt::Value("parents")))
-        .transpose()?;
+    let parents = record.parents.as_ref().map(ParentsV1::check).transpose()?;
     let mut holder = None;
     let state = match record.state {
         StateV1::Delayed { until } => State::Delayed { until: instant(until)? },
@@ -591,7 +613,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         lock: record.lock.as_ref().map(LockV1::check).transpose()?.map(Box::new),
         releases: record.releases,
         parents,
-        is_followed: record.is_followed,
+        is_followed: record.outsiders.is_some(),
         leads: None,
     };
     let terms = queue.intern_terms(terms);
@@ -611,6 +633,12 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     }
     if job.lock().is_some_and(|lock| !job.may_hold(lock) || queue.has_lock(&lock.key)) {
         return Err(Corrupt::Value("lock"));
+    }
+    if let Some(outsiders) = record.outsiders.as_ref().filter(|outsiders| !outsiders.is_empty()) {
+        if matches!(record.state, StateV1::Completed { .. }) {
+            return Err(Corrupt::Value("outsiders of a job"));
+        }
+        distant::read_outsiders(outsiders, ulid, queue)?;
     }
     let parked = match record.state {
         StateV1::Parked { blocker, .. } => Some(usize::from(blocker)),
@@ -787,20 +815,33 @@ impl<'a> TermsV1<'a> {
     }
 }
 
-impl<'a> From<&'a Ended> for EndedV1<'a> {
-    fn from(ended: &'a Ended) -> Self {
+impl ParentsV1<'_> {
+    fn check(&self) -> Result<Box<Parents>, Corrupt> {
+        let distant = self.distant.as_ref().map(DistantV1::check).transpose()?;
+        let parents = Parents::from_stored(self.if_dead, self.done, self.names, distant);
+        parents.map(Box::new).ok_or(Corrupt::Value("parents"))
+    }
+}
+
+impl<'a> EndedV1<'a> {
+    fn new(queue: &'a Queue, ended: &'a Ended) -> Self {
+        let outsiders = match ended.how {
+            // They are stored with the job, which may come back.
+            End::Died => Vec::new(),
+            End::Completed | End::Removed => distant::outsiders_of(queue, ended.parent),
+        };
         Self {
             parent: words(ended.parent),
             given: ended.given.as_deref(),
             how: ended.how as u8,
             upto: ended.upto,
             told: ended.told,
+            distant: (ended.upto_distant, ended.told_distant),
+            outsiders,
         }
     }
-}
 
-impl EndedV1<'_> {
-    fn check(self, queue: &Queue) -> Result<Ended, Corrupt> {
+    fn check(&self, queue: &Queue) -> Result<Ended, Corrupt> {
         let (seq, at) = self.told;
         let is_valid = self.given.is_none_or(|given| id::is_valid(given.as_bytes()));
         let how = End::ALL.get(usize::from(self.how)).filter(|_| is_valid);
@@ -813,6 +854,8 @@ impl EndedV1<'_> {
             how,
             upto: self.upto,
             told: (seq, small(at)?),
+            upto_distant: past_number(self.distant.0, queue)?,
+            told_distant: past_number(self.distant.1, queue)?,
         })
     }
 }
@@ -934,6 +977,11 @@ fn span(ms: u64) -> Result<Millis, Corrupt> {
 /// A count that a queue can come to.
 fn small(count: u64) -> Result<u64, Corrupt> {
     (count <= COUNT_MAX).then_some(count).ok_or(Corrupt::Value("count"))
+}
+
+/// The number of an outsider that there has been.
+fn past_number(number: u64, queue: &Queue) -> Result<u64, Corrupt> {
+    (number <= queue.outsiders.made()).then_some(number).ok_or(Corrupt::Value("count"))
 }
 
 /// A token that a queue can come to.

@@ -624,15 +624,16 @@ that may be done to a job: released once more, it is dead, with the error `relea
 ## Waiting for other jobs
 
 `JQ.PUBLISH … AFTER n id …` has a job, the child, wait until all those jobs, its parents, are completed: acked, or
-fulfilled. They are jobs of the same queue. The child is held where it would be ready before that. What counts is the
-very job that was there when the child was published, not another one that takes its id later.
+fulfilled. One of another queue is named with that before its id: `queue/id`, up to the last slash. The child is held where
+it would be ready before that. What counts is the very job that was there when the child was published, not another one
+that takes its id later.
 
 | a parent that | |
 |---|---|
 | is delayed, held, ready or leased | is waited for |
 | is completed, and kept | counts at once |
-| is not in the queue when the child is published | counts as completed: a job that is not kept leaves no trace when it is done, so let parents have a `RETAIN` |
-| has the form of an id that the queue is yet to make | is refused: `NOSUCHJOB` |
+| is not in its queue when the child is published, or that queue is not there | counts as completed: a job that is not kept leaves no trace when it is done, so let parents have a `RETAIN` |
+| has the form of an id that its queue is yet to make | is refused: `NOSUCHJOB` |
 | is the child itself, or the job that it replaces | is refused: `SYNTAX`; a circle cannot be, since parents come first |
 | dies while the child waits, or is dead already when it is published | with `IFDEAD HOLD`, as if not said, is waited for still; with `RUN` counts as completed; with `BURY` takes the child with it: that is dead, with the error `parent <id> died`, if it is delayed or held then |
 | is dead, and respawned | is waited for by those who wait still; completed then, or fulfilled late, it frees them |
@@ -646,6 +647,37 @@ end that is yet to come.
 A parent that ends only notes so: its children are told in publish order, many of them in slices, and a child that dies
 so tells its own children in turn. `JQ.JOB` tells how many parents are left, and the state of each; a child that is
 consumed with `DETAILS` is told the results of its parents, as far as these are kept.
+
+### In other queues
+
+A queue that has jobs which others wait for in other queues keeps who they are. When such a job ends, each of them is told
+within the same command: it may be ready, and with a consumer that waited for it, before the answer to the next command.
+Where there are many, or where deaths follow deaths from queue to queue, one command tells some hundreds, and the timer
+goes on. What is yet to be told is part of the queue, so nobody is forgotten by a restart or a failover, whatever part of
+the log is lost: they are told then, some for a second time, which changes nothing.
+
+The queues are those of one database, and in a cluster of one hash slot (`{shop}:orders` and `{shop}:mail`); otherwise the
+publish is refused with `CROSSSLOT`, and while one of them is on its way to another node and the other is not, with
+`TRYAGAIN`. The publisher needs the right to read and write them all. A publish names at most 16 other queues, by at most 512
+bytes each, and ids of other queues times bodies are at most 10000.
+
+The child's queue knows of a job in another queue what that has told last: `JQ.JOB` names it `waiting`, `finished`,
+`gone` if it was removed before it was completed, or `dead`, also when it was respawned since. Results are not passed on:
+look them up with `JQ.RESULT`.
+
+Queues know each other by their names, as these were when the child was published.
+
+| what becomes of the queue | |
+|---|---|
+| of the parent: deleted, flushed, expired, overwritten | tells nobody: the child goes on waiting, for a job that is shown as `waiting`, until it is kicked or deleted |
+| of the parent: renamed | tells as before |
+| of the parent: moved to another database | tells queues of that database |
+| of the parent: copied | the copy tells nobody |
+| of the child: deleted, renamed, moved | what is told to its old name is lost, and what waits under the new one waits until it is kicked or deleted |
+| of the child: copied | the jobs of the copy are told nothing |
+| of either: restored from a `DUMP`, or moved to another node with its slot | goes on as it was |
+
+A child that is gone, or has all that it waits for, is remembered by the queues of its parents until these end.
 
 ## Batches
 

@@ -1,9 +1,10 @@
 //! Commands as clients send them and as the log has them, by text alone.
 
 use jobq_engine::{
-    Action, BatchOrder, Bodies, Change, Conditions, Consume, Due, Holder, JobRefs, Lease, Millis,
-    Operation, Outcome, Permits, Publish, Queue, Refusal, Request, Revival, Setting, Side,
-    StateKind, Token, UnixMillis, Verdict, Which, Wishes,
+    Action, BatchOrder, Bodies, Change, Child, Conditions, Consume, Distant, Due, Follow, Holder,
+    JobId, JobRefs, Lease, Millis, Operation, Outcome, ParentEnd, Permits, Publish, Queue, Refusal,
+    Request, Revival, Setting, Side, StateKind, Token, Told, Ulid, UnixMillis, Verdict, Which,
+    Wishes,
 };
 
 use crate::support::named;
@@ -32,6 +33,22 @@ pub enum Command {
     Configure(Vec<Setting>),
     Limit { name: &'static [u8], permits: Option<Permits> },
     Batch { key: &'static [u8], order: BatchOrder },
+    Follow { queue: String, children: Vec<Kin>, parents: Vec<(String, u32)> },
+    Told { child: Kin, at: u32, how: ParentEnd },
+    Delivered { effects: u64 },
+}
+
+/// A job of another queue: the number that was made for it, and its id if that was given.
+#[derive(Clone, Debug)]
+pub struct Kin {
+    pub ulid: Ulid,
+    pub given: Option<String>,
+}
+
+impl Kin {
+    fn child(&self) -> Child<'_> {
+        Child { ulid: self.ulid, given: self.given.as_deref() }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +63,8 @@ pub struct Draft {
     pub conditions: Conditions<'static>,
     /// The jobs that they wait for, which have no place in the conditions before they are named.
     pub after: Vec<String>,
+    /// The same for those of other queues, and whether each has to be waited for.
+    pub distant: Vec<(String, String, bool)>,
 }
 
 #[derive(Clone, Debug)]
@@ -66,7 +85,20 @@ impl Chosen {
 fn boxed(draft: &Draft) -> Option<Box<Conditions<'_>>> {
     let mut conditions = draft.conditions.clone();
     conditions.after = draft.after.iter().map(|name| named(name)).collect();
+    for (queue, job, waits) in &draft.distant {
+        let (queue, job) = (queue.as_bytes(), named(job));
+        conditions.distant.push(Distant { queue, job, waits: *waits });
+    }
     (conditions != Conditions::default()).then(|| Box::new(conditions))
+}
+
+/// The id of a job that is there, as its queue knows it.
+fn id_in<'a>(queue: &Queue, id: &'a str) -> JobId<'a> {
+    let slot = queue.find_id(id).expect("a followed job is there");
+    match queue.job(slot).given() {
+        Some(_) => JobId::Given(id),
+        None => JobId::Made(queue.job(slot).ulid),
+    }
 }
 
 fn refs(names: &[String]) -> JobRefs<'_> {
@@ -77,7 +109,12 @@ impl Command {
     /// What a client asks with it; `None` for what only the log has.
     pub fn request(&self) -> Option<Request<'_>> {
         Some(Request::Act(match self {
-            Self::Tick { .. } | Self::Term { .. } | Self::Lease { .. } => return None,
+            Self::Tick { .. }
+            | Self::Term { .. }
+            | Self::Lease { .. }
+            | Self::Follow { .. }
+            | Self::Told { .. }
+            | Self::Delivered { .. } => return None,
             Self::Consume { count, holder } => {
                 let consume = Consume { count: *count, holder: holder.as_ref() };
                 return Some(Request::Consume(consume));
@@ -131,6 +168,18 @@ impl Command {
                 let jobs = ids.iter().map(slot).collect();
                 Some(Operation::Lease(Lease { holder: holder.as_ref(), jobs }))
             }
+            Self::Follow { queue: name, children, parents } => {
+                let parents = parents.iter().map(|(id, at)| (id_in(queue, id), *at));
+                Some(Operation::Follow(Follow {
+                    queue: name.as_bytes(),
+                    children: children.iter().map(Kin::child).collect(),
+                    parents: parents.collect(),
+                }))
+            }
+            Self::Told { child, at, how } => {
+                Some(Operation::Told(Told { child: child.child(), at: *at, how: *how }))
+            }
+            Self::Delivered { effects } => Some(Operation::Delivered { effects: *effects }),
             _ => match self.request()? {
                 Request::Act(action) => Some(action.into()),
                 Request::Consume(_) => None,
@@ -173,8 +222,12 @@ pub fn perform(queue: &mut Queue, command: &Command) -> Result<(Answer, Option<C
             let logged = Command::Lease { ids, holder: holder.clone() };
             (operation, logged)
         }
-        Command::Tick { .. } | Command::Term { .. } => {
-            (command.operation(queue).expect("a tick"), command.clone())
+        Command::Tick { .. }
+        | Command::Term { .. }
+        | Command::Follow { .. }
+        | Command::Told { .. }
+        | Command::Delivered { .. } => {
+            (command.operation(queue).expect("no client's"), command.clone())
         }
         _ => {
             let request = command.request().expect("a client's");

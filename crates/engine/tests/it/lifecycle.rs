@@ -7,6 +7,7 @@ mod complete;
 mod consume;
 mod dead;
 mod deadline;
+mod distant;
 mod gates;
 mod groups;
 mod idle;

@@ -8,13 +8,13 @@ use std::collections::HashSet;
 
 use jobq_engine::{
     Action, Backoff, BatchOrder, Bodies, Change, Conditions, Digest, Due, Holder, IfDead,
-    LimitName, Millis, Otherwise, Outcome, Permits, Publish, Queue, Rate, Refusal, Retain, Revival,
-    Setting, Side, StateKind, Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed,
-    Wishes,
+    LimitName, Millis, Otherwise, Outcome, ParentEnd, Permits, Publish, Queue, Rate, Refusal,
+    Retain, Revival, Setting, Side, StateKind, Unique, UnixMillis, Until, Use, Verdict,
+    WhenExpired, WhenLapsed, Wishes,
 };
 
 use crate::{
-    command::{answer, perform, reason, Answer, Chosen, Command, Draft, REFUSALS},
+    command::{answer, perform, reason, Answer, Chosen, Command, Draft, Kin, REFUSALS},
     support::{for_seeds, named, reloaded, Dice},
 };
 
@@ -245,7 +245,8 @@ impl History {
                 };
                 Command::Respawn { chosen, revival }
             }
-            91 => Command::Delete(self.any_names()),
+            91 if self.dice.one_in(2) => Command::Delete(self.any_names()),
+            91 => self.any_news(),
             92 if self.dice.one_in(3) => Command::Cancel(self.any_name()),
             92 => Command::Cancel(self.any_living()),
             93..95 => self.any_intervention(),
@@ -342,6 +343,7 @@ impl History {
         let mut conditions = any_conditions(&mut self.dice);
         conditions.unique = conditions.unique.filter(|_| count == 1);
         let after = self.any_parents();
+        let distant = self.any_distant();
         Command::Publish(Draft {
             bodies,
             id,
@@ -352,6 +354,7 @@ impl History {
             wishes,
             conditions,
             after,
+            distant,
         })
     }
 
@@ -360,6 +363,46 @@ impl History {
         let count = self.dice.pick(&[0, 0, 0, 0, 0, 1, 1, 3]);
         let bare = |name: String| name.split('@').next().unwrap_or_default().to_owned();
         (0..count).map(|_| bare(self.any_living())).collect()
+    }
+
+    /// Names of jobs of other queues, and whether these said that they are to be waited for.
+    fn any_distant(&mut self) -> Vec<(String, String, bool)> {
+        let dice = &mut self.dice;
+        let count = dice.pick(&[0, 0, 0, 0, 0, 0, 1, 2]);
+        let one = |dice: &mut Dice| {
+            let queue = dice.pick(&["other", "third"]).to_owned();
+            (queue, dice.pick(&GIVEN_IDS).to_owned(), !dice.one_in(4))
+        };
+        (0..count).map(|_| one(dice)).collect()
+    }
+
+    /// What other queues say to this one, or what was delivered to them.
+    fn any_news(&mut self) -> Command {
+        let queue = &self.primary;
+        let living = self.ids.iter().filter_map(|id| Some(queue.job(queue.find_id(id)?)));
+        let living: Vec<_> = living.collect();
+        let unfinished = living.iter().filter(|job| job.state().kind() != StateKind::Completed);
+        let unfinished: Vec<_> = unfinished.map(|job| job.id().to_string()).collect();
+        let dice = &mut self.dice;
+        match dice.below(6) {
+            0..3 if !unfinished.is_empty() => {
+                let parents = (0..1 + dice.below(2)).map(|at| (dice.pick(&unfinished), at as u32));
+                let parents = parents.collect();
+                let ulid = queue.job(queue.find_id(&unfinished[0]).expect("it is there")).ulid;
+                let given = dice.maybe(50, |dice| dice.pick(&GIVEN_IDS).to_owned());
+                let children = vec![Kin { ulid, given }; 1 + dice.below(2) as usize];
+                Command::Follow { queue: dice.pick(&["other", "third"]).into(), children, parents }
+            }
+            0..5 if !living.is_empty() => {
+                let waiting: Vec<_> =
+                    living.iter().copied().filter(|job| queue.parents_left(job) > 0).collect();
+                let job = if waiting.is_empty() { dice.pick(&living) } else { dice.pick(&waiting) };
+                let child = Kin { ulid: job.ulid, given: job.given().map(Into::into) };
+                let (at, how) = (dice.below(5) as u32, dice.pick(&ParentEnd::ALL));
+                Command::Told { child, at, how }
+            }
+            _ => Command::Delivered { effects: dice.pick(&[0, 1, 2, 100]) },
+        }
     }
 
     /// An id that may be new, taken, made, or about to be made.
@@ -534,7 +577,7 @@ pub fn any_conditions(dice: &mut Dice) -> Conditions<'static> {
     let if_dead = dice.pick(&IfDead::ALL);
     let batch = dice.maybe(30, |dice| dice.pick(&[b"x".as_slice(), b"x", b"y"]));
     let batch = batch.unwrap_or_default();
-    Conditions { batch, uses, unique: any_unique(dice), when, after: Vec::new(), if_dead }
+    Conditions { batch, uses, unique: any_unique(dice), when, if_dead, ..Conditions::default() }
 }
 
 /// Some key of a batch, mostly none.

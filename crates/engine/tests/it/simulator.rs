@@ -295,6 +295,7 @@ impl World {
             wishes,
             conditions: any_conditions(dice),
             after,
+            distant: Vec::new(),
         }
     }
 

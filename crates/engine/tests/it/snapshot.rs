@@ -2,8 +2,9 @@
 
 use jobq_engine::{
     snapshot::{FRAME_BYTES, SNAPSHOT_VERSION},
-    Backoff, Change, Corrupt, Holder, IfDead, Millis, Queue, Refusal, Retain, Revival, Setting,
-    Side, StateKind, UnixMillis, Until, Verdict, WhenExpired, WhenLapsed, UNIQUE_BYTES_MAX,
+    Backoff, Change, Child, Corrupt, Holder, IfDead, Millis, Queue, Refusal, Retain, Revival,
+    Setting, Side, StateKind, Ulid, UnixMillis, Until, Verdict, WhenExpired, WhenLapsed,
+    UNIQUE_BYTES_MAX,
 };
 
 use crate::support::{job, load, reloaded, Dice, Driver, ANYONE, FREE, START};
@@ -36,6 +37,11 @@ fn fixed() -> Queue {
     driver.cancel("unwanted:1");
     driver.pass(7);
     driver.publish(job("ready").ttl(0));
+    let kin = [("kin:1", 1), ("kin:2", 2)].map(|(id, bits)| kin(Some(id), bits));
+    driver.publish(job("told").id("told:1"));
+    driver.follow("other", &kin[..1], "told:1", 3);
+    driver.delete(&["told:1"]);
+    assert_eq!(driver.tick_to(driver.now(), 1), 1);
     let exponential = Backoff::Exponential { base: Millis(100), max: Millis(900) };
     driver.publish(job("delayed").delay(2_000).backoff(exponential).id("delayed:1"));
     let change = Change { ttl: Some(Millis(9_000)), body: Some(b"updated"), ..Change::default() };
@@ -75,6 +81,14 @@ fn fixed() -> Queue {
     let after = ["shut:1", "never", "always:1", "released:1"];
     driver.publish(job("child").id("child:1").after(&after, IfDead::Bury).delay(90));
     driver.publish(job("patient").after(&["child:1"], IfDead::Hold));
+    let far = job("far").id("far:1").distant("other", "x", true).distant("a/b", "y", false);
+    let far = far.distant("other", "01ARZ3NDEKTSV4RRFFQ69G5FAV", true).if_dead(IfDead::Run);
+    driver.publish(far.after(&["child:1"], IfDead::Run));
+    driver.follow("third", &kin, "kept:1", 0);
+    driver.follow("other", &[kin_made(3)], "shut:1", 1);
+    driver.publish(job("gone").id("gone:1"));
+    driver.follow("third", &[kin_made(4)], "gone:1", 0);
+    driver.delete(&["gone:1"]);
     driver.bury("shut:1");
     let own = Setting::BatchGrace { key: Some(b"digest"[..].into()), span: Millis(9_000) };
     driver.configure(&[Setting::BatchSize { key: None, jobs: 2 }, own]);
@@ -84,6 +98,15 @@ fn fixed() -> Queue {
     driver.pause(Side::In, 0);
     driver.pause(Side::Out, 600_000);
     driver.queue
+}
+
+/// A job of another queue.
+fn kin(given: Option<&str>, bits: u128) -> Child<'_> {
+    Child { ulid: Ulid::from_bits(bits << 64 | bits), given }
+}
+
+fn kin_made(bits: u128) -> Child<'static> {
+    kin(None, bits)
 }
 
 #[test]
@@ -131,7 +154,7 @@ fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
     let mut original = Driver { queue: fixed() };
     original.resume();
     let original = original.queue;
-    let changes: [fn(&mut Driver); 38] = [
+    let changes: [fn(&mut Driver); 45] = [
         |driver| driver.pass(1),
         |driver| drop(driver.publish(job(""))),
         |driver| drop(driver.consume()),
@@ -176,6 +199,16 @@ fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
         |driver| drop(driver.publish(job("").after(&["child:1"], IfDead::Hold))),
         |driver| drop(driver.publish(job("").after(&["child:1"], IfDead::Run))),
         |driver| drop(driver.publish(job("").after(&["gone"], IfDead::Run))),
+        |driver| drop(driver.publish(job("").distant("gone", "x", true))),
+        |driver| drop(driver.publish(job("").distant("gone", "x", false))),
+        |driver| drop(driver.publish(job("").distant("gone", "y", true))),
+        |driver| driver.follow("third", &[kin_made(4)], "held:1", 0),
+        |driver| driver.follow("third", &[kin_made(4)], "held:1", 1),
+        |driver| driver.follow("fourth", &[kin_made(4)], "held:1", 0),
+        |driver| {
+            let delivered = jobq_engine::Operation::Delivered { effects: 1 };
+            driver.queue.apply(delivered).expect("never refused");
+        },
     ];
     let mut seen = vec![original.digest()];
     for change in changes {
@@ -322,7 +355,10 @@ fn work_off(queue: Queue) {
 fn a_huge_declared_length_is_refused_without_making_room_for_it() {
     let queue = fixed();
     let huge = [u64::MAX, u64::MAX / 2, 1 << 40, u64::from(u32::MAX)];
-    let lengths = ["dead", "no route", "dead:1", "w1", "mail", "fax", "result", "key:1"];
+    let lengths = [
+        "dead", "no route", "dead:1", "w1", "mail", "fax", "result", "key:1", "other", "third",
+        "kin:1",
+    ];
     let frames = frames_of(&queue);
     for (n, frame) in frames.iter().enumerate() {
         for text in lengths {

@@ -1,10 +1,10 @@
 //! Drives a queue as clients do: with requests, ids and receipts.
 
 use jobq_engine::{
-    Action, Backoff, BatchOrder, Bodies, Cancelled, Change, Conditions, Consume, Corrupt, Due,
-    Holder, IfDead, Job, JobRef, JobRefs, Leases, LimitName, Loader, Millis, Operation, Otherwise,
-    Outcome, Publish, Queue, Refusal, Request, Retain, Revival, Setting, Side, Slot, StateKind,
-    Token, Touched, Unique, UnixMillis, Until, Use, Verdict, Which, Wishes,
+    Action, Backoff, BatchOrder, Bodies, Cancelled, Change, Child, Conditions, Consume, Corrupt,
+    Distant, Due, Follow, Holder, IfDead, Job, JobRef, JobRefs, Leases, LimitName, Loader, Millis,
+    Operation, Otherwise, Outcome, Publish, Queue, Refusal, Request, Retain, Revival, Setting,
+    Side, Slot, StateKind, Token, Touched, Unique, UnixMillis, Until, Use, Verdict, Which, Wishes,
 };
 
 /// When every story begins.
@@ -174,6 +174,18 @@ impl<'a> Draft<'a> {
         self
     }
 
+    /// Waits for a job of another queue, unless that has said that it is not to be waited for.
+    pub fn distant(mut self, queue: &'a str, id: &'a str, waits: bool) -> Self {
+        let queue = queue.as_bytes();
+        self.conditions.distant.push(Distant { queue, job: named(id), waits });
+        self
+    }
+
+    pub fn if_dead(mut self, if_dead: IfDead) -> Self {
+        self.conditions.if_dead = if_dead;
+        self
+    }
+
     pub fn action(self) -> Action<'a> {
         Action::Publish(Publish {
             bodies: Bodies::One(self.body.as_bytes()),
@@ -285,6 +297,20 @@ impl Driver {
             other => panic!("{other:?} is no lease"),
         };
         leased.into_iter().map(|(slot, token)| self.delivery(slot, token)).collect()
+    }
+
+    /// Jobs of another queue begin to wait for one of this, which is at that place among those that
+    /// they wait for.
+    pub fn follow(&mut self, queue: &str, children: &[Child<'_>], parent: &str, at: u32) {
+        let parent = self.job(parent).id().to_string();
+        let found = self.find(&parent).expect("it is there");
+        let id = found
+            .given()
+            .map_or(jobq_engine::JobId::Made(found.ulid), |_| jobq_engine::JobId::Given(&parent));
+        let (queue, children) = (queue.as_bytes(), children.to_vec());
+        let follow = Follow { queue, children, parents: vec![(id, at)] };
+        assert_eq!(self.queue.apply(Operation::Follow(follow)), Ok(Outcome::Done(1)));
+        self.check();
     }
 
     fn delivery(&self, slot: Slot, token: Token) -> Delivery {

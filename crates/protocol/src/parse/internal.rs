@@ -7,7 +7,7 @@ use crate::{
     args::Args,
     call::Call,
     error::{shown, BadArguments},
-    steps::{unpack, Step},
+    steps::unpack,
     table::find,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 pub fn apply<'a>(queue: &[u8], args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let steps = unpack(args.value("steps")?)?;
     let argv = args.rest();
-    let commands = steps.iter().filter(|step| matches!(step, Step::Command)).count();
+    let commands = steps.iter().filter(|step| step.is_command()).count();
     if commands != usize::from(!argv.is_empty()) {
         return Err(args.syntax("the steps do not go with the command behind them"));
     }

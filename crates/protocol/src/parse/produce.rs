@@ -1,6 +1,7 @@
 //! Publishing.
 
 use jobq_engine::{
+    distant::{self, Distant},
     gates, id, uses, Action, Backoff, Bodies, Conditions, Due, IfDead, JobId, JobRef, LimitName,
     Millis, Otherwise, Publish, Retain, Unique, UnixMillis, Until, Use, BATCH_KEY_BYTES_MAX,
     GROUP_BYTES_MAX, UNIQUE_BYTES_MAX,
@@ -18,21 +19,25 @@ use crate::{
 pub const TYPE_BYTES_MAX: usize = 256;
 
 /// `JQ.PUBLISH queue body [option ...]`
-pub fn publish<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+pub fn publish<'a>(queue: &[u8], args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let body = args.value("body")?;
-    options(args, Bodies::One(body))
+    options(queue, args, Bodies::One(body))
 }
 
 /// `JQ.MPUBLISH queue n body [body ...] [option ...]`
-pub fn publish_many<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+pub fn publish_many<'a>(queue: &[u8], args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let n = args.integer(&range::BODIES)?;
     let bodies = args.values(n, format_args!("n is {n}"))?.to_vec();
-    options(args, Bodies::Many(bodies))
+    options(queue, args, Bodies::Many(bodies))
 }
 
 /// The table has no `ID`, no `UNIQUE` and no `REPLACES` for `JQ.MPUBLISH`, so the words do not come
 /// up there.
-fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Call<'a>, BadArguments> {
+fn options<'a>(
+    queue: &[u8],
+    args: &mut Args<'a, '_>,
+    bodies: Bodies<'a>,
+) -> Result<Call<'a>, BadArguments> {
     let mut publish = Publish::new(bodies);
     let mut block = None;
     let mut if_dead = None;
@@ -70,7 +75,7 @@ fn options<'a>(args: &mut Args<'a, '_>, bodies: Bodies<'a>) -> Result<Call<'a>, 
                 }
             }
             "WHEN" => when(args, &mut publish.conditions)?,
-            "AFTER" => publish.conditions.get_or_insert_default().after = after(args)?,
+            "AFTER" => after(queue, args, publish.conditions.get_or_insert_default())?,
             "IFDEAD" => if_dead = Some(if_dead_of(args)?),
             "BATCH" => {
                 let key = batch_key(args.value(word)?)?;
@@ -186,15 +191,56 @@ fn when<'a>(
     Ok(())
 }
 
-/// Reads the ids of jobs to wait for, none of which is taken for a word.
-fn after<'a>(args: &mut Args<'a, '_>) -> Result<Vec<JobRef<'a>>, BadArguments> {
+/// Reads the ids of jobs to wait for, none of which is taken for a word. Those of another queue have
+/// its name before them.
+fn after<'a>(
+    queue: &[u8],
+    args: &mut Args<'a, '_>,
+    conditions: &mut Conditions<'a>,
+) -> Result<(), BadArguments> {
     let n = args.integer(&range::PARENTS)?;
-    let ids = args.values(n, format_args!("AFTER says {n} ids"))?;
-    let parents: Vec<_> = ids.iter().map(|id| job_ref(id)).collect::<Result<_, _>>()?;
-    match parents.iter().position(|parent| parent.token.is_some()) {
-        Some(at) => Err(args.syntax(&format!("AFTER takes bare ids, not {}", shown(ids[at])))),
-        None => Ok(parents),
+    let names = args.values(n, format_args!("AFTER says {n} ids"))?;
+    let mut queues: Vec<&[u8]> = Vec::new();
+    for &name in names {
+        // An id has no slash, and the name of a queue may.
+        let slash = name.iter().rposition(|byte| *byte == b'/');
+        let (other, id) = match slash {
+            Some(at) => (Some(&name[..at]), &name[at + 1..]),
+            None => (None, name),
+        };
+        let job = job_ref(id)?;
+        if job.token.is_some() {
+            return Err(args.syntax(&format!("AFTER takes bare ids, not {}", shown(name))));
+        }
+        match other.filter(|other| *other != queue) {
+            None => conditions.after.push(job),
+            Some(other) => {
+                if !queues.contains(&other) {
+                    queues.push(queue_name(other)?);
+                }
+                conditions.distant.push(Distant { queue: other, job, waits: false });
+            }
+        }
+        // At once, so that each name is looked for among few.
+        let max = distant::OTHER_QUEUES_MAX;
+        if queues.len() > max {
+            let what = format!("AFTER names jobs of at most {max} other queues");
+            return Err(args.syntax(&what));
+        }
     }
+    Ok(())
+}
+
+fn queue_name(name: &[u8]) -> Result<&[u8], BadArguments> {
+    if distant::is_queue_name(name) {
+        return Ok(name);
+    }
+    let max = distant::QUEUE_NAME_BYTES_MAX;
+    let message = format!(
+        "AFTER names a queue by 1 to {max} bytes before the '/' of an id, not by {}",
+        name.len()
+    );
+    Err(BadArguments { word: ErrorWord::Range, message })
 }
 
 fn if_dead_of(args: &mut Args<'_, '_>) -> Result<IfDead, BadArguments> {
@@ -214,8 +260,10 @@ fn check_parents(
     publish: &Publish<'_>,
     names_fate: bool,
 ) -> Result<(), BadArguments> {
-    let after = publish.conditions.as_ref().map_or(&[][..], |conditions| &conditions.after);
-    if names_fate && after.is_empty() {
+    let conditions = publish.conditions.as_ref();
+    let after = conditions.map_or(&[][..], |conditions| &conditions.after);
+    let distant = conditions.map_or(0, |conditions| conditions.distant.len());
+    if names_fate && after.is_empty() && distant == 0 {
         return Err(args.syntax("IFDEAD is said of the jobs behind AFTER"));
     }
     let own = publish.id.and_then(|id| JobRef::parse(id.as_bytes()));
@@ -225,7 +273,13 @@ fn check_parents(
     if after.iter().any(|parent| is(own, parent) || is(publish.replaces, parent)) {
         return Err(args.syntax("AFTER names the job itself, or the one that it replaces"));
     }
-    let links = after.len().saturating_mul(publish.bodies.as_slice().len()) as i128;
+    let bodies = publish.bodies.as_slice().len();
+    let (links, max) = (distant.saturating_mul(bodies), distant::DISTANT_MAX);
+    if links > max {
+        let what = format!("ids of other queues times bodies are {links}, and at most {max}");
+        return Err(args.syntax(&what));
+    }
+    let links = after.len().saturating_mul(bodies) as i128;
     if links > range::PARENTS.max {
         let max = range::PARENTS.max;
         return Err(args.syntax(&format!("ids times bodies are {links}, and at most {max}")));

@@ -142,6 +142,24 @@ fn a_publish_names_gates_and_of_several_names_one_is_enough() {
 }
 
 #[test]
+fn a_publish_names_jobs_of_other_queues_behind_the_last_slash() {
+    let line = "JQ.PUBLISH a/b x AFTER 5 own other/x a/b/y a/z other/01ARZ3NDEKTSV4RRFFQ69G5FAV IFDEAD RUN";
+    let Call::Act(Action::Publish(publish)) = understood(line) else { panic!() };
+    let conditions = publish.conditions.expect("some");
+    assert_eq!(conditions.after, [job("own"), job("y")], "its own queue is no other");
+    let named = [("other", "x"), ("a", "z"), ("other", "01ARZ3NDEKTSV4RRFFQ69G5FAV")];
+    let distant = named.map(|(queue, id)| jobq_engine::Distant {
+        queue: queue.as_bytes(),
+        job: job(id),
+        waits: false,
+    });
+    assert_eq!(conditions.distant, distant);
+    assert_eq!(conditions.if_dead, IfDead::Run);
+    // What the others are, and not which they are, is named twice, or is the job itself.
+    assert!(matches!(understood("JQ.PUBLISH q x ID a AFTER 2 other/a other/a"), Call::Act(_)));
+}
+
+#[test]
 fn a_publish_names_the_jobs_that_it_waits_for() {
     let line = "JQ.PUBLISH q hello AFTER 3 a IFDEAD b ifdead bury WHEN c";
     let Call::Act(Action::Publish(publish)) = understood(line) else { panic!() };

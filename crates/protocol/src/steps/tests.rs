@@ -1,4 +1,4 @@
-use jobq_engine::{Outcome, StateKind};
+use jobq_engine::{Child, Follow, Outcome, ParentEnd, StateKind, Told};
 
 use super::*;
 use crate::{parse, table::find, Call};
@@ -30,14 +30,31 @@ fn is_refused(bytes: &[u8]) -> bool {
     }
 }
 
+fn follow<'a>(queue: &'a [u8], child: Child<'a>, parent: JobId<'a>, at: u32) -> Step<'a> {
+    let (children, parents) = (vec![child], vec![(parent, at)]);
+    Step::Follow(FollowStep::new(&Follow { queue, children, parents }))
+}
+
+fn told(child: Child<'_>, at: u32, how: ParentEnd) -> Step<'_> {
+    Step::Told(ToldStep::new(&Told { child, at, how }))
+}
+
+fn child(bits: u128, given: Option<&str>) -> Child<'_> {
+    Child { ulid: Ulid::from_bits(bits), given }
+}
+
 /// One of each, as large as they come.
-fn largest<'a>(worker: &'a [u8], id: &'a str) -> [Step<'a>; 5] {
+fn largest<'a>(worker: &'a [u8], id: &'a str) -> [Step<'a>; 9] {
     [
         Step::Create { seed: u64::MAX },
         Step::Tick { now: UnixMillis::MAX.0, budget: u32::MAX },
         Step::Term { seed: u64::MAX, tokens: (1 << 62) - 1 },
         Step::Command,
         lease(worker, 3_155_760_000_000, false, &[made(u128::MAX), JobId::Given(id)]),
+        Step::CommandAfter { unfinished: vec![0, 1, u32::MAX] },
+        follow(worker, child(u128::MAX, Some(id)), JobId::Given(id), u32::MAX),
+        told(child(u128::MAX, Some(id)), u32::MAX, ParentEnd::Removed),
+        Step::Delivered { effects: u64::MAX },
     ]
 }
 
@@ -51,6 +68,10 @@ fn what_was_packed_is_unpacked() {
         Step::Term { seed: 0, tokens: 0 },
         Step::Command,
         lease(b"", 0, true, &[made(0)]),
+        Step::CommandAfter { unfinished: vec![0] },
+        follow(b"q", child(0, None), made(0), 0),
+        told(child(0, None), 0, ParentEnd::Completed),
+        Step::Delivered { effects: 0 },
     ];
     for steps in [&smallest[..], &largest] {
         for n in 1..=steps.len() {
@@ -93,11 +114,17 @@ fn the_form_of_a_record_is_this_to_the_byte() {
         Step::Command,
         lease(b"w\xff", 80_000, true, &[made(0x0190_0000_0000_0000_0000_0000_0000_00ff)]),
         lease(b"", 0, false, &[made(5), JobId::Given("a:1")]),
+        Step::CommandAfter { unfinished: vec![0, 300] },
+        follow(b"q", child(5, Some("a:1")), made(6), 7),
+        follow(b"q", child(5, None), JobId::Given("a:1"), 0),
+        told(child(5, None), 3, ParentEnd::Completed),
+        told(child(5, Some("a:1")), 3, ParentEnd::Removed),
+        Step::Delivered { effects: 9 },
     ];
     #[rustfmt::skip]
-    let golden: [&[u8]; 8] = [
+    let golden: [&[u8]; 14] = [
         // How many steps.
-        &[7],
+        &[13],
         // A number above 250 has its width before it, least byte first.
         &[0, 253, 8, 7, 6, 5, 4, 3, 2, 1],
         &[1, 253, 0xa0, 0x6f, 0x73, 0xa4, 0x9a, 0x01, 0, 0, 128],
@@ -108,6 +135,15 @@ fn the_form_of_a_record_is_this_to_the_byte() {
         &[4, 2, b'w', 0xff, 252, 0x80, 0x38, 0x01, 0, 1, 1,
           0, 254, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x90, 0x01],
         &[4, 0, 0, 0, 2, 0, 5, 1, 3, b'a', b':', b'1'],
+        &[5, 2, 0, 251, 0x2c, 0x01],
+        // The other queue; how many children, each with its number and perhaps an id; how many
+        // parents, each with its kind and its place.
+        &[6, 1, b'q', 1, 5, 1, 3, b'a', b':', b'1', 1, 0, 6, 7],
+        &[6, 1, b'q', 1, 5, 0, 1, 1, 3, b'a', b':', b'1', 0],
+        // The child; the place of its parent; how that has ended.
+        &[7, 5, 0, 3, 0],
+        &[7, 5, 1, 3, b'a', b':', b'1', 3, 2],
+        &[8, 9],
     ];
     assert_eq!(packed(&steps), golden.concat());
     assert_eq!(unpack(&golden.concat()).unwrap(), steps);
@@ -125,7 +161,7 @@ fn what_is_cut_off_or_goes_on_is_refused() {
     }
     assert!(is_refused(&[0]), "no step at all");
     assert!(is_refused(&[0, 3]));
-    assert!(is_refused(&[1, 5]), "no such step");
+    assert!(is_refused(&[1, 9]), "no such step");
 }
 
 #[test]
@@ -157,6 +193,15 @@ fn values_out_of_their_range_are_refused() {
         lease(b"", 0, true, &[JobId::Given("a@1")]),
         lease(b"", 0, true, &[JobId::Given("a"), JobId::Given("ä")]),
         lease(b"", 0, true, &[JobId::Given(&long_id)]),
+        Step::CommandAfter { unfinished: vec![] },
+        Step::CommandAfter { unfinished: vec![1, 1] },
+        Step::CommandAfter { unfinished: vec![2, 1] },
+        follow(b"", child(1, None), made(1), 0),
+        follow(&[b'q'; 513], child(1, None), made(1), 0),
+        follow(b"q", child(1, Some("a@1")), made(1), 0),
+        follow(b"q", child(1, None), JobId::Given(""), 0),
+        Step::Follow(FollowStep::new(&Follow { queue: b"q", children: vec![], parents: vec![] })),
+        told(child(1, Some(&long_id)), 0, ParentEnd::Died),
     ] {
         assert!(is_refused(&packed(std::slice::from_ref(&step))), "{step:?}");
         assert!(is_refused(&packed(&[Step::Command, step.clone()])), "{step:?} behind another");
@@ -165,6 +210,7 @@ fn values_out_of_their_range_are_refused() {
     assert!(is_refused(&[1, 4, 0, 0, 1, 1, 2, 5]), "an id is made or given");
     assert!(is_refused(&[1, 4, 0, 0, 1, 1, 1, 1, 0xff]), "an id is text");
     assert!(is_refused(&[1, 1, 5, 253, 0, 0, 0, 0, 1, 0, 0, 0]), "a budget is a small number");
+    assert!(is_refused(&[1, 7, 5, 0, 3, 3]), "a job ends in three ways");
 }
 
 #[test]
@@ -231,6 +277,41 @@ fn steps_are_taken_as_they_say() {
 }
 
 #[test]
+fn jobs_wait_for_those_of_other_queues_as_the_steps_say() {
+    let (mut queue, ulid) = queue();
+    let line = "JQ.PUBLISH q x ID c AFTER 3 other/x other/y third/z";
+    let step = Step::CommandAfter { unfinished: vec![0, 2] };
+    let Outcome::Published(slots) = take(&mut queue, &step, Some(action(line))) else { panic!() };
+    let left = |queue: &Queue| queue.parents_left(queue.job(slots[0]));
+    assert_eq!(left(&queue), 2);
+    let made = queue.job(slots[0]).ulid.to_bits();
+    let step = told(child(made, Some("c")), 2, ParentEnd::Completed);
+    assert_eq!(take(&mut queue, &step, None), Outcome::Done(1));
+    assert_eq!(left(&queue), 1);
+
+    let step = follow(b"other", child(7, None), JobId::Made(ulid), 1);
+    assert_eq!(take(&mut queue, &step, None), Outcome::Done(1));
+    assert_eq!(queue.outsiders(), 1);
+    take(&mut queue, &Step::Command, Some(action("JQ.BURY q b a")));
+    take(&mut queue, &follow(b"other", child(7, None), JobId::Given("b"), 1), None);
+    take(&mut queue, &Step::Tick { now: NOW, budget: 9 }, None);
+    assert_eq!(queue.outbox_len(), 1, "it is told of the one that is dead");
+    assert_eq!(take(&mut queue, &Step::Delivered { effects: 1 }, None), Outcome::Done(1));
+    assert_eq!(queue.outbox_len(), 0);
+}
+
+#[test]
+fn only_what_waits_for_jobs_of_other_queues_needs_to_be_told_which_are_unfinished() {
+    let line = "JQ.PUBLISH q x AFTER 3 other/x own other/y";
+    let Action::Publish(mut publish) = action(line) else { panic!() };
+    assert_eq!(unfinished(&Action::Publish(publish.clone())), None);
+    let distant = &mut publish.conditions.as_mut().expect("some").distant;
+    distant[1].waits = true;
+    assert_eq!(unfinished(&Action::Publish(publish)), Some(vec![1]));
+    assert_eq!(unfinished(&action("JQ.ACK q a")), None);
+}
+
+#[test]
 fn steps_that_do_not_fit_the_queue_are_refused() {
     let (queue, ulid) = queue();
     let text = String::from_utf8(ulid.text().to_vec()).expect("letters and digits");
@@ -247,5 +328,10 @@ fn steps_that_do_not_fit_the_queue_are_refused() {
     ] {
         let refused = step.operation(&queue, &mut None);
         assert!(matches!(refused, Err(Refusal::Diverged(told)) if told == why), "{step:?}");
+    }
+    for line in ["JQ.PUBLISH q x", "JQ.PUBLISH q x AFTER 1 other/a", "JQ.ACK q a"] {
+        let step = Step::CommandAfter { unfinished: vec![1] };
+        let refused = step.operation(&queue, &mut Some(action(line)));
+        assert!(matches!(refused, Err(Refusal::Diverged(_))), "{line}");
     }
 }

@@ -237,7 +237,9 @@ pub const AFTER: Arg = Arg::block(
     "after",
     &[
         Arg::integer("n", range::PARENTS).after("AFTER").about("How many ids follow."),
-        Arg::string("parent").shown("id").multiple().about("A job, by its bare id."),
+        Arg::string("parent").shown("id").multiple().about(
+            "A job, by its bare id; one of another queue with the name of that before it: `queue/id`.",
+        ),
         Arg::one_of(
             "ifdead",
             &[
@@ -253,8 +255,8 @@ pub const AFTER: Arg = Arg::block(
 )
 .optional()
 .about(
-    "Jobs of this queue, at most 1000000, which have to be completed before the job may be taken. One \
-     that is not there counts as completed.",
+    "Jobs, at most 1000000, which have to be completed before the job may be taken. One that is not \
+     there counts as completed.",
 );
 
 /// With which jobs a new one is delivered.

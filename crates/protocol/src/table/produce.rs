@@ -22,6 +22,12 @@ const FULL: (ErrorWord, &str) = (
     "the queue would hold more jobs than `maxlen`, also when the time to wait is over",
 );
 const PAUSED: (ErrorWord, &str) = (ErrorWord::Paused, "publishing to the queue is paused");
+const CROSS_SLOT: (ErrorWord, &str) =
+    (ErrorWord::CrossSlot, "`AFTER` names a queue of another hash slot, in a cluster");
+const TRY_AGAIN: (ErrorWord, &str) = (
+    ErrorWord::TryAgain,
+    "`AFTER` names a queue that is on its way to another node of the cluster, or from there",
+);
 const OOM: (ErrorWord, &str) = (ErrorWord::Oom, "the server is at its `maxmemory`");
 
 const RETAINED: Arg = RETAIN.about(
@@ -57,6 +63,13 @@ const PARENTS: &str = "A job with `AFTER` is `held` likewise until each of those
                        it is finished leaves no trace, so let parents have a `RETAIN`. Then `DETAILS` \
                        also shows the consumer of the child their results. With several jobs to \
                        publish, ids times bodies are at most 1000000.";
+
+const DISTANT: &str =
+    "A job of another queue is named `queue/id`, where all before the last `/` is the key of the \
+     queue, of 1 to 512 bytes. It need not be declared to the server, which does not tell it with the \
+     command's keys: that the user may read and write it is checked by the command (`NOPERM`), and in a \
+     cluster that it has the same hash slot. There may be 16 such queues, and ids of other queues times \
+     bodies are at most 10000. Their results are not shown to the consumer of the child.";
 
 const GATES: &str =
     "A job with `WHEN` is `held` where it would be ready, as it is published or later, \
@@ -118,13 +131,15 @@ pub const PUBLISH: Command = Command {
         (
             ErrorWord::NoSuchJob,
             "there is no job for `REPLACES`, or the lease that the receipt names has ended, or `AFTER` \
-             names an id that the queue is yet to make",
+             names an id that its queue is yet to make",
         ),
         ENDS,
         TOO_BIG,
         FULL,
         PAUSED,
         OOM,
+        CROSS_SLOT,
+        TRY_AGAIN,
     ],
     examples: &[
         Example { command: "JQ.PUBLISH mail hello", reply: "\"01KAJ9Q4X2M8T0V6R3B5N7C1DE\"" },
@@ -144,6 +159,10 @@ pub const PUBLISH: Command = Command {
             command: "JQ.PUBLISH mail hello TYPE greeting HEADERS 2 lang en tone warm \
                       RETAIN 86400000",
             reply: "\"01KAJ9Q4X2M8T0V6R3B5N7C1DE\"",
+        },
+        Example {
+            command: "JQ.PUBLISH mail receipt ID receipt:9 AFTER 1 orders/order:9 IFDEAD BURY",
+            reply: "\"receipt:9\"",
         },
         Example {
             command: "JQ.PUBLISH mail \"you owe 5\" ID bill:1 UNIQUE bill DELAY 60000",
@@ -166,6 +185,7 @@ pub const PUBLISH: Command = Command {
         DEBOUNCED,
         GATES,
         PARENTS,
+        DISTANT,
         GATHERS,
         WAITS,
         "With `REPLACES` the other job is removed, whatever state it is in, and this one is \
@@ -211,12 +231,14 @@ pub const MPUBLISH: Command = Command {
     ],
     reply: "Array of bulk strings: the ids of the jobs, in the order of the bodies.",
     errors: &[
-        (ErrorWord::NoSuchJob, "`AFTER` names an id that the queue is yet to make"),
+        (ErrorWord::NoSuchJob, "`AFTER` names an id that its queue is yet to make"),
         ENDS,
         TOO_BIG,
         FULL,
         PAUSED,
         OOM,
+        CROSS_SLOT,
+        TRY_AGAIN,
     ],
     examples: &[Example {
         command: "JQ.MPUBLISH mail 2 hello goodbye TTL 86400000",
@@ -228,6 +250,7 @@ pub const MPUBLISH: Command = Command {
         OVERDUE,
         GATES,
         PARENTS,
+        DISTANT,
         GATHERS,
         WAITS,
     ],

@@ -89,7 +89,10 @@ fn names_of(command: &mut Command) -> Vec<&mut String> {
         | Command::Gate { .. }
         | Command::Configure(_)
         | Command::Limit { .. }
-        | Command::Batch { .. } => Vec::new(),
+        | Command::Batch { .. }
+        | Command::Follow { .. }
+        | Command::Told { .. }
+        | Command::Delivered { .. } => Vec::new(),
     }
 }
 
@@ -316,6 +319,7 @@ impl Any<'_> {
             wishes: if dice.one_in(3) { Wishes::default() } else { wishes },
             conditions,
             after,
+            distant: Vec::new(),
         }
     }
 

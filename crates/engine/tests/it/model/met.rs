@@ -121,6 +121,10 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
             let named = (!lease.holder.worker.is_empty()).then_some(ALL[41]);
             return [ALL[1]].into_iter().chain(free).chain(named).collect();
         }
+        // What queues have to do with each other is for `neighbours`.
+        Operation::Follow(_) | Operation::Told(_) | Operation::Delivered { .. } => {
+            return Vec::new()
+        }
         Operation::Act(action) => match action {
             Action::Publish(publish) => {
                 let conditions = publish.conditions.as_ref();

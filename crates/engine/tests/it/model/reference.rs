@@ -1329,7 +1329,7 @@ impl Model {
     fn publish(&mut self, publish: &Publish<'_>) -> Answer {
         let Publish { bodies, id, due, deadline, headers, replaces, wishes, conditions } = publish;
         let Wishes { tries, ttr, ttl, backoff, retain, priority, job_type, group } = *wishes;
-        let Conditions { uses, unique, when, after, if_dead, batch } =
+        let Conditions { uses, unique, when, after, if_dead, batch, distant: _ } =
             conditions.as_deref().cloned().unwrap_or_default();
         let clause = |names: Vec<&[u8]>| names.into_iter().map(<[u8]>::to_vec).collect();
         let when: BTreeSet<BTreeSet<Vec<u8>>> = when.into_iter().map(clause).collect();

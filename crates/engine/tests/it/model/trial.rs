@@ -140,6 +140,9 @@ impl Trial {
                 self.model.lease(&ids, &lease.holder.to_owned())
             }
             Operation::Act(action) => self.model.act(action),
+            Operation::Follow(_) | Operation::Told(_) | Operation::Delivered { .. } => {
+                return Err("the model is of one queue, see `neighbours`".into());
+            }
         })
     }
 
@@ -421,7 +424,11 @@ impl Trial {
         let parents = parents.iter().map(|parent| {
             let state = match queue.parent_state(parent) {
                 ParentState::There(job) => Some(job.ulid),
-                ParentState::Finished | ParentState::Gone => None,
+                // The last two are of jobs elsewhere, which the model does not have.
+                ParentState::Finished
+                | ParentState::Gone
+                | ParentState::Elsewhere
+                | ParentState::Died => None,
             };
             (parent.id.to_string(), parent.is_done, state.is_some())
         });

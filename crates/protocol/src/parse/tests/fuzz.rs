@@ -68,7 +68,8 @@ fn draw_value(arg: &Arg, n: usize, dice: &mut Dice, argv: &mut Vec<Vec<u8>>) {
         (Kind::Block, "after") => {
             let jobs = 1 + dice.below(3);
             argv.extend([b"AFTER".into(), jobs.to_string().into()]);
-            argv.extend((0..jobs).map(|n| format!("parent-{n}").into()));
+            let other = ["", "other/", "a/b/"][dice.below(3)];
+            argv.extend((0..jobs).map(|n| format!("{other}parent-{n}").into()));
             draw(&arg.subargs[2..], dice, argv);
         }
         // No two of the same name.

@@ -501,6 +501,7 @@ fn jobs_to_wait_for_are_checked() {
         ("JQ.PUBLISH q x AFTER 2 a", "SYNTAX AFTER says 2 ids, but 1 more arguments follow"),
         ("JQ.PUBLISH q x AFTER 1 a b", "SYNTAX unexpected 'b'"),
         ("JQ.PUBLISH q x AFTER 1 a@1", "SYNTAX AFTER takes bare ids, not 'a@1'"),
+        ("JQ.PUBLISH q x AFTER 1 o/a@1", "SYNTAX AFTER takes bare ids, not 'o/a@1'"),
         ("JQ.PUBLISH q x AFTER 1 a AFTER 1 b", "SYNTAX AFTER is given twice"),
         ("JQ.PUBLISH q x IFDEAD RUN", "SYNTAX IFDEAD is said of the jobs behind AFTER"),
         ("JQ.PUBLISH q x AFTER 1 a IFDEAD", "SYNTAX no value for IFDEAD"),
@@ -515,11 +516,23 @@ fn jobs_to_wait_for_are_checked() {
             "SYNTAX AFTER names the job itself, or the one that it replaces",
         ),
     ]);
-    let line = refused("JQ.PUBLISH q x AFTER 1 other/a");
-    assert!(line.starts_with("RANGE an id is 1 to 64"), "{line}");
+    for line in ["JQ.PUBLISH q x AFTER 1 other/", "JQ.PUBLISH q x AFTER 1 other/a!"] {
+        let line = refused(line);
+        assert!(line.starts_with("RANGE an id is 1 to 64"), "{line}");
+    }
     let many = |word: &str, n: usize| format!("{n} {}", vec![word; n].join(" "));
     let line = format!("JQ.MPUBLISH q {} AFTER {}", many("x", 1001), many("a", 1000));
     assert_eq!(refused(&line), "SYNTAX ids times bodies are 1001000, and at most 1000000");
+    let line = format!("JQ.MPUBLISH q {} AFTER {}", many("x", 101), many("o/a", 100));
+    let text = "SYNTAX ids of other queues times bodies are 10100, and at most 10000";
+    assert_eq!(refused(&line), text);
+    let queues: Vec<_> = (0..17).map(|n| format!("other-{n}/a")).collect();
+    let line = format!("JQ.PUBLISH q x AFTER 17 {}", queues.join(" "));
+    assert_eq!(refused(&line), "SYNTAX AFTER names jobs of at most 16 other queues");
+    for (name, bytes) in [("", 0), (&*"q".repeat(513), 513)] {
+        let text = "RANGE AFTER names a queue by 1 to 512 bytes before the '/' of an id, not by";
+        assert_eq!(refused(&format!("JQ.PUBLISH q x AFTER 1 {name}/a")), format!("{text} {bytes}"));
+    }
 }
 
 #[test]
