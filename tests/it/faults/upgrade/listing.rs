@@ -22,7 +22,7 @@ fn queue(client: &mut Client, name: &str) -> String {
     let mut ask = |line: &str| client.run(&line.replace('~', name));
     text.push_str(&format!("  settings{}\n", fields(&ask("JQ.CONFIG ~ GET"))));
     text.push_str(&format!("  statistics{}\n", fields(&ask("JQ.STATS ~"))));
-    for state in ["delayed", "held", "ready", "leased", "completed", "dead"] {
+    for state in ["delayed", "held", "gathering", "ready", "leased", "completed", "dead"] {
         let page = ask(&format!("JQ.LIST ~ {state} COUNT 10000"));
         assert_eq!(page.items()[0].text(), "0", "there is one page");
         for job in page.items()[1].items() {

@@ -102,6 +102,34 @@ fn say(client: &mut Client, line: &str) -> Reply {
     reply
 }
 
+/// Jobs that wait for something else than an instant, or count against something.
+fn what_jobs_wait_for(client: &mut Client, mark: &str) {
+    let mut run = |line: &str| say(client, &line.replace('~', mark));
+    for line in [
+        "JQ.CONFIG waits SET batch-size 3 group-weight:odd 2 group-maxlen 100000 releases-max 9",
+        &format!("JQ.CONFIG waits SET batch-grace:~ {LONG} batch-delay:~ {LONG}"),
+        &format!("JQ.LIMIT waits SET disk CONCURRENCY 2 RATE 1000 PER {LONG}"),
+        "JQ.LIMIT waits SET group:* CONCURRENCY 5",
+        "JQ.GATE waits OPEN ~-open",
+        &format!("JQ.PUBLISH waits unique ID ~-unique UNIQUE ~ FOR {LONG} UNTIL DONE"),
+        "JQ.PUBLISH waits shut ID ~-shut WHEN ~-open WHEN ~-shut|other",
+        "JQ.PUBLISH waits child ID ~-child AFTER 2 ~-shut plain/~-kept IFDEAD BURY",
+        "JQ.PUBLISH waits distant ID ~-distant AFTER 1 plain/~-never",
+        "JQ.PUBLISH waits taken ID ~-taken USES disk 2 PRIORITY -20 GROUP odd",
+        &format!("JQ.CONSUME waits TTR {LONG}"),
+        "JQ.PUBLISH waits parked ID ~-parked USES disk 1 MUTEX ~",
+        "JQ.MPUBLISH waits 3 one two three GROUP odd",
+        "JQ.PUBLISH waits released ID ~-released PRIORITY -20",
+        "JQ.CONSUME waits",
+        "JQ.RELEASE waits ~-released",
+        "JQ.MPUBLISH waits 4 one two three four BATCH ~ PRIORITY -20",
+        &format!("JQ.CONSUME waits TTR {LONG}"),
+        "JQ.MPUBLISH waits 4 one two three four BATCH other-~",
+    ] {
+        run(line);
+    }
+}
+
 /// Something of everything, with ids that begin with `mark`.
 fn everything(server: &Server, mark: &str) {
     let mut client = server.client();
@@ -176,6 +204,7 @@ fn everything(server: &Server, mark: &str) {
         });
     }
     client.call(&[b"JQ.PUBLISH".as_slice(), b"plain", &(0..=255).collect::<Vec<u8>>()]);
+    what_jobs_wait_for(&mut client, mark);
     for line in [
         "JQ.RESUME closed",
         "JQ.PUBLISH closed waiting",
