@@ -136,7 +136,13 @@ impl Queue {
         let has_room = self.limits.has_room(limit, weight, self.clock);
         let is_due = limit.refill.is_some_and(|at| at <= self.clock);
         ensure(!has_room || is_due, || format!("{:?} has room for {class:?}", limit.id))?;
-        if let Some(at) = self.limits.has_room_at(limit, weight, self.clock) {
+        // One that lacks a place besides is looked at when that comes back.
+        let is_place_free = permits.concurrency.is_none_or(|most| {
+            let held = limit.held + limit.claimed;
+            held == 0 || held + u64::from(weight) <= u64::from(most)
+        });
+        let at = self.limits.has_room_at(limit, weight, self.clock);
+        if let Some(at) = at.filter(|_| is_place_free) {
             let is_looked_at = limit.refill.is_some_and(|refill| refill <= at);
             ensure(is_looked_at, || format!("{:?} is looked at too late", limit.id))?;
         }

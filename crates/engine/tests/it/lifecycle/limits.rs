@@ -312,6 +312,25 @@ fn very_many_that_a_limit_lets_go_or_holds_up_go_in_slices() {
 }
 
 #[test]
+fn a_job_that_lacks_places_and_tokens_goes_at_the_very_millisecond_when_it_has_both() {
+    let mut driver = Driver::new();
+    let rate = Some(Rate { tokens: 3, per: Millis(99) });
+    set(&mut driver, "disk", Permits { concurrency: Some(3), rate });
+    driver.publish(job("a").id("a").uses("disk", 2));
+    let a = driver.consume();
+    driver.publish(job("b").id("b").uses("disk", 2));
+    driver.pass(33);
+    assert!(driver.line().is_empty(), "there are two tokens again, but not two places");
+    driver.publish(job("c").id("c").uses("disk", 1).priority(-1));
+    assert_eq!(driver.line(), ["c"], "now the tokens do not do for both");
+    driver.ack(&a.receipt);
+    driver.pass(32);
+    assert_eq!(driver.line(), ["c"]);
+    driver.pass(1);
+    assert_eq!(driver.line(), ["c", "b"]);
+}
+
+#[test]
 fn what_the_whole_queue_may_hold_holds_up_any_job_that_is_ready() {
     let mut driver = Driver::new();
     driver.publish(job("a").id("a"));
