@@ -4,16 +4,21 @@
 //! or without its end.
 //!
 //! After every step: what vanished from the queue vanished for a reason, no job is delivered too
-//! early or too often, at most one receipt of a job holds, and the queue is sound. Wherever two
-//! copies are of the same history, they are equal.
+//! early or too often, at most one receipt of a job holds, no limit gives more than it has, no group is
+//! passed over twice, a bond lasts as long as its lease, and the queue is sound. Wherever two copies are
+//! of the same history, they are equal.
 //!
 //! `JOBQ_SEED=7` runs one world, `JOBQ_SEEDS=1000` as many, `JOBQ_STEPS=1000000` for so long.
+
+mod shares; // limits and turns, as one who looks on counts them
+mod ties; // leases that are bound to connections
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobq_engine::{
-    Backoff, BatchOrder, Change, Due, Holder, Listing, Millis, Outcome, Queue, Refusal, Retain,
-    Revival, Setting, Side, StateKind, UnixMillis, Verdict, WhenExpired, WhenLapsed, Wishes,
+    Backoff, BatchOrder, Change, Due, Holder, Listing, Millis, Outcome, Owner, Queue, Refusal,
+    Retain, Revival, Setting, Side, StateKind, UnixMillis, Verdict, WhenExpired, WhenLapsed,
+    Wishes,
 };
 
 use crate::{
@@ -21,6 +26,8 @@ use crate::{
     replay::{any_batch, any_conditions, any_gates, any_group, any_limit, GATES},
     support::{for_seeds, load, named, number, Dice},
 };
+use shares::{Shares, Standing};
+use ties::Ties;
 
 const SEEDS: u64 = 40;
 const STEPS: u64 = 2_500;
@@ -56,7 +63,7 @@ fn whatever_goes_wrong_nothing_is_lost_and_all_copies_agree() {
 type Tally = BTreeMap<&'static str, u64>;
 
 /// What has to happen in some world, or the simulation shows less than it says.
-const EVENTS: [&str; 24] = [
+const EVENTS: [&str; 30] = [
     "request lost",
     "reply lost",
     "publish repeated",
@@ -81,6 +88,12 @@ const EVENTS: [&str; 24] = [
     "job cancelled that waited",
     "job cancelled that was leased",
     "job held",
+    "job waited for a limit",
+    "limit full",
+    "group waited for its turn",
+    "lease bound",
+    "lease ended with its connection",
+    "lease touched though its connection is gone",
 ];
 
 /// What a producer wants done until it is told that it was.
@@ -92,6 +105,8 @@ struct Producer {
 /// What a worker believes that it holds.
 #[derive(Default)]
 struct Worker {
+    // What its connection is to the server, if it has one.
+    connection: Option<Owner>,
     receipts: Vec<String>,
     pending: Option<Command>,
 }
@@ -122,6 +137,8 @@ struct World {
     // The latest receipt of each job.
     latest: HashMap<String, String>,
     ids_drawn: u64,
+    shares: Shares,
+    ties: Ties,
     met: Tally,
 }
 
@@ -154,6 +171,8 @@ impl World {
             issued: HashSet::new(),
             latest: HashMap::new(),
             ids_drawn: 0,
+            shares: Shares::default(),
+            ties: Ties::default(),
             met: Tally::new(),
         }
     }
@@ -220,11 +239,41 @@ impl World {
             _ => self.clock += self.dice.below(40),
         }
         self.latest_clock = self.latest_clock.max(self.clock);
+        if self.dice.one_in(3) {
+            self.end_with_connections();
+        }
     }
 
     fn timer_turns(&mut self) {
         let budget = self.dice.pick(&[1, 3, 128]);
         self.tick(budget);
+        self.end_with_connections();
+    }
+
+    /// Settles leases that end with connections, as the timer does.
+    fn end_with_connections(&mut self) {
+        let jobs = self.ties.over(&self.primary, self.clock);
+        if jobs.is_empty() {
+            return;
+        }
+        self.tick(128);
+        let verdict = match self.primary.config().bind_counts {
+            true => Verdict::Nack { delay: Some(Millis::ZERO), error: Some(b"connection closed") },
+            false => Verdict::Release { delay: Millis::ZERO, counted: false },
+        };
+        let settle = Command::Settle { jobs, verdict };
+        let told = self.serve(&settle).expect("nothing to refuse");
+        if told != Answer::Other(Outcome::Done(0)) {
+            self.met("lease ended with its connection");
+        }
+        assert!(self.ties.over(&self.primary, self.clock).is_empty(), "they hold still");
+    }
+
+    /// The connection of a worker closes. It may go on with another.
+    fn disconnect(&mut self, at: usize) {
+        if let Some(owner) = self.workers[at].connection.take() {
+            self.ties.close(&mut self.primary, owner, self.clock);
+        }
     }
 
     fn producer_acts(&mut self) {
@@ -301,7 +350,11 @@ impl World {
 
     fn worker_acts(&mut self) {
         let at = self.dice.below(self.workers.len() as u64) as usize;
+        if self.dice.one_in(30) {
+            return self.disconnect(at);
+        }
         if self.dice.one_in(60) {
+            self.disconnect(at);
             self.workers[at] = Worker::default();
             return self.met("worker vanished");
         }
@@ -316,6 +369,12 @@ impl World {
                 counted: !self.dice.one_in(10),
             };
             let count = self.dice.pick(&[1, 1, 1, 4]);
+            if self.dice.one_in(3) {
+                let owner = self.workers[at].connection;
+                let owner = owner.unwrap_or_else(|| self.ties.new_owner());
+                self.workers[at].connection = Some(owner);
+                self.ties.asked = Some((owner, Millis(self.dice.pick(&[0, 0, 50, 400]))));
+            }
             // A reply that is lost is a delivery that nobody knows of: its lease has to lapse.
             if let Some(Ok(Answer::Deliveries(jobs))) =
                 self.send(&Command::Consume { count, holder })
@@ -328,7 +387,7 @@ impl World {
         let receipt = self.dice.below(self.workers[at].receipts.len() as u64) as usize;
         let receipt = self.workers[at].receipts[receipt].clone();
         let dice = &mut self.dice;
-        let verdict = match dice.below(12) {
+        let verdict = match dice.below(14) {
             0..5 => Verdict::Ack,
             5..7 => Verdict::Fulfill {
                 result: b"42",
@@ -412,6 +471,10 @@ impl World {
                 Setting::Retain(Retain::NONE),
                 Setting::ReleasesMax(2),
                 Setting::ReleasesMax(0),
+                Setting::BindCounts(true),
+                Setting::BindCounts(false),
+                Setting::GroupWeight { group: b"acme".as_slice().into(), weight: 3 },
+                Setting::GroupWeight { group: b"acme".as_slice().into(), weight: 1 },
             ])]),
         };
         drop(self.send(&command));
@@ -421,6 +484,7 @@ impl World {
     fn send(&mut self, command: &Command) -> Option<Result<Answer, Refusal>> {
         if self.dice.one_in(12) {
             self.met("request lost");
+            self.ties.asked = None;
             return None;
         }
         self.tick(128);
@@ -443,6 +507,7 @@ impl World {
     /// The primary does what it is asked, writes it down, and is looked at.
     fn serve(&mut self, command: &Command) -> Result<Answer, Refusal> {
         let before = Sight::of(&self.primary);
+        let standing = Standing::of(&self.primary);
         let digest = self.primary.digest();
         let (told, logged) = match perform(&mut self.primary, command) {
             Ok((told, logged)) => (Ok(told), logged),
@@ -454,6 +519,16 @@ impl World {
         }
         if let Ok(told) = &told {
             self.look(command, told, &before);
+            let seen = self.shares.look(&self.primary, command, told, &standing);
+            seen.into_iter().for_each(|what| self.met(what));
+            if let Answer::Deliveries(jobs) = told {
+                if self.ties.bind(&mut self.primary, jobs) {
+                    self.met("lease bound");
+                }
+            }
+            if self.ties.look(&mut self.primary, command, told) {
+                self.met("lease touched though its connection is gone");
+            }
         }
         told
     }
@@ -602,10 +677,13 @@ impl World {
         }
         let is_lossy = queue.digest() != self.primary.digest();
         self.primary = queue;
+        self.ties.forget();
+        self.workers.iter_mut().for_each(|worker| worker.connection = None);
         let jobs = Sight::of(&self.primary).jobs;
         self.deliveries = jobs.into_iter().map(|(id, job)| (id, job.deliveries)).collect();
         if is_lossy {
             self.latest.clear();
+            self.shares.forget();
         }
         // To come back takes time, and a clock that is right again: then no token is given twice.
         self.latest_clock += 1;
