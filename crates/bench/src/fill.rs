@@ -69,11 +69,24 @@ pub fn publish_named(
     bodies: &mut Bodies,
     terms: &[&str],
 ) -> Result<()> {
+    publish_each(wire, queue, jobs, bodies, |n| {
+        let id = ["ID".to_string(), format!("order:{n:010}")].into_iter();
+        id.chain(terms.iter().map(|term| term.to_string())).collect()
+    })
+}
+
+/// Publishes jobs, each on terms of its own by its number.
+pub fn publish_each(
+    wire: &mut Wire,
+    queue: &str,
+    jobs: usize,
+    bodies: &mut Bodies,
+    terms: impl Fn(usize) -> Vec<String>,
+) -> Result<()> {
     in_pieces(wire, jobs, |wire, from, count| {
         for (at, body) in bodies.next(count).into_iter().enumerate() {
-            let id = format!("order:{:010}", from + at);
+            let terms = terms(from + at);
             let mut command = vec![&b"JQ.PUBLISH"[..], queue.as_bytes(), body];
-            command.extend([&b"ID"[..], id.as_bytes()]);
             command.extend(terms.iter().map(|term| term.as_bytes()));
             wire.add(&command);
         }

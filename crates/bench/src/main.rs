@@ -13,12 +13,15 @@ mod comparison;
 mod contenders;
 mod crowd;
 mod cycles;
+mod fairness;
 mod figures;
 mod fill;
 mod growth;
 mod instructions;
 mod lateness;
+mod limits;
 mod memory;
+mod on_terms;
 mod persistence;
 mod pickup;
 mod plot;
@@ -55,6 +58,8 @@ const PARTS: &[(&str, Measure)] = &[
     ("memory", memory::measure),
     ("persistence", persistence::measure),
     ("growth", growth::measure),
+    ("fairness", fairness::measure),
+    ("limits", limits::measure),
 ];
 
 fn main() -> ExitCode {

@@ -27,6 +27,8 @@ enum With {
     Terms(&'static [&'static str]),
     /// Ids of their publisher's.
     Ids,
+    /// A group each.
+    Groups,
 }
 
 const PLAIN: With = With::Terms(&[]);
@@ -91,6 +93,10 @@ fn put(wire: &mut Wire, jobs: usize, state: State, with: With) -> Result<()> {
             terms.extend(more);
             fill::publish(wire, "queue", jobs, &mut bodies, &terms)?;
         }
+        With::Groups => fill::publish_each(wire, "queue", jobs, &mut bodies, |n| {
+            let group = ["GROUP".to_string(), format!("group:{n:010}")].into_iter();
+            group.chain(terms.iter().map(|term| term.to_string())).collect()
+        })?,
         With::Ids => fill::publish_named(wire, "queue", jobs, &mut bodies, &terms)?,
     }
     match state {

@@ -33,6 +33,13 @@ impl Reply {
         })
     }
 
+    /// The bytes of the value behind a name, in an array of names and values.
+    pub fn field(&self, name: &str) -> Result<&[u8]> {
+        let mut names = (0..self.len()).step_by(2);
+        let found = names.find(|&at| self.at(&[at]).is_ok_and(|it| it == name.as_bytes()));
+        self.at(&[found.ok_or_else(unexpected)? + 1])
+    }
+
     /// How many items an array has.
     pub fn len(&self) -> usize {
         match self {

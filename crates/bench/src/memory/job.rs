@@ -13,7 +13,7 @@ use crate::{
     Bench,
 };
 
-const VARIANTS: [(&str, With); 5] = [
+const VARIANTS: [(&str, With); 8] = [
     ("plain", PLAIN),
     (
         "with a header of 8 and 16 bytes",
@@ -22,6 +22,9 @@ const VARIANTS: [(&str, With); 5] = [
     ("with a `TYPE` of 7 bytes", With::Terms(&["TYPE", "invoice"])),
     ("with an `ID` of 16 bytes", With::Ids),
     ("with a `TTL`", With::Terms(&["TTL", clock::DAY])),
+    ("of one `GROUP`, all of them", With::Terms(&["GROUP", "acme"])),
+    ("of a `GROUP` of 16 bytes of its own", With::Groups),
+    ("with `USES` of a limit", With::Terms(&["USES", "disk", "1"])),
 ];
 
 const STATES: [(&str, State); 4] = [
