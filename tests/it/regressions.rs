@@ -420,3 +420,45 @@ fn jobs_of_a_batch_keep_their_ids_tries_and_results_and_are_settled_in_one_step(
     assert_eq!(client.run("JQ.RESULT mail c").items()[1], bulk("42"));
     assert!(client.run("JQ.JOB mail a").is_nothing());
 }
+
+/// Hodor: jobs are put in order as they are moved to the workers' queue, and not in it; so one of a better
+/// rank that comes later waits behind all that were moved before. The next one of a mutex is chosen then too.
+#[test]
+fn a_job_of_a_better_priority_goes_first_however_late_it_comes_also_behind_a_mutex() {
+    let server = Server::plain();
+    let mut client = server.client();
+    for id in ["a", "b"] {
+        client.run(&format!("JQ.PUBLISH mail {id} ID {id} MUTEX account:7 PRIORITY 5"));
+        client.run(&format!("JQ.PUBLISH mail plain-{id} ID plain-{id} PRIORITY 5"));
+    }
+    assert_eq!(bodies(&client.run("JQ.CONSUME mail")), ["a"]);
+    client.run("JQ.PUBLISH mail urgent ID urgent MUTEX account:7 PRIORITY -5");
+    assert_eq!(bodies(&client.run("JQ.CONSUME mail")), ["plain-a"], "a mutex blocks nobody else");
+    client.run("JQ.ACK mail a");
+    let rest = client.run("JQ.CONSUME mail COUNT 9");
+    assert_eq!(bodies(&rest), ["urgent", "plain-b"], "and gives only one job at a time");
+    client.run("JQ.ACK mail urgent");
+    assert_eq!(bodies(&client.run("JQ.CONSUME mail")), ["b"]);
+}
+
+/// Hodor: a worker that fails marks its job as failed, and nobody tries it again; one that is killed does
+/// not even that, and its mutex stays taken.
+#[test]
+fn a_mutex_is_free_when_its_worker_dies_and_the_job_is_tried_again() {
+    let server = Server::plain();
+    let mut client = server.client();
+    for id in ["a", "b"] {
+        client.run(&format!("JQ.PUBLISH mail {id} ID {id} MUTEX account:7 TTR 30"));
+    }
+    let mut worker = server.client();
+    assert_eq!(bodies(&worker.run("JQ.CONSUME mail BIND TTR 600000")), ["a"]);
+    drop(worker);
+    assert_eq!(bodies(&client.run("JQ.CONSUME mail BLOCK 0")), ["a"], "it is first in line");
+    assert_eq!(bodies(&client.run("JQ.CONSUME mail BLOCK 0")), ["b"], "when the lease has lapsed");
+    client.run("JQ.ACK mail b");
+    assert_eq!(
+        bodies(&client.run("JQ.CONSUME mail BLOCK 0")),
+        ["a"],
+        "and it has not been forgotten"
+    );
+}
