@@ -88,13 +88,6 @@ fn run(context: Context, command: &Command, arguments: &Arguments<'_>) {
 #[inline(never)]
 fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
     let queue = arguments.queue();
-    if let Call::Act(Action::Publish(publish)) | Call::PublishOrWait { publish, .. } = &call {
-        if !publish.distant().is_empty() {
-            if let Err(denied) = distant::admit(context, arguments.bytes[1], publish) {
-                return reply::denied(context, &denied);
-            }
-        }
-    }
     match call {
         Call::Act(action) => perform(context, arguments, &action),
         Call::PublishOrWait { publish, span, place } => {
@@ -133,6 +126,9 @@ fn try_perform(
     arguments: &Arguments<'_>,
     action: &Action<'_>,
 ) -> Result<(), Denied> {
+    if let Action::Publish(publish) = action {
+        distant::admit(context, arguments.bytes[1], publish)?;
+    }
     let without_queue = NoQueue::of(action);
     // A list of bodies is answered with a list of ids, however long.
     let many = matches!(action, Action::Publish(Publish { bodies: Bodies::Many(_), .. }));

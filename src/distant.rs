@@ -24,12 +24,21 @@ const EFFECTS_MAX: usize = 256;
 const PUT_OFF_MS: u64 = 100;
 
 /// Whether a client may name these jobs: the server knows nothing of the queues that it names so.
+#[inline]
 pub fn admit(context: Context, queue: &[u8], publish: &Publish<'_>) -> Result<(), Denied> {
+    match publish.distant() {
+        [] => Ok(()),
+        distant => admit_these(context, queue, distant),
+    }
+}
+
+#[cold]
+fn admit_these(context: Context, queue: &[u8], distant: &[Distant<'_>]) -> Result<(), Denied> {
     let flags = context.flags();
     if flags.is_decided() {
         return Ok(());
     }
-    let others = queues_of(publish.distant());
+    let others = queues_of(distant);
     if flags.is_in_cluster() && others.iter().any(|other| slot_of(other) != slot_of(queue)) {
         return Err(Denied::CrossSlot);
     }

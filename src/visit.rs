@@ -4,8 +4,8 @@
 use std::{cell::Cell, ptr::NonNull};
 
 use jobq_engine::{
-    Action, Bond, Consume, JobRef, Leases, Millis, Name, Operation, Outcome, Owner, Queue, Refusal,
-    Request, Slot, Token, UnixMillis, Verdict,
+    Action, Bond, Consume, JobRef, Leases, Millis, Name, Operation, Outcome, Owner, Publish, Queue,
+    Refusal, Request, Slot, Token, UnixMillis, Verdict,
 };
 use jobq_protocol::steps::{self, LeaseStep, Step};
 use redis_module::raw::{self, RedisModuleString};
@@ -97,18 +97,30 @@ pub fn decide(
 ) -> Result<Option<()>, Denied> {
     match action {
         Action::Publish(publish) if !publish.distant().is_empty() => {
-            let mut publish = publish.clone();
-            let unfinished = distant::look_up(context, flags, &mut publish)?;
-            let action = Action::Publish(publish.clone());
-            decide_alone(context, flags, name, asked, &action, |queue, outcome| {
-                // SAFETY: the server lends the name for the length of the command or the timer's turn.
-                let name = unsafe { bytes_of(name) };
-                distant::follow(context, name, &publish, &unfinished, (queue, outcome));
-                reply(queue, outcome);
-            })
+            decide_beside_others(context, flags, name, asked, publish.clone(), reply)
         }
         _ => decide_alone(context, flags, name, asked, action, reply),
     }
+}
+
+/// Publishes jobs that wait for those of other queues, which are asked before and follow then.
+#[cold]
+fn decide_beside_others(
+    context: Context,
+    flags: Flags,
+    name: *mut RedisModuleString,
+    asked: Asked<'_>,
+    mut publish: Publish<'_>,
+    reply: impl FnOnce(&Queue, &Outcome),
+) -> Result<Option<()>, Denied> {
+    let unfinished = distant::look_up(context, flags, &mut publish)?;
+    let action = Action::Publish(publish.clone());
+    decide_alone(context, flags, name, asked, &action, |queue, outcome| {
+        // SAFETY: the server lends the name for the length of the command or the timer's turn.
+        let name = unsafe { bytes_of(name) };
+        distant::follow(context, name, &publish, &unfinished, (queue, outcome));
+        reply(queue, outcome);
+    })
 }
 
 /// The same where all that is needed to decide is known.

@@ -6,7 +6,7 @@ use jobq_engine::{Action, Millis, Publish};
 
 use super::Arguments;
 use crate::{
-    blocking, clock, registry, reply, room,
+    blocking, clock, distant, registry, reply, room,
     server::Context,
     visit,
     waiters::{Asking, Waiter, Wish},
@@ -23,6 +23,9 @@ pub fn publish_or_wait(
     span: Millis,
     place: usize,
 ) {
+    if let Err(denied) = distant::admit(context, arguments.bytes[1], &publish) {
+        return reply::denied(context, &denied);
+    }
     let action = Action::Publish(publish);
     let flags = context.flags();
     if flags.is_decided() || !flags.is_primary() || flags.denies_blocking() {

@@ -425,9 +425,15 @@ fn who_may_not_use_the_other_queue_may_not_name_its_jobs() {
         client.run("MULTI");
         client.run(line);
         let in_transaction = client.run("EXEC").items()[0].clone();
-        [client.run(line), in_script, in_transaction]
+        let many = client.run("JQ.MPUBLISH mail 1 child AFTER 1 orders/a");
+        let waiting = client.run(&format!("{line} BLOCK 1"));
+        let many = match many {
+            Reply::Array(ids) => ids[0].clone(),
+            refused => refused,
+        };
+        [client.run(line), in_script, in_transaction, many, waiting]
     };
-    let rules = "on nopass +jq.publish +eval +multi +exec";
+    let rules = "on nopass +jq.publish +jq.mpublish +eval +multi +exec";
     for (keys, may) in [
         ("~mail", false),
         // The name with the id is no key.
