@@ -93,6 +93,9 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::PublishOrWait { publish, span, place } => {
             publish::publish_or_wait(context, arguments, publish, span, place);
         }
+        Call::PublishAndWait { publish, span, place } => {
+            publish::publish_and_wait(context, arguments, publish, span, place);
+        }
         Call::Queues { pattern, after, count } => queues::queues(context, pattern, after, count),
         Call::Job(job) => inspect::job(context, queue, &job),
         Call::List(listing) => inspect::list(context, queue, &listing),

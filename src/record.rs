@@ -10,6 +10,8 @@ use crate::server::Context;
 pub enum Asked<'a> {
     /// A client's, whose command with its arguments is being run.
     Client(&'a [*mut RedisModuleString]),
+    /// A client's, in the form of another command than the one that is being run.
+    ClientAs(&'a [*mut RedisModuleString]),
     /// Ours, in the form of a command that nobody has sent.
     Us(&'a [*mut RedisModuleString]),
     /// Nobody's: it is time.
@@ -53,7 +55,11 @@ impl Record {
     pub fn propagate(mut self, context: Context, queue: *mut RedisModuleString, asked: Asked<'_>) {
         let command = match asked {
             Asked::Client(_) if self.is_command_alone => return context.replicate_verbatim(),
-            Asked::Client(command) | Asked::Us(command) if self.has_command => command,
+            Asked::Client(command) | Asked::ClientAs(command) | Asked::Us(command)
+                if self.has_command =>
+            {
+                command
+            }
             _ => &[],
         };
         self.pack_command();

@@ -600,7 +600,9 @@ impl<'a> Site<'a> {
         // Also where `body` gave up, for what it did before.
         if self.is_heard {
             record.propagate(self.context, self.name, self.asked);
-        } else if self.is_changed.get() && matches!(self.asked, Asked::Client(_)) {
+        } else if self.is_changed.get()
+            && matches!(self.asked, Asked::Client(_) | Asked::ClientAs(_))
+        {
             // Is for nobody to read, see `replicas`, but counts for the server as a change that is yet
             // to be saved. In a turn of the timer there is no command to pass on.
             self.context.replicate_verbatim();

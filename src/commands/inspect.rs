@@ -89,7 +89,8 @@ pub fn result_now(context: Context, queue: &[u8], named: &[u8]) {
     }
 }
 
-fn show_result(context: Context, queue: *mut RedisModuleString, job: &JobRef<'_>) {
+/// Answers with the state that a job is in, and its result.
+pub fn show_result(context: Context, queue: *mut RedisModuleString, job: &JobRef<'_>) {
     let show = |queue: &Queue| match queue.find(job).map(|slot| queue.job(slot)) {
         Some(job) => reply::result(context, job.state().kind(), job.result()),
         None => context.reply_null_array(),
@@ -97,7 +98,8 @@ fn show_result(context: Context, queue: *mut RedisModuleString, job: &JobRef<'_>
     look(context, queue, show, || context.reply_null_array());
 }
 
-fn wait_for_end(
+/// Blocks the client until a job has ended that is watched.
+pub fn wait_for_end(
     context: Context,
     queue: *mut RedisModuleString,
     job: &JobRef<'_>,

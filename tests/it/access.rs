@@ -27,6 +27,7 @@ fn place(command: CommandId) -> (&'static [Role], &'static str) {
     match command {
         CommandId::Publish => (&[Producer, Operator], "JQ.PUBLISH QUEUE x"),
         CommandId::MPublish => (&[Producer, Operator], "JQ.MPUBLISH QUEUE 2 x y"),
+        CommandId::Call => (&[Producer, Operator], "JQ.CALL QUEUE x WAIT 1"),
         CommandId::Consume => (&[Worker, Operator], "JQ.CONSUME QUEUE COUNT 2 WORKER postman"),
         CommandId::Ack => (&[Worker, Operator], "JQ.ACK QUEUE leased"),
         CommandId::Fulfill => (&[Worker, Operator], "JQ.FULFILL QUEUE leased 42"),

@@ -1,6 +1,7 @@
 //! Consumers that wait: who is served, what wakes them, how waiting ends, and that neither a job
 //! nor a try is lost on the way to a client that is gone.
 
+mod calls;
 mod ends;
 mod gathering;
 mod order;

@@ -89,7 +89,9 @@ fn act(twins: &mut Twins, call: Call<'_>) -> Result<(), Refusal> {
     let action = match call {
         Call::Act(action) => action,
         // It has no room if it is refused, and there is nobody who could make any.
-        Call::PublishOrWait { publish, .. } => Action::Publish(publish),
+        Call::PublishOrWait { publish, .. } | Call::PublishAndWait { publish, .. } => {
+            Action::Publish(publish)
+        }
         Call::Consume(call) => {
             let share = call.weights.len();
             assert!(share == 0 || share == call.queues.len(), "a weight for each queue");

@@ -24,6 +24,16 @@ pub enum Call<'a> {
         /// asks for the same and does not wait.
         place: usize,
     },
+    /// `JQ.CALL`.
+    PublishAndWait {
+        /// What is to be published.
+        publish: Publish<'a>,
+        /// How long to wait for its result; zero for ever.
+        span: Millis,
+        /// Where in the argument vector the word `WAIT` is, with its value behind it. Without them, and
+        /// as a `JQ.PUBLISH`, it asks for the same and does not wait.
+        place: usize,
+    },
     /// `JQ.CONSUME`.
     Consume(ConsumeCall<'a>),
     /// `JQ.PEEK`.

@@ -12,6 +12,7 @@ pub enum CommandId {
     Publish,
     /// `JQ.MPUBLISH`
     MPublish,
+    Call,
     /// `JQ.CONSUME`
     Consume,
     /// `JQ.PEEK`

@@ -33,6 +33,7 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
         // moved from here.
         CommandId::Publish => return produce::publish(queue, &mut args),
         CommandId::MPublish => return produce::publish_many(queue, &mut args),
+        CommandId::Call => return produce::call(queue, &mut args),
         CommandId::Consume => return consume::consume(queue, &mut args),
         CommandId::Ack => return settle::ack(&mut args),
         CommandId::Peek => inspect::peek(&mut args),

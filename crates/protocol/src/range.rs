@@ -59,6 +59,8 @@ pub const USE: Range = Range::count("weight", 1, u32::MAX as i128, "");
 pub const LOCK: Range = Range::millis("FOR", 1);
 /// How long a consumer waits; 0 for ever.
 pub const BLOCK: Range = Range::millis("BLOCK", 0);
+/// How long a publisher waits for the end of its job; 0 for ever.
+pub const WAIT: Range = Range::millis("WAIT", 0);
 /// How many jobs a consumer waits for.
 pub const MIN: Range = Range::count("MIN", 1, COUNT.max, "jobs");
 /// How long a consumer waits for more jobs once there is one.

@@ -14,6 +14,7 @@ use crate::command::Command;
 pub static COMMANDS: &[Command] = &[
     produce::PUBLISH,
     produce::MPUBLISH,
+    produce::CALL,
     consume::CONSUME,
     settle::ACK,
     settle::FULFILL,

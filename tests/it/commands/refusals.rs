@@ -31,6 +31,7 @@ const LINES: &[&str] = &[
     "JQ.GATE mail OPEN night",
     "JQ.GATE mail CLOSE night",
     "JQ.GATE mail LIST",
+    "JQ.CALL mail x WAIT 1",
     "JQ.BATCH mail FIRE ada",
     "JQ.BATCH mail LIST",
     "JQ.CONFIG mail GET",

@@ -31,6 +31,17 @@ pub fn publish_many<'a>(queue: &[u8], args: &mut Args<'a, '_>) -> Result<Call<'a
     options(queue, args, Bodies::Many(bodies))
 }
 
+/// `JQ.CALL queue body [option ...] WAIT ms`
+pub fn call<'a>(queue: &[u8], args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let body = args.value("body")?;
+    match options(queue, args, Bodies::One(body))? {
+        Call::PublishOrWait { publish, span, place } => {
+            Ok(Call::PublishAndWait { publish, span, place })
+        }
+        _ => Err(args.syntax("WAIT is needed")),
+    }
+}
+
 /// The table has no `ID`, no `UNIQUE` and no `REPLACES` for `JQ.MPUBLISH`, so the words do not come
 /// up there.
 fn options<'a>(
@@ -82,9 +93,9 @@ fn options<'a>(
                 publish.conditions.get_or_insert_default().batch = key;
             }
             "REPLACES" => publish.replaces = Some(args.id(word)?),
-            "BLOCK" => {
+            "BLOCK" | "WAIT" => {
                 let place = args.place() - 1;
-                block = Some((args.span(&range::BLOCK)?, place));
+                block = Some((args.span(&range::BLOCK.called(word))?, place));
             }
             _ => return Err(args.misplaced(word)),
         }

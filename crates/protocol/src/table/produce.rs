@@ -46,6 +46,11 @@ const BLOCK: Arg =
         "Waits so long for room if the queue is full; 0 for ever. If not named, does not wait.",
     );
 
+const WAIT: Arg = Arg::integer("wait", range::WAIT)
+    .after("WAIT")
+    .shown("ms")
+    .about("Waits so long for the end of the job; 0 for ever.");
+
 const WAITS: &str =
     "With `BLOCK`, a publish that `maxlen` refuses waits until all of its jobs fit. Those who wait \
      for a queue are served first come, first served, and who comes with `BLOCK` while others wait \
@@ -192,6 +197,35 @@ pub const PUBLISH: Command = Command {
          published, in one step: if one cannot be done, neither is. `ID` may be the id of the job \
          that is replaced. If that job was leased, its holder settles nothing any more.",
     ],
+};
+
+pub const CALL: Command = Command {
+    id: CommandId::Call,
+    name: "JQ.CALL",
+    summary: "Adds a job to a queue, and waits for its result.",
+    complexity: "O(log n) with n jobs in the queue",
+    arity: -5,
+    args: &[
+        QUEUE, BODY, GIVEN_ID, TYPE, HEADERS, DUE, TTL, TTR, DEADLINE, TRIES, BACKOFF, RETAINED,
+        PRIORITY, GROUP, USES, MUTEX, UNIQUE, WHEN, AFTER, BATCH, REPLACES, WAIT,
+    ],
+    reply: "As that of `JQ.RESULT`: an array of two, the state in which the job has ended and its result, null \
+            if there is none. The state in which it is then, and null, when the time is over, and at once \
+            inside a transaction or a script. A null array if the job was removed before it was finished.",
+    examples: &[
+        Example { command: "JQ.CALL mail hello ID welcome-7 WAIT 1", reply: "1) \"ready\"\n2) (nil)" },
+        Example { command: "JQ.FULFILL mail welcome-7 sent RETAIN FOREVER", reply: "(integer) 1" },
+        Example { command: "JQ.RESULT mail welcome-7", reply: "1) \"completed\"\n2) \"sent\"" },
+    ],
+    notes: &[
+        "It is a `JQ.PUBLISH` and a `JQ.RESULT` with `BLOCK` in one step, so no end can come between them, and a \
+         job without a `RETAIN` tells its result too. Give it an `ID` to ask for the result once more. Whoever \
+         waits is told at the very moment of the end, however many others wait; the job goes on when its \
+         publisher is gone, or does not wait any more. With `ONDUPLICATE RETURN` and `REPLACE` it waits for the \
+         job that holds the key.",
+        UNNAMED,
+    ],
+    ..PUBLISH
 };
 
 pub const MPUBLISH: Command = Command {

@@ -25,6 +25,14 @@ fn the_usage_lines_are_those_of_the_wire() {
          [GROUP key] [USES limit weight [USES limit weight ...]] [MUTEX name] \
          [WHEN gate[|gate...] [WHEN gate[|gate...] ...]] \
          [AFTER n id [id ...] [IFDEAD HOLD|RUN|BURY]] [BATCH key] [BLOCK ms]",
+        "JQ.CALL queue body [ID id] [TYPE name] [HEADERS n name value [name value ...]] \
+         [DELAY ms | AT unix-ms] [TTL ms] [TTR ms] [DEADLINE unix-ms] [TRIES n] \
+         [BACKOFF none|fixed:<ms>|exp:<base-ms>:<max-ms>|poly] [RETAIN ms|FOREVER] [PRIORITY p] \
+         [GROUP key] [USES limit weight [USES limit weight ...]] [MUTEX name] \
+         [UNIQUE key [FOR ms] [UNTIL START|DONE] [ONDUPLICATE REJECT|RETURN|REPLACE]] \
+         [WHEN gate[|gate...] [WHEN gate[|gate...] ...]] \
+         [AFTER n id [id ...] [IFDEAD HOLD|RUN|BURY]] [BATCH key] [REPLACES id] \
+         WAIT ms",
         "JQ.CONSUME queue [COUNT n] [MIN n LINGER ms] [TTR ms] [BLOCK ms] [WORKER name] \
          [BIND [grace-ms]] [FREE] [DETAILS] [WEIGHTS w,w,...] [ALSO queue [queue ...]]",
         "JQ.ACK queue id [id ...]",
@@ -196,14 +204,16 @@ fn only_what_adds_jobs_or_bodies_is_refused_for_want_of_memory() {
 fn only_what_adds_jobs_is_refused_while_a_queue_is_paused() {
     for command in COMMANDS {
         let says_so = command.errors.iter().any(|(word, _)| *word == ErrorWord::Paused);
-        assert_eq!(says_so, command.name.ends_with("PUBLISH"), "{}", command.name);
+        let adds = command.name.ends_with("PUBLISH") || command.name == "JQ.CALL";
+        assert_eq!(says_so, adds, "{}", command.name);
     }
 }
 
 #[test]
 fn only_what_says_how_long_to_wait_can_wait() {
     for command in COMMANDS {
-        assert_eq!(command.blocking, command.word(b"BLOCK").is_some(), "{}", command.name);
+        let waits = command.word(b"BLOCK").or_else(|| command.word(b"WAIT")).is_some();
+        assert_eq!(command.blocking, waits, "{}", command.name);
     }
 }
 
