@@ -830,7 +830,10 @@ fn explains(queue: &Queue, command: &Command, id: &str, job: &Seen) -> bool {
             let dies = matches!(verdict, Verdict::Ack | Verdict::Fulfill { .. });
             let is_unwanted = job.is_cancelled
                 && matches!(verdict, Verdict::Nack { .. } | Verdict::Release { .. });
-            let pushed_out = job.state == StateKind::Dead && queue.config().dead_max > 0;
+            // By the others of which it was one of the first to die.
+            let is_one_of_many = jobs.len() > 1 && jobs.iter().any(names);
+            let pushed_out =
+                (job.state == StateKind::Dead || is_one_of_many) && queue.config().dead_max > 0;
             let kept = match verdict {
                 Verdict::Fulfill { retain: Some(retain), .. } => *retain != Retain::NONE,
                 _ => job.is_kept,

@@ -1234,11 +1234,14 @@ impl Model {
                 Ok(Reply::Touched(jobs.iter().map(touch).collect()))
             }
             Action::Kick(Which::First(count)) => Ok(Reply::Done(self.begin(Work::Kick, *count))),
-            Action::Kick(Which::Ids(names)) => Ok(Reply::Done(self.each(
-                names,
-                &[StateKind::Delayed, StateKind::Held, StateKind::Gathering],
-                Self::kick,
-            ))),
+            Action::Kick(Which::Ids(names)) => {
+                // What somebody holds together with others stays with them.
+                let is_held = |job: &Job| self.is_in_leased_batch(job);
+                let is_free = |name: &&JobRef<'_>| !self.find(name).is_some_and(is_held);
+                let names: Vec<_> = names.iter().filter(is_free).copied().collect();
+                let states = [StateKind::Delayed, StateKind::Held, StateKind::Gathering];
+                Ok(Reply::Done(self.each(&names, &states, Self::kick)))
+            }
             Action::Respawn { which, revival } => {
                 if revival.ttl.is_some_and(|ttl| ttl.0 > 0 && ttl < revival.delay) {
                     return Err(vec![Refusal::ExpiresBeforeDue]);
