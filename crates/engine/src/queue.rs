@@ -644,11 +644,20 @@ impl Queue {
             self.watch.note(Ending { ulid, state, result: result.map(Into::into) });
         }
         self.tell_of(slot, Fate::Completed);
-        self.remove(slot);
+        self.take_out(slot);
     }
 
     /// Removes a job from the queue.
     pub(crate) fn remove(&mut self, slot: Slot) {
+        if self.watch.end(slot) {
+            self.note_ending(slot, None);
+        }
+        self.tell_of(slot, Fate::Removed);
+        self.take_out(slot);
+    }
+
+    /// Takes a job out of which everybody has been told who waits for it.
+    fn take_out(&mut self, slot: Slot) {
         if !self.bonds.is_empty() {
             self.loosen(slot, false);
         }
@@ -656,14 +665,10 @@ impl Queue {
         if self.notices.are_kept() && self.is_held_by_name(state) {
             self.note_end(slot);
         }
-        self.tell_of(slot, Fate::Removed);
         if !self.batches.is_empty() {
             self.step_down(slot);
         }
         self.leave(slot);
-        if self.watch.end(slot) {
-            self.note_ending(slot, None);
-        }
         let (jobs, key) = (&self.jobs, self.hash_key);
         if !self.locks.is_empty() {
             self.locks.leave(slot, jobs, key);

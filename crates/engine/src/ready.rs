@@ -364,11 +364,13 @@ fn join(list: &mut List, jobs: &mut Slab<Job>, slot: Slot, end: End) {
     let beside = neighbor.and_then(|neighbor| jobs[neighbor].state().since());
     let job = &mut jobs[slot];
     if let (State::Ready { since, parked }, Some(beside)) = (job.state(), beside) {
-        let since = match end {
-            End::Head => beside.min(since),
-            End::Tail => beside.max(since),
+        let is_out_of_order = match end {
+            End::Head => beside < since,
+            End::Tail => beside > since,
         };
-        job.state = State::Ready { since, parked }.into();
+        if is_out_of_order {
+            job.state = State::Ready { since: beside, parked }.into();
+        }
     }
     match end {
         End::Head => list.push_front(jobs, slot),

@@ -37,8 +37,9 @@ impl Watch {
     }
 
     /// Ceases to watch a job; false if nobody did. O(log n) with n jobs watched, O(1) with none.
+    #[inline]
     pub fn end(&mut self, slot: Slot) -> bool {
-        self.jobs.remove(&slot)
+        !self.jobs.is_empty() && self.jobs.remove(&slot)
     }
 
     /// Notes what has become of a job that was watched.
