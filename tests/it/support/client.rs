@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
+    time::Duration,
 };
 
 use super::PATIENCE;
@@ -129,6 +130,11 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Self { reader: BufReader::new(stream) })
+    }
+
+    /// Waits no longer than this for an answer.
+    pub fn wait_no_longer_than(&self, patience: Duration) -> std::io::Result<()> {
+        self.reader.get_ref().set_read_timeout(Some(patience))
     }
 
     /// Sends a command and reads the answer.

@@ -312,11 +312,16 @@ pub fn wait_until_up(process: &mut Child, port: u16, directory: &Path) -> bool {
     panic!("a server does not come up: {}", log_of(directory));
 }
 
+/// How long a server may take to say whether it is up; then it is asked again.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
+
 /// Whether a server has loaded what it has. An answer may come from another one that took the port:
 /// ours is the one with our process id.
 fn answers(port: u16, process: u32) -> bool {
     // It may take a connection, and end over its files before it answers.
     let told = Client::connect(port).and_then(|mut client| {
+        // Also from one that listens and will never answer, since it looks through a damaged file.
+        client.wait_no_longer_than(ANSWER_MAX)?;
         client.try_send(&["INFO", "server"])?;
         let info = client.try_read()?;
         client.try_send(&["PING"])?;
