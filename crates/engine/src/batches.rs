@@ -368,10 +368,20 @@ impl Queue {
         let size = self.config.pace_of(key).jobs();
         let batch = self.batches.open(key);
         let is_done = self.shift(slot, Event::Gather { batch });
-        if self.batches.members(batch).len() >= size {
-            self.fire(batch);
+        let jobs = self.batches.members(batch).len();
+        match jobs {
+            // It was cancelled, and is gone.
+            0 => self.give_up(batch),
+            _ if jobs >= size => self.fire(batch),
+            _ => {}
         }
         is_done
+    }
+
+    /// Forgets an open batch that nobody is of.
+    fn give_up(&mut self, batch: BatchKey) {
+        self.batches.close(batch);
+        self.batches.forget(batch);
     }
 
     /// Forms the batch whose time has come, by its first job.
@@ -485,8 +495,7 @@ impl Queue {
         self.batches.part(batch, slot);
         let is_open = self.batches.leader(batch).is_none();
         if is_open && self.batches.members(batch).len() == 0 {
-            self.batches.close(batch);
-            self.batches.forget(batch);
+            self.give_up(batch);
         } else if is_open {
             self.rearm(batch);
         }

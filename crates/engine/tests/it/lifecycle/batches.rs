@@ -404,6 +404,18 @@ fn a_cancelled_batch_loses_the_first_job_alone() {
 }
 
 #[test]
+fn a_cancelled_job_that_was_run_by_itself_does_not_gather_again() {
+    let mut driver = set(&[size(2)]);
+    gather(&mut driver, &["a"]);
+    driver.kick(&["a"]);
+    let taken = driver.consume();
+    driver.cancel("a");
+    assert_eq!(driver.release(&taken.receipt), 1);
+    assert_eq!(driver.state("a"), None);
+    assert_eq!(driver.queue.batches().len(), 0);
+}
+
+#[test]
 fn a_job_of_a_batch_that_somebody_holds_is_not_taken_out_of_it() {
     let mut driver = set(&[size(2)]);
     let unique = |id| job(id).id(id).batch("k").unique(id);
