@@ -607,6 +607,7 @@ impl Queue {
                 Verdict::Release { counted: counts, .. } => {
                     self.counters.released += 1;
                     if self.is_released_too_often(slot, counts) {
+                        self.die(slot);
                         continue;
                     }
                     let job = &mut self.jobs[slot];

@@ -312,6 +312,19 @@ fn a_released_batch_is_first_in_line_and_no_delivery_is_counted() {
 }
 
 #[test]
+fn a_batch_that_is_released_too_often_is_dead_as_a_whole() {
+    let mut driver = set(&[size(2), Setting::ReleasesMax(1)]);
+    gather(&mut driver, &["a", "b"]);
+    for expected in [READY, DEAD] {
+        let taken = driver.consume();
+        assert_eq!(driver.settle(&[&taken.receipt], RELEASE), 1);
+        assert_eq!(driver.state("a"), expected);
+    }
+    assert_eq!(driver.state("b"), DEAD);
+    assert_eq!(driver.job("b").error(), Some(&b"released too often"[..]));
+}
+
+#[test]
 fn a_failed_attempt_counts_for_each_by_its_own_tries_and_the_others_stay_together() {
     for (tries, left) in [([1, 2, 3], ["b", "c"]), ([2, 1, 3], ["a", "c"]), ([2, 3, 1], ["a", "b"])]
     {
