@@ -25,3 +25,4 @@ mod replication;
 mod replies;
 mod restore;
 mod support;
+mod walks;

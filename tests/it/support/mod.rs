@@ -9,6 +9,7 @@ mod module;
 mod proxy;
 mod sentinel;
 mod server;
+pub mod transcript;
 
 use std::time::{Duration, Instant};
 
