@@ -1,6 +1,7 @@
 //! From a command to an answer: parse, act, reply. One entry point serves all commands of the
 //! table; what they do is by family below.
 
+mod chain;
 mod consume;
 mod inspect;
 mod internal;
@@ -96,6 +97,7 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::PublishAndWait { publish, span, place } => {
             publish::publish_and_wait(context, arguments, publish, span, place);
         }
+        Call::Chain { done, to, next } => chain::chain(context, arguments, done, to, next),
         Call::Queues { pattern, after, count } => queues::queues(context, pattern, after, count),
         Call::Job(job) => inspect::job(context, queue, &job),
         Call::List(listing) => inspect::list(context, queue, &listing),
@@ -112,7 +114,9 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::Debug(DebugCall::Panic { is_answered }) => {
             debug_panic(context, arguments, is_answered);
         }
-        Call::Apply { steps, asked } => internal::apply(context, queue, &steps, asked),
+        Call::Apply { steps, asked, beside } => {
+            internal::apply(context, queue, &steps, asked, beside);
+        }
         Call::Load { frame } => internal::load(context, arguments, frame),
     }
 }

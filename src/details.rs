@@ -92,6 +92,7 @@ fn with_others<'a>(queue: &'a Queue, job: &'a Job, max: usize) -> Details<'a> {
         ("deliveries", number(job.deliveries)),
         ("failures", number(job.failures())),
         ("releases", number(job.releases())),
+        ("progress", job.progress().map_or(Value::Null, number)),
         ("ttr", number(terms.ttr.0)),
         ("backoff", text(terms.backoff.to_string())),
         ("retain", text(terms.retain.to_string())),

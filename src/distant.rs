@@ -34,17 +34,28 @@ pub fn admit(context: Context, queue: &[u8], publish: &Publish<'_>) -> Result<()
 
 #[cold]
 fn admit_these(context: Context, queue: &[u8], distant: &[Distant<'_>]) -> Result<(), Denied> {
-    let flags = context.flags();
-    if flags.is_decided() {
+    if context.flags().is_decided() {
         return Ok(());
     }
-    let others = queues_of(distant);
-    if flags.is_in_cluster() && others.iter().any(|other| slot_of(other) != slot_of(queue)) {
+    admit_queues(context, queue, &queues_of(distant))
+}
+
+/// Whether a client may name these queues beside the one that is the key of its command. The server
+/// does not look: see the decision on dependencies across queues.
+pub fn admit_queues(context: Context, queue: &[u8], others: &[&[u8]]) -> Result<(), Denied> {
+    let is_elsewhere = |other: &&[u8]| slot_of(other) != slot_of(queue);
+    if context.flags().is_in_cluster() && others.iter().any(is_elsewhere) {
         return Err(Denied::CrossSlot);
     }
     let mine = access::User::of(context);
     let may_use = |other: &&[u8]| mine.as_ref().is_none_or(|user| user.may_use(&Text::new(other)));
     others.iter().all(may_use).then_some(()).ok_or(Denied::NoPermission)
+}
+
+/// Whether a queue that is not here is nowhere, and not on its way to another node.
+pub fn is_settled(context: Context, name: &[u8]) -> bool {
+    let is_there = || matches!(keyspace::read(context, Text::new(name).raw(), |_| ()), Ok(Some(())));
+    !context.flags().is_in_cluster() || is_there() || surroundings::is_served_here(context, name)
 }
 
 /// A job of another queue that is unfinished.

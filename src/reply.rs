@@ -43,15 +43,15 @@ pub fn denied(context: Context, denied: &Denied) {
             error(context, ErrorWord::Oom, prose);
         }
         Denied::NoPermission => {
-            let prose = "no permission to use a queue that AFTER names";
+            let prose = "no permission to use another queue that is named";
             error(context, ErrorWord::NoPerm, prose);
         }
         Denied::CrossSlot => {
-            let prose = "a queue that AFTER names has another hash slot";
+            let prose = "another queue that is named has another hash slot";
             error(context, ErrorWord::CrossSlot, prose);
         }
         Denied::TryAgain => {
-            let prose = "a queue that AFTER names is on its way to another node";
+            let prose = "another queue that is named is on its way to another node";
             error(context, ErrorWord::TryAgain, prose);
         }
         Denied::Refused(refusal) => {
@@ -151,7 +151,7 @@ pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
                 context.reply_bytes(queue.job(slot).id().text().as_bytes());
             }
         }
-        Outcome::Held(slot) | Outcome::Renewed(slot) => {
+        Outcome::Held(slot) | Outcome::Renewed(slot) | Outcome::Chained(Some(slot)) => {
             context.reply_bytes(queue.job(*slot).id().text().as_bytes());
         }
         Outcome::Done(jobs) => context.reply_integer(*jobs as i64),
@@ -169,7 +169,7 @@ pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
         Outcome::Cancelled(Some(Cancelled::Marked | Cancelled::MarkedBefore)) => {
             context.reply_status(c"MARKED");
         }
-        Outcome::Cancelled(None) => context.reply_null(),
+        Outcome::Cancelled(None) | Outcome::Chained(None) => context.reply_null(),
         Outcome::Configured | Outcome::Ticked(_) | Outcome::Leased(_) => {
             context.reply_status(c"OK")
         }

@@ -225,6 +225,50 @@ pub fn carry_out(context: Context, name: &Text, steps: &[Step<'_>]) -> Result<()
     })
 }
 
+/// Brings a queue up to date and makes it if there is none, if an action would be granted there.
+pub fn make_ready(
+    context: Context,
+    flags: Flags,
+    name: &Text,
+    action: &Action<'_>,
+) -> Result<(), Denied> {
+    let site = Site::open(context, name.raw(), Asked::Nobody, flags)?;
+    let now = clock::now();
+    match site.found() {
+        Found::Other => Err(Denied::WrongType),
+        Found::Nothing => {
+            let new = NewQueue::at(now)?;
+            new.queue.check(action)?;
+            site.add(new, now, |_| Ok(()))
+        }
+        Found::Queue(stored) => site.visit(stored, now, |visit| {
+            visit.catch_up();
+            let checked = visit.stored.queue.check(action);
+            visit.follow_up();
+            Ok(checked?)
+        }),
+    }
+}
+
+/// Does in a queue that is ready for it what the record of another one says.
+pub fn act_beside(
+    context: Context,
+    flags: Flags,
+    name: &Text,
+    action: &Action<'_>,
+    reply: impl FnOnce(&Queue, &Outcome),
+) -> Result<(), Denied> {
+    let site = Site::open(context, name.raw(), Asked::Nobody, flags)?;
+    let Found::Queue(stored) = site.found() else { return Err(Denied::Internal) };
+    site.visit(stored, clock::now(), |visit| {
+        let outcome = visit.stored.queue.act(action)?;
+        visit.site.is_changed.set(true);
+        reply(&visit.stored.queue, &outcome);
+        visit.follow_up();
+        Ok(())
+    })
+}
+
 /// Leaves what a queue has for others where it is, until then.
 pub fn put_off(context: Context, name: &Text, until: UnixMillis) {
     let flags = context.flags();
@@ -326,6 +370,19 @@ fn repeat(
             Ok(())
         }),
     }
+}
+
+/// Repeats what the record of another queue says was done here as well.
+pub fn repeat_beside(context: Context, name: &Text, action: &Action<'_>) -> Result<(), Denied> {
+    let site = Site::open_decided(context, name.raw());
+    let Found::Queue(stored) = site.found() else {
+        return Err(Refusal::Diverged("there is no such queue").into());
+    };
+    site.change(stored, |stored| {
+        stored.queue.act(action)?;
+        site.is_changed.set(true);
+        Ok(())
+    })
 }
 
 /// Repeats what the primary did, or the log says was done; `asked` for the step that says so.
@@ -481,6 +538,26 @@ fn announce(context: Context, name: *mut RedisModuleString) {
     context.notify(raw::REDISMODULE_NOTIFY_MODULE, c"queue-created", name);
 }
 
+/// A queue that is yet to be put into its key.
+struct NewQueue {
+    seed: u64,
+    tokens: Option<u64>,
+    queue: Queue,
+}
+
+impl NewQueue {
+    fn at(now: UnixMillis) -> Result<Self, Denied> {
+        let seed = rand::random();
+        let tokens = registry::with(|registry| registry.first_tokens(now));
+        let mut queue = Queue::new(seed);
+        queue.apply(Operation::Tick { now, budget: 0 })?;
+        if let Some(tokens) = tokens {
+            queue.apply(Operation::Term { seed, tokens })?;
+        }
+        Ok(Self { seed, tokens, queue })
+    }
+}
+
 /// The place of a queue, while its key is open.
 struct Site<'a> {
     context: Context,
@@ -543,15 +620,25 @@ impl<'a> Site<'a> {
         action: &Action<'_>,
         reply: impl FnOnce(&Queue, &Outcome),
     ) -> Result<(), Denied> {
-        let seed = rand::random();
-        let tokens = registry::with(|registry| registry.first_tokens(now));
-        let mut queue = Queue::new(seed);
-        queue.apply(Operation::Tick { now, budget: 0 })?;
-        if let Some(tokens) = tokens {
-            queue.apply(Operation::Term { seed, tokens })?;
-        }
-        queue.check(action)?;
-        let outcome = queue.act(action)?;
+        let mut new = NewQueue::at(now)?;
+        new.queue.check(action)?;
+        let outcome = new.queue.act(action)?;
+        self.add(new, now, |visit| {
+            visit.note_command(action, &outcome);
+            reply(&visit.stored.queue, &outcome);
+            visit.follow_up();
+            Ok(())
+        })
+    }
+
+    /// Puts a new queue into the key, and lets `body` go on with it.
+    fn add(
+        self,
+        new: NewQueue,
+        now: UnixMillis,
+        body: impl FnOnce(&mut Visit<'_>) -> Result<(), Denied>,
+    ) -> Result<(), Denied> {
+        let NewQueue { seed, tokens, queue } = new;
         let mut stored = keyspace::create(&self.key, Stored::new(queue));
         // SAFETY: the key is open, and nothing else refers to its value meanwhile.
         unsafe { stored.as_mut() }.term = registry::with(|registry| registry.term);
@@ -561,10 +648,7 @@ impl<'a> Site<'a> {
             if let Some(tokens) = tokens {
                 visit.note(&Step::Term { seed, tokens });
             }
-            visit.note_command(action, &outcome);
-            reply(&visit.stored.queue, &outcome);
-            visit.follow_up();
-            Ok(())
+            body(visit)
         });
         let (context, name) = (self.context, self.name);
         drop(self);

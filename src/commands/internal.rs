@@ -8,7 +8,7 @@ use super::Arguments;
 use crate::{
     keyspace::{self, Found},
     registry, reply,
-    server::{Context, Key, Mode},
+    server::{Context, Key, Mode, Text},
     stored::Stored,
     visit,
 };
@@ -19,8 +19,13 @@ pub fn apply<'a>(
     queue: *mut RedisModuleString,
     steps: &[Step<'a>],
     asked: Option<Action<'a>>,
+    beside: Option<(&[u8], Action<'a>)>,
 ) {
-    match visit::repeat_steps(context, queue, steps, asked) {
+    let done = visit::repeat_steps(context, queue, steps, asked).and_then(|()| match &beside {
+        Some((other, action)) => visit::repeat_beside(context, &Text::new(other), action),
+        None => Ok(()),
+    });
+    match done {
         Ok(()) => context.reply_status(c"OK"),
         Err(denied) => reply::denied(context, &denied),
     }

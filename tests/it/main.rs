@@ -5,6 +5,7 @@ mod access;
 mod batches;
 mod blocking;
 mod bonds;
+mod chain;
 mod cluster;
 mod commands;
 mod distant;

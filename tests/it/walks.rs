@@ -82,7 +82,8 @@ fn parts_of(page: &str) -> Vec<(Part, String)> {
 }
 
 fn part_of(line: &str) -> Option<Part> {
-    let is_name = |who: &str| who.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let is_name =
+        |who: &str| who.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     if let Some((who, line)) = line.split_once("> ").filter(|(who, _)| is_name(who)) {
         return Some(Part::Send { who: who.into(), line: line.into() });
     }
@@ -92,7 +93,8 @@ fn part_of(line: &str) -> Option<Part> {
 
 #[test]
 fn a_page_is_read_as_what_is_sent_and_what_is_answered() {
-    let page = "Words.\n\n```text\n> PING\nPONG\nother> BLPOP a 0\n(waits)\n> RPUSH a b\n(integer) 1\n\
+    let page =
+        "Words.\n\n```text\n> PING\nPONG\nother> BLPOP a 0\n(waits)\n> RPUSH a b\n(integer) 1\n\
                 other:\n1) \"a\"\n2) \"b\"\n```\n> no session";
     let send = |who: &str, line: &str| Part::Send { who: who.into(), line: line.into() };
     let expected = [

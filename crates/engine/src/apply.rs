@@ -71,7 +71,10 @@ impl Queue {
         let outcome = match action {
             Action::Publish(publish) => self.publish(publish)?,
             Action::Settle { jobs, verdict } => Outcome::Done(self.settle(jobs, *verdict)),
-            Action::Touch { jobs, ttr } => Outcome::Touched(self.touch(jobs, *ttr)),
+            Action::Chain { done, publish } => self.chain(done, publish)?,
+            Action::Touch { jobs, ttr, progress } => {
+                Outcome::Touched(self.touch(jobs, *ttr, *progress))
+            }
             Action::Kick(which) => Outcome::Done(self.kick(which)),
             Action::Respawn { which, revival } => Outcome::Done(self.respawn(which, *revival)),
             Action::Delete(jobs) => Outcome::Done(self.delete(jobs)),
@@ -276,7 +279,7 @@ impl Queue {
         if let Some(holder) = self.duplicate_of(publish) {
             return self.end_in_duplicate(publish, holder);
         }
-        let replaced = self.check_names(publish)?;
+        let replaced = self.check_names(publish, &[])?;
         if publish.bodies.as_slice().is_empty() {
             return Ok(Outcome::Published(Slots::new()));
         }
@@ -467,6 +470,21 @@ impl Queue {
         true
     }
 
+    /// Ends a lease because its work is done, and publishes what comes next.
+    fn chain(&mut self, done: &JobRef<'_>, publish: &Publish<'_>) -> Result<Outcome, Refusal> {
+        let Some(slot) = self.find_leased(done) else {
+            return Ok(Outcome::Chained(None));
+        };
+        // Before the lease ends: a log that is not of this state's history changes nothing.
+        self.check_publish(publish, &self.ending_with(slot))?;
+        self.settle(std::slice::from_ref(done), Verdict::Ack);
+        Ok(Outcome::Chained(match self.publish(publish)? {
+            Outcome::Published(jobs) => jobs.first().copied(),
+            Outcome::Held(slot) | Outcome::Renewed(slot) => Some(slot),
+            _ => None,
+        }))
+    }
+
     /// Ends the lease of a job whose work is done.
     pub(crate) fn acknowledge(&mut self, slot: Slot) {
         self.counters.acked += 1;
@@ -580,12 +598,20 @@ impl Queue {
         }
     }
 
-    fn touch(&mut self, jobs: &[JobRef<'_>], ttr: Option<Millis>) -> Vec<Touched> {
-        let touch = |job| self.find(job).map_or(Touched::Lost, |slot| self.touch_one(slot, ttr));
+    fn touch(
+        &mut self,
+        jobs: &[JobRef<'_>],
+        ttr: Option<Millis>,
+        progress: Option<u64>,
+    ) -> Vec<Touched> {
+        let touch = |job| {
+            let found = self.find(job);
+            found.map_or(Touched::Lost, |slot| self.touch_one(slot, ttr, progress))
+        };
         jobs.iter().map(touch).collect()
     }
 
-    fn touch_one(&mut self, slot: Slot, ttr: Option<Millis>) -> Touched {
+    fn touch_one(&mut self, slot: Slot, ttr: Option<Millis>, progress: Option<u64>) -> Touched {
         let job = &self.jobs[slot];
         let State::Leased { holder, .. } = job.state() else { return Touched::Lost };
         if job.is_cancelled() {
@@ -593,6 +619,9 @@ impl Queue {
         }
         let deadline = self.lease_end(job, ttr.unwrap_or_else(|| self.ttr_for(job, holder)));
         self.counters.touched += 1;
+        if progress.is_some() {
+            self.change_extra(slot, |extra| extra.progress = progress);
+        }
         self.shift(slot, Event::Touch { deadline });
         self.warn(slot, false);
         Touched::Until(deadline)

@@ -337,6 +337,11 @@ impl Queue {
         1 + self.followers(&self.jobs[slot]).len() as u32
     }
 
+    /// A job and those whose leases end with its own.
+    pub(crate) fn ending_with(&self, slot: Slot) -> Slots {
+        [slot].into_iter().chain(self.followers(&self.jobs[slot])).collect()
+    }
+
     /// The job with which one goes that is gathering and whose batch has formed.
     #[must_use]
     pub fn leader_of(&self, job: &Job) -> Option<&Job> {

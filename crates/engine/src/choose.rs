@@ -5,6 +5,7 @@ use crate::{
     operation::{Action, Change, Consume, Lease, Operation, Publish, Request, Revival, Verdict},
     queue::COUNT_MAX,
     refusal::Refusal,
+    retain::Retain,
     slab::{Slot, Slots},
     state::State,
     Queue,
@@ -38,7 +39,11 @@ impl Queue {
     /// As [`choose`](Self::choose).
     pub fn check(&self, action: &Action<'_>) -> Result<(), Refusal> {
         match action {
-            Action::Publish(publish) => self.check_publish(publish),
+            Action::Publish(publish) => self.check_publish(publish, &[]),
+            Action::Chain { done, publish } => match self.find_leased(done) {
+                Some(slot) => self.check_publish(publish, &self.ending_with(slot)),
+                None => Ok(()),
+            },
             Action::Settle { verdict: Verdict::Fulfill { result, .. }, .. } => {
                 self.check_size(result.len())
             }
@@ -87,7 +92,12 @@ impl Queue {
         (!jobs.is_empty()).then(|| Lease { holder: consume.holder.clone(), jobs })
     }
 
-    fn check_publish(&self, publish: &Publish<'_>) -> Result<(), Refusal> {
+    /// Decides whether a publish is granted; behind the success of jobs that are `done` by then.
+    pub(crate) fn check_publish(
+        &self,
+        publish: &Publish<'_>,
+        done: &[Slot],
+    ) -> Result<(), Refusal> {
         if self.pauses.publishing.is_some() {
             return Err(Refusal::Paused);
         }
@@ -107,29 +117,32 @@ impl Queue {
         if let Some(conditions) = &publish.conditions {
             self.check_parents(&conditions.after)?;
         }
-        if let Some(holder) = self.duplicate_of(publish) {
+        // Whoever is done holds no key any more.
+        if let Some(holder) = self.duplicate_of(publish).filter(|holder| !done.contains(holder)) {
             return self.check_duplicate(publish, holder);
         }
-        let replaced = self.check_names(publish)?;
-        let others = self.len() - usize::from(replaced.is_some());
+        let is_kept = |slot: &Slot| self.terms_of(self.job(*slot)).retain != Retain::NONE;
+        let mut gone: Slots = done.iter().copied().filter(|slot| !is_kept(slot)).collect();
+        gone.extend(self.check_names(publish, &gone)?);
+        let others = self.len() - gone.len();
         let max = self.config.max_len;
         if max > 0 && (others + bodies.len()) as u64 > max {
             return Err(Refusal::Full { max });
         }
-        self.check_group(publish, replaced)?;
+        self.check_group(publish, &gone)?;
         if !self.has_room_for(bodies.len()) {
             return Err(Refusal::Full { max: COUNT_MAX });
         }
         Ok(())
     }
 
-    fn check_group(&self, publish: &Publish<'_>, replaced: Option<Slot>) -> Result<(), Refusal> {
+    fn check_group(&self, publish: &Publish<'_>, gone: &[Slot]) -> Result<(), Refusal> {
         let max = self.config.group_max_len;
         let Some(group) = publish.wishes.group.filter(|group| max > 0 && !group.is_empty()) else {
             return Ok(());
         };
-        let is_of_group = |slot| *self.terms_of(self.job(slot)).group == *group;
-        let others = self.len_of_group(group) - u64::from(replaced.is_some_and(is_of_group));
+        let is_of_group = |slot: &&Slot| *self.terms_of(self.job(**slot)).group == *group;
+        let others = self.len_of_group(group) - gone.iter().filter(is_of_group).count() as u64;
         if others + publish.bodies.as_slice().len() as u64 > max {
             return Err(Refusal::GroupFull { max });
         }
@@ -198,15 +211,19 @@ impl Queue {
     }
 
     /// The job to be replaced, if one is named. Refuses an id that a job has, in any state and
-    /// whoever gave it, unless it is this one's.
+    /// whoever gave it, unless it is this one's, or of those that are `gone` by then.
     #[inline]
-    pub(crate) fn check_names(&self, publish: &Publish<'_>) -> Result<Option<Slot>, Refusal> {
+    pub(crate) fn check_names(
+        &self,
+        publish: &Publish<'_>,
+        gone: &[Slot],
+    ) -> Result<Option<Slot>, Refusal> {
         let replaced = match &publish.replaces {
             Some(job) => Some(self.find(job).ok_or(Refusal::NoSuchJob)?),
             None => None,
         };
         match publish.id.and_then(|id| self.find_id(id)) {
-            Some(slot) if Some(slot) != replaced => {
+            Some(slot) if Some(slot) != replaced && !gone.contains(&slot) => {
                 Err(Refusal::Duplicate(publish.id.unwrap_or_default().to_owned()))
             }
             _ => Ok(replaced),

@@ -72,6 +72,8 @@ pub struct Extra {
     pub is_followed: bool,
     /// The batch that it leads.
     pub leads: Option<BatchKey>,
+    /// How far the work on it has come, as its holder says.
+    pub progress: Option<u64>,
 }
 
 impl Job {
@@ -150,6 +152,12 @@ impl Job {
     #[must_use]
     pub fn releases(&self) -> u32 {
         self.extra.as_ref().map_or(0, |extra| extra.releases)
+    }
+
+    /// How far the work on it has come, as its last holder to say so said.
+    #[must_use]
+    pub fn progress(&self) -> Option<u64> {
+        self.extra.as_ref()?.progress
     }
 
     /// The jobs that it waits for, or did.

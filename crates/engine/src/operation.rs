@@ -278,8 +278,11 @@ pub enum Action<'a> {
     Publish(Publish<'a>),
     /// End leases.
     Settle { jobs: JobRefs<'a>, verdict: Verdict<'a> },
-    /// Extend leases by a fresh TTR, or by the one named.
-    Touch { jobs: JobRefs<'a>, ttr: Option<Millis> },
+    /// End a lease because its work is done, and publish what comes next: both, or neither where
+    /// the lease does not hold. That is one body, and it replaces no job.
+    Chain { done: JobRef<'a>, publish: Publish<'a> },
+    /// Extend leases by a fresh TTR, or by the one named, and say how far the work has come.
+    Touch { jobs: JobRefs<'a>, ttr: Option<Millis>, progress: Option<u64> },
     /// Make delayed jobs ready now, and held or gathering ones that are named.
     Kick(Which<'a>),
     /// Bring dead jobs back.
@@ -395,6 +398,9 @@ pub enum Outcome {
     Held(Slot),
     /// Nothing was added: this job holds the key, and got what the other was to have.
     Renewed(Slot),
+    /// A lease has ended in success, and this job comes next: a new one, or the one that stands for
+    /// it. `None` if the lease did not hold, and nothing was done.
+    Chained(Option<Slot>),
 }
 
 impl Outcome {
@@ -408,6 +414,7 @@ impl Outcome {
             Self::Leased(jobs) => !jobs.is_empty(),
             Self::Done(jobs) => *jobs > 0,
             Self::Updated(version) => version.is_some(),
+            Self::Chained(next) => next.is_some(),
             Self::Touched(leases) => leases.iter().any(|lease| matches!(lease, Touched::Until(_))),
             Self::Cancelled(done) => {
                 matches!(done, Some(Cancelled::Removed | Cancelled::Marked))

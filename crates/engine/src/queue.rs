@@ -407,6 +407,12 @@ impl Queue {
         }
     }
 
+    /// The same, if it is leased.
+    #[must_use]
+    pub fn find_leased(&self, job: &JobRef<'_>) -> Option<Slot> {
+        self.find(job).filter(|&slot| matches!(self.jobs[slot].state(), State::Leased { .. }))
+    }
+
     /// The job of this id, whoever gave it. O(1).
     #[must_use]
     pub fn find_id(&self, id: &str) -> Option<Slot> {

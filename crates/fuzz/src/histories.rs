@@ -91,6 +91,7 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
         22 => Action::Touch {
             jobs: refs(source, &names),
             ttr: source.maybe(|it| Millis(1 + span(it).0)),
+            progress: source.maybe(|it| it.below(100)),
         },
         23 => Action::Kick(which(source, &names)),
         24 => Action::Respawn { which: which(source, &names), revival: revival(source) },
@@ -215,7 +216,14 @@ fn publish(twins: &mut Twins, source: &mut Source<'_>, names: &[String]) {
         wishes: if source.one_in(2) { wishes(source) } else { Wishes::default() },
         conditions: conditions.map(Box::new),
     };
-    drop(twins.ask(Action::Publish(publish)));
+    let action = match publish.bodies {
+        Bodies::One(_) if !names.is_empty() && source.one_in(4) => {
+            let done = named(source, names);
+            Action::Chain { done, publish: Publish { replaces: None, ..publish } }
+        }
+        _ => Action::Publish(publish),
+    };
+    drop(twins.ask(action));
 }
 
 fn conditions<'a>(source: &mut Source<'_>, names: &'a [String]) -> Conditions<'a> {

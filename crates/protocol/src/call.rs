@@ -34,6 +34,15 @@ pub enum Call<'a> {
         /// as a `JQ.PUBLISH`, it asks for the same and does not wait.
         place: usize,
     },
+    /// `JQ.ACK` with `THEN`.
+    Chain {
+        /// Whose lease ends.
+        done: JobRef<'a>,
+        /// The key of the queue to which the successor goes; may be that of `done`.
+        to: &'a [u8],
+        /// The successor: one body, which replaces no job and waits for none of another queue.
+        next: Publish<'a>,
+    },
     /// `JQ.CONSUME`.
     Consume(ConsumeCall<'a>),
     /// `JQ.PEEK`.
@@ -83,6 +92,8 @@ pub enum Call<'a> {
         steps: Vec<Step<'a>>,
         /// What the step that stands for a command means; there if such a step is, and then once.
         asked: Option<Action<'a>>,
+        /// What the same command means for another queue.
+        beside: Option<(&'a [u8], Action<'a>)>,
     },
     /// `JQ.LOAD`.
     Load {

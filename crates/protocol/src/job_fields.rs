@@ -49,6 +49,10 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("deliveries", "deliveries so far that spent a try"),
     ("failures", "attempts that failed or ran out of time"),
     ("releases", "how often it was released, by releases that count"),
+    (
+        "progress",
+        "how far the work has come, as its last holder to say so said with `JQ.TOUCH`; null if none did",
+    ),
     ("ttr", "how long a lease lasts unless the consumer says otherwise, in milliseconds"),
     ("backoff", "how long it waits when it is nacked, as in `JQ.CONFIG`"),
     ("retain", "how long it is kept when it is finished, as in `JQ.CONFIG`"),

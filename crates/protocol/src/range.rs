@@ -40,6 +40,8 @@ pub const HEADERS: Range = Range::count("HEADERS", 1, 1_000, "pairs");
 pub const TTL: Range = Range::millis("TTL", 0);
 /// The time to run, which is how long a lease lasts.
 pub const TTR: Range = Range::millis("TTR", 1);
+/// How far the work on a job has come: whatever its worker counts, exact in every client.
+pub const PROGRESS: Range = Range::count("PROGRESS", 0, (1 << 53) - 1, "");
 /// The deliveries before a failing job is dead.
 pub const TRIES: Range = Range::count("TRIES", 1, u32::MAX as i128, "");
 /// The order of service.

@@ -10,6 +10,8 @@ mod settle;
 
 use crate::command::Command;
 
+pub(crate) use produce::PUBLISH;
+
 /// All commands.
 pub static COMMANDS: &[Command] = &[
     produce::PUBLISH,

@@ -161,5 +161,8 @@ fn what_stood_for_something_in_a_reply_means_it_in_a_later_line() {
     let (page, real) = ("01KAJ9Q4X2M8T0V6R3B5N7C1DE", "01KAJ9Q4X2M8T0V6R3C92K4HJ0");
     let chances = likened(&format!("1) \"{page}@1\""), &format!("1) \"{real}@1\""));
     let chances = chances.expect("they are alike");
-    assert_eq!(with_chances(&format!("JQ.ACK mail {page}@1"), &chances), format!("JQ.ACK mail {real}@1"));
+    assert_eq!(
+        with_chances(&format!("JQ.ACK mail {page}@1"), &chances),
+        format!("JQ.ACK mail {real}@1")
+    );
 }

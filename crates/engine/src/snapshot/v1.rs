@@ -203,6 +203,7 @@ struct JobV1<'a> {
     updates: u64,
     cancelled: bool,
     releases: u32,
+    progress: Option<u64>,
     #[serde(borrow)]
     parents: Option<ParentsV1<'a>>,
     is_leader: bool,
@@ -496,6 +497,7 @@ impl JobWriter {
             updates: job.version() - 1,
             cancelled: job.is_cancelled(),
             releases: job.releases(),
+            progress: job.progress(),
             parents: job.parents().map(|parents| {
                 let (if_dead, done, names, distant) = parents.stored();
                 ParentsV1 { if_dead, done, names, distant: distant.map(DistantV1::from) }
@@ -612,6 +614,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         cancelled: record.cancelled,
         lock: record.lock.as_ref().map(LockV1::check).transpose()?.map(Box::new),
         releases: record.releases,
+        progress: record.progress,
         parents,
         is_followed: record.outsiders.is_some(),
         leads: None,

@@ -19,7 +19,8 @@ pub enum Command {
     Consume { count: u32, holder: Holder },
     Lease { ids: Vec<String>, holder: Holder },
     Settle { jobs: Vec<String>, verdict: Verdict<'static> },
-    Touch { jobs: Vec<String>, ttr: Option<Millis> },
+    Chain { done: String, next: Draft },
+    Touch { jobs: Vec<String>, ttr: Option<Millis>, progress: Option<u64> },
     Kick(Chosen),
     Respawn { chosen: Chosen, revival: Revival },
     Delete(Vec<String>),
@@ -82,6 +83,25 @@ impl Chosen {
     }
 }
 
+impl Draft {
+    /// What it asks of a queue.
+    pub fn publish(&self) -> Publish<'_> {
+        Publish {
+            bodies: match &self.bodies[..] {
+                [body] => Bodies::One(body),
+                bodies => Bodies::Many(bodies.iter().map(|body| &**body).collect()),
+            },
+            id: self.id.as_deref(),
+            due: self.due,
+            deadline: self.deadline,
+            headers: self.headers.clone(),
+            replaces: self.replaces.as_deref().map(named),
+            wishes: self.wishes,
+            conditions: boxed(self),
+        }
+    }
+}
+
 fn boxed(draft: &Draft) -> Option<Box<Conditions<'_>>> {
     let mut conditions = draft.conditions.clone();
     conditions.after = draft.after.iter().map(|name| named(name)).collect();
@@ -119,23 +139,16 @@ impl Command {
                 let consume = Consume { count: *count, holder: holder.as_ref() };
                 return Some(Request::Consume(consume));
             }
-            Self::Publish(draft) => Action::Publish(Publish {
-                bodies: match &draft.bodies[..] {
-                    [body] => Bodies::One(body),
-                    bodies => Bodies::Many(bodies.iter().map(|body| &**body).collect()),
-                },
-                id: draft.id.as_deref(),
-                due: draft.due,
-                deadline: draft.deadline,
-                headers: draft.headers.clone(),
-                replaces: draft.replaces.as_deref().map(named),
-                wishes: draft.wishes,
-                conditions: boxed(draft),
-            }),
+            Self::Publish(draft) => Action::Publish(draft.publish()),
             Self::Settle { jobs, verdict } => {
                 Action::Settle { jobs: refs(jobs), verdict: *verdict }
             }
-            Self::Touch { jobs, ttr } => Action::Touch { jobs: refs(jobs), ttr: *ttr },
+            Self::Chain { done, next } => {
+                Action::Chain { done: named(done), publish: next.publish() }
+            }
+            Self::Touch { jobs, ttr, progress } => {
+                Action::Touch { jobs: refs(jobs), ttr: *ttr, progress: *progress }
+            }
             Self::Kick(chosen) => Action::Kick(chosen.which()),
             Self::Respawn { chosen, revival } => {
                 Action::Respawn { which: chosen.which(), revival: *revival }
@@ -205,6 +218,7 @@ pub fn answer(queue: &Queue, outcome: Outcome) -> Answer {
             Answer::Deliveries(leased.into_iter().map(delivery).collect())
         }
         Outcome::Held(slot) | Outcome::Renewed(slot) => Answer::Ids(vec![id(slot)]),
+        Outcome::Chained(next) => Answer::Ids(next.into_iter().map(id).collect()),
         other => Answer::Other(other),
     }
 }

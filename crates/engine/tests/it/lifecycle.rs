@@ -3,6 +3,7 @@
 mod batches;
 mod bonds;
 mod cancel;
+mod chain;
 mod complete;
 mod consume;
 mod dead;

@@ -538,7 +538,7 @@ impl Story {
                 self.ask(Action::Respawn { which: Which::Ids(named(&some)), revival });
             }
             9 => drop(self.ask(Action::Delete(named(&some)))),
-            10 => drop(self.ask(Action::Touch { jobs: named(&leased), ttr: None })),
+            10 => drop(self.ask(Action::Touch { jobs: named(&leased), ttr: None, progress: None })),
             11 => {
                 // Where no other comes from: nobody comes back from there.
                 let change = Change { priority: Some(8), ..Change::default() };

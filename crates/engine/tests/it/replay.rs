@@ -138,7 +138,9 @@ impl History {
                 self.refused.insert(reason(&refusal));
             }
         }
-        if let Command::Settle { verdict: Verdict::Ack | Verdict::Fulfill { .. }, .. } = command {
+        if let Command::Settle { verdict: Verdict::Ack | Verdict::Fulfill { .. }, .. }
+        | Command::Chain { .. } = command
+        {
             self.completed += (self.primary.len_of(StateKind::Completed) - completed) as u64;
         }
         if self.primary.config().expired == WhenExpired::Bury {
@@ -178,7 +180,13 @@ impl History {
     /// Remembers as a client does, and checks what a client may rely on.
     fn remember(&mut self, command: &Command, told: &Answer) {
         match (command, told) {
+            // The lease did not hold.
+            (Command::Chain { .. }, Answer::Ids(ids)) if ids.is_empty() => {}
             (_, Answer::Ids(ids)) => {
+                if let Command::Chain { done, .. } = command {
+                    assert!(!self.spent.contains(done), "a spent receipt acts no more");
+                    self.spent.extend(done.contains('@').then(|| done.clone()));
+                }
                 assert_eq!(self.primary.pauses().publishing, None, "nothing is taken in");
                 self.ids.extend_from_slice(ids);
             }
@@ -221,6 +229,7 @@ impl History {
         let crowded = self.primary.len() >= JOBS_MAX;
         match self.dice.below(100) {
             0..20 => self.any_tick(),
+            20..22 if !crowded => self.any_chain(),
             20..45 if !crowded => self.any_publish(),
             20..60 => {
                 let count = self.dice.pick(&[1, 1, 1, 2, 3, 10]);
@@ -232,7 +241,8 @@ impl History {
             }
             82..85 => {
                 let ttr = self.dice.maybe(50, |dice| Millis(1 + dice.below(500)));
-                Command::Touch { jobs: self.any_names(), ttr }
+                let progress = self.dice.maybe(30, |dice| dice.below(100));
+                Command::Touch { jobs: self.any_names(), ttr, progress }
             }
             85..87 => Command::Kick(self.any_choice()),
             87..91 => {
@@ -310,6 +320,14 @@ impl History {
         let back = if dice.one_in(10) { dice.below(5_000) } else { 0 };
         let budget = dice.pick(&[0, 1, 2, 5, 100, 100, 100]);
         Command::Tick { now: self.now - back, budget }
+    }
+
+    /// The end of a job with one that comes next; the draft may be of any publish.
+    fn any_chain(&mut self) -> Command {
+        let Command::Publish(mut next) = self.any_publish() else { unreachable!() };
+        next.bodies.resize(1, b"next".to_vec());
+        next.replaces = None;
+        Command::Chain { done: self.any_name(), next }
     }
 
     fn any_publish(&mut self) -> Command {

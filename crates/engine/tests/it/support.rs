@@ -187,7 +187,11 @@ impl<'a> Draft<'a> {
     }
 
     pub fn action(self) -> Action<'a> {
-        Action::Publish(Publish {
+        Action::Publish(self.publish())
+    }
+
+    pub fn publish(self) -> Publish<'a> {
+        Publish {
             bodies: Bodies::One(self.body.as_bytes()),
             id: self.id,
             due: self.due,
@@ -196,7 +200,7 @@ impl<'a> Draft<'a> {
             replaces: self.replaces.map(named),
             wishes: self.wishes,
             conditions: Some(self.conditions.into()),
-        })
+        }
     }
 }
 
@@ -327,6 +331,17 @@ impl Driver {
         self.settle(&[name], Verdict::Ack)
     }
 
+    /// Acks a job with one that comes next, and tells the id of that.
+    pub fn chain(&mut self, done: &str, next: Draft<'_>) -> Result<Option<String>, Refusal> {
+        let action = Action::Chain { done: named(done), publish: next.publish() };
+        match self.ask(action)? {
+            Some(Outcome::Chained(next)) => {
+                Ok(next.map(|slot| self.queue.job(slot).id().to_string()))
+            }
+            other => panic!("{other:?} is no end of a lease"),
+        }
+    }
+
     pub fn nack(&mut self, name: &str) -> u64 {
         self.settle(&[name], NACK)
     }
@@ -350,7 +365,7 @@ impl Driver {
     /// The new deadline, if the lease still holds.
     pub fn touch(&mut self, name: &str, ttr: Option<u64>) -> Option<u64> {
         let jobs = vec![named(name)];
-        match self.ask(Action::Touch { jobs: jobs.into(), ttr: ttr.map(Millis) }) {
+        match self.ask(Action::Touch { jobs: jobs.into(), ttr: ttr.map(Millis), progress: None }) {
             Ok(Some(Outcome::Touched(leases))) => match leases[0] {
                 Touched::Until(deadline) => Some(deadline.0),
                 Touched::Lost => None,

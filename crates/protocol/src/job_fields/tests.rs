@@ -19,7 +19,7 @@ fn the_fields_are_those_of_the_wire_in_their_order() {
     let names: Vec<_> = JOB_FIELDS.iter().map(|(name, _)| *name).collect();
     let wire = "id state type group body headers priority uses when missing parents-left parents \
                 parent-results ifdead batch members leader tries tries-left deliveries failures releases \
-                ttr backoff retain published-at elapsed due held-since gathering-since batch-due \
+                progress ttr backoff retain published-at elapsed due held-since gathering-since batch-due \
                 ready-since leased-until worker \
                 completed-since retained-until result dead-since expires-at ttl-left deadline \
                 unique unique-until error failed-at cancelled version why limit limit-held";

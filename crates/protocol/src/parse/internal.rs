@@ -1,6 +1,7 @@
 //! What the log and replicas are told.
 
-use jobq_engine::Action;
+use jobq_engine::{Action, Verdict};
+use smallvec::smallvec;
 
 use super::parse;
 use crate::{
@@ -19,14 +20,24 @@ pub fn apply<'a>(queue: &[u8], args: &mut Args<'a, '_>) -> Result<Call<'a>, BadA
     if commands != usize::from(!argv.is_empty()) {
         return Err(args.syntax("the steps do not go with the command behind them"));
     }
-    let Some(name) = argv.first() else { return Ok(Call::Apply { steps, asked: None }) };
+    let Some(name) = argv.first() else {
+        return Ok(Call::Apply { steps, asked: None, beside: None });
+    };
     let refused = || args.syntax(&format!("{} cannot stand there", shown(name)));
     let command = find(name).filter(|command| !command.internal && argv.get(1) == Some(&queue));
     match parse(command.ok_or_else(refused)?, argv)? {
-        Call::Act(action) => Ok(Call::Apply { steps, asked: Some(action) }),
+        Call::Act(action) => Ok(Call::Apply { steps, asked: Some(action), beside: None }),
         // Whether it would have waited is no part of what was done.
         Call::PublishOrWait { publish, .. } => {
-            Ok(Call::Apply { steps, asked: Some(Action::Publish(publish)) })
+            Ok(Call::Apply { steps, asked: Some(Action::Publish(publish)), beside: None })
+        }
+        Call::Chain { done, to, next } if to == queue => {
+            let asked = Some(Action::Chain { done, publish: next });
+            Ok(Call::Apply { steps, asked, beside: None })
+        }
+        Call::Chain { done, to, next } => {
+            let asked = Some(Action::Settle { jobs: smallvec![done], verdict: Verdict::Ack });
+            Ok(Call::Apply { steps, asked, beside: Some((to, Action::Publish(next))) })
         }
         _ => Err(refused()),
     }

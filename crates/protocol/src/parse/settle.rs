@@ -1,15 +1,39 @@
 //! Ending leases and extending them.
 
-use jobq_engine::{Action, Millis, Verdict};
+use jobq_engine::{Action, JobRef, Millis, Verdict};
 
 use smallvec::smallvec;
 
-use super::produce::retain;
-use crate::{args::Args, call::Call, error::BadArguments, range};
+use super::{parse, produce::retain};
+use crate::{args::Args, call::Call, error::BadArguments, range, table::PUBLISH};
 
-/// `JQ.ACK queue id [id ...]`
+/// `JQ.ACK queue id [id ...]` or `JQ.ACK queue id THEN queue body [option ...]`
 pub fn ack<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    Ok(Call::Act(Action::Settle { jobs: args.ids()?, verdict: Verdict::Ack }))
+    let jobs = args.ids()?;
+    if args.next_word().is_some() {
+        return match jobs[..] {
+            [done] => chain(done, args),
+            _ => Err(args.syntax("THEN goes behind one id")),
+        };
+    }
+    Ok(Call::Act(Action::Settle { jobs, verdict: Verdict::Ack }))
+}
+
+/// What stands behind `THEN` is what stands behind `JQ.PUBLISH`.
+fn chain<'a>(done: JobRef<'a>, args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let argv = args.rest();
+    let to = argv.get(1).copied().unwrap_or_default();
+    let next = match parse(&PUBLISH, argv)? {
+        Call::Act(Action::Publish(next)) => next,
+        _ => return Err(args.syntax("BLOCK is not taken behind THEN")),
+    };
+    if next.replaces.is_some() {
+        return Err(args.syntax("REPLACES is not taken behind THEN"));
+    }
+    if !next.distant().is_empty() {
+        return Err(args.syntax("AFTER takes jobs of the successor's own queue behind THEN"));
+    }
+    Ok(Call::Chain { done, to, next })
 }
 
 /// `JQ.FULFILL queue id result [RETAIN ms|FOREVER]`
@@ -62,18 +86,21 @@ fn bury_all<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     Ok(Call::Act(Action::BuryAll { state, count }))
 }
 
-/// `JQ.TOUCH queue [TTR ms] id [id ...]`
+/// `JQ.TOUCH queue [TTR ms] [PROGRESS n] id [id ...]`
 pub fn touch<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    let ttr = match args.next_word() {
-        Some(_) => args.word()?.map(|_| args.span(&range::TTR)).transpose()?,
-        None => None,
-    };
-    let jobs = args.ids()?;
-    if args.next_word().is_some() && ttr.is_none() {
-        // Taken for ids, the word and its value would go unnoticed.
-        return Err(args.syntax("TTR comes before the ids"));
+    let (mut ttr, mut progress) = (None, None);
+    while args.next_word().is_some() {
+        match args.word()? {
+            Some("TTR") => ttr = Some(args.span(&range::TTR)?),
+            _ => progress = Some(args.integer(&range::PROGRESS)?),
+        }
     }
-    Ok(Call::Act(Action::Touch { jobs, ttr }))
+    let jobs = args.ids()?;
+    match args.next_word() {
+        // Taken for ids, the word and its value would go unnoticed.
+        Some(word) => Err(args.syntax(&format!("{word} comes before the ids"))),
+        None => Ok(Call::Act(Action::Touch { jobs, ttr, progress })),
+    }
 }
 
 /// What may be said about the end of a lease. Which of it a command takes is in the table.

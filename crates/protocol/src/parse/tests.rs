@@ -411,12 +411,28 @@ fn a_word_without_a_meaning_for_a_command_is_an_id_there() {
 
 #[test]
 fn a_touch_extends_by_the_old_ttr_or_a_new_one() {
-    let Call::Act(Action::Touch { jobs, ttr }) = understood("JQ.TOUCH q a@1 b@2") else { panic!() };
-    assert_eq!((jobs.to_vec(), ttr), (vec![receipt("a", 1), receipt("b", 2)], None));
-    let Call::Act(Action::Touch { jobs, ttr }) = understood("JQ.TOUCH q ttr 5 a@1") else {
-        panic!()
+    let touch = |line| match understood(line) {
+        Call::Act(Action::Touch { jobs, ttr, progress }) => (jobs.to_vec(), ttr, progress),
+        other => panic!("{other:?}"),
     };
-    assert_eq!((jobs.to_vec(), ttr), (vec![receipt("a", 1)], Some(Millis(5))));
+    assert_eq!(touch("JQ.TOUCH q a@1 b@2"), (vec![receipt("a", 1), receipt("b", 2)], None, None));
+    assert_eq!(touch("JQ.TOUCH q ttr 5 a@1"), (vec![receipt("a", 1)], Some(Millis(5)), None));
+    let both = (vec![receipt("a", 1)], Some(Millis(5)), Some(40));
+    assert_eq!(touch("JQ.TOUCH q progress 40 ttr 5 a@1"), both);
+    assert_eq!(touch("JQ.TOUCH q TTR 5 PROGRESS 40 a@1"), both);
+}
+
+#[test]
+fn what_is_behind_then_is_what_is_behind_a_publish() {
+    let line = "JQ.ACK q a@1 then r hello ID b DELAY 5";
+    let Call::Chain { done, to, next } = understood(line) else { panic!() };
+    assert_eq!((done, to), (receipt("a", 1), &b"r"[..]));
+    assert_eq!((next.id, next.due), (Some("b"), Due::In(Millis(5))));
+    let Bodies::One(body) = next.bodies else { panic!() };
+    assert_eq!(body, b"hello");
+    // An id is no word in a receipt, and a word of a publish is none of an ack.
+    let Call::Act(Action::Settle { jobs, .. }) = understood("JQ.ACK q THEN@1 ID") else { panic!() };
+    assert_eq!(jobs[..], [receipt("THEN", 1), job("ID")]);
 }
 
 #[test]
@@ -692,7 +708,8 @@ fn packed(steps: &[Step<'_>]) -> Vec<u8> {
 fn a_record_says_what_was_done_and_what_was_asked() {
     let done = [Step::Create { seed: 9 }, Step::Tick { now: 17, budget: 0 }, Step::Command];
     let bytes = packed(&done);
-    let Ok(Call::Apply { steps, asked }) = record(&bytes, "jq.Publish q hello ID a") else {
+    let Ok(Call::Apply { steps, asked, beside: None }) = record(&bytes, "jq.Publish q hello ID a")
+    else {
         panic!()
     };
     assert_eq!(steps, done);
@@ -700,7 +717,7 @@ fn a_record_says_what_was_done_and_what_was_asked() {
     assert_eq!((publish.id, publish.bodies.as_slice()), (Some("a"), [&b"hello"[..]].as_slice()));
 
     let tick = packed(&done[1..2]);
-    let Ok(Call::Apply { steps, asked: None }) = record(&tick, "") else { panic!() };
+    let Ok(Call::Apply { steps, asked: None, beside: None }) = record(&tick, "") else { panic!() };
     assert_eq!(steps, done[1..2]);
 }
 

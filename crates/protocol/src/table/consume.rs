@@ -97,8 +97,8 @@ pub const CONSUME: Command = Command {
         Example { command: "JQ.PUBLISH mail goodbye ID farewell-7", reply: "\"farewell-7\"" },
         Example {
             command: "JQ.CONSUME mail DETAILS",
-            reply: "1) 1) \"mail\"\n   2) \"farewell-7@2\"\n   3) \"goodbye\"\n   4)  1) \
-                    \"id\"\n       2) \"farewell-7\"\n...",
+            reply: "1) 1) \"mail\"\n   2) \"farewell-7@2\"\n   3) \"goodbye\"\n   4)   1) \
+                    \"id\"\n        2) \"farewell-7\"\n...",
         },
     ],
     notes: &[

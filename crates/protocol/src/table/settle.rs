@@ -5,6 +5,7 @@ use super::{
     options::{
         COUNT_MOVED, DELAY, DELAYED, ERROR, GATHERING, HELD, IDS, JOB_ID, QUEUE, READY, RETAIN,
     },
+    produce::PUBLISH,
 };
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
@@ -51,14 +52,53 @@ const SETTLE: Command = Command {
 pub const ACK: Command = Command {
     id: CommandId::Ack,
     name: "JQ.ACK",
-    summary: "Says that the work is done: leased jobs are finished.",
+    summary: "Says that the work is done: leased jobs are finished, and the next may be published with it.",
+    args: &[
+        QUEUE,
+        IDS,
+        Arg::block(
+            "next",
+            &[
+                Arg::string("to").about("The queue to which the successor goes; may be the same."),
+                Arg::string("body").about("What the successor carries."),
+                Arg::string("option")
+                    .optional()
+                    .multiple()
+                    .about("As with `JQ.PUBLISH`, but for `BLOCK`, `REPLACES`, and jobs of other queues behind `AFTER`."),
+            ],
+        )
+        .after("THEN")
+        .optional()
+        .about(
+            "What comes next, behind one id: this job is published if the lease held, and only then. If it is \
+             refused, the lease goes on.",
+        ),
+    ],
+    reply: "Integer: how many jobs were settled. A job that is gone, or whose lease is another one than \
+            the receipt's, is not counted and not changed. With `THEN` a bulk string, the id of the \
+            successor or of the job that holds its key; null if the lease did not hold.",
+    errors: PUBLISH.errors,
     examples: &[
         PUBLISHED,
         CONSUMED,
         Example { command: "JQ.ACK mail welcome-7@1", reply: "(integer) 1" },
         Example { command: "JQ.ACK mail welcome-7@1", reply: "(integer) 0" },
+        Example { command: "JQ.PUBLISH mail hello ID welcome-8", reply: "\"welcome-8\"" },
+        Example {
+            command: "JQ.CONSUME mail",
+            reply: "1) 1) \"mail\"\n   2) \"welcome-8@2\"\n   3) \"hello\"",
+        },
+        Example {
+            command: "JQ.ACK mail welcome-8@2 THEN surveys \"how was it?\" ID survey-8 DELAY 86400000",
+            reply: "\"survey-8\"",
+        },
+        Example { command: "JQ.ACK mail welcome-8@2 THEN surveys \"how was it?\"", reply: "(nil)" },
     ],
     notes: &[
+        "With `THEN`, the end of the one job and the beginning of the other are one step: no crash, no lost \
+         answer and no second attempt makes none of it or two. Both queues have the same slot in a \
+         cluster. A successor in the same queue may have the place, the unique key and the id of a \
+         job that is not kept.",
         "A job with a `RETAIN`, be it from its publisher or the queue's `retain`, is `completed` \
          then and kept for so long; any other is removed.",
     ],
@@ -212,7 +252,7 @@ pub const BURY: Command = Command {
 pub const TOUCH: Command = Command {
     id: CommandId::Touch,
     name: "JQ.TOUCH",
-    summary: "Extends leases: each lasts a fresh TTR from now on.",
+    summary: "Extends leases: each lasts a fresh TTR from now on. Says how far the work has come.",
     args: &[
         QUEUE,
         Arg::integer("ttr", range::TTR)
@@ -220,6 +260,11 @@ pub const TOUCH: Command = Command {
             .shown("ms")
             .optional()
             .about("How long from now on, instead of the TTR of the lease."),
+        Arg::integer("progress", range::PROGRESS)
+            .after("PROGRESS")
+            .shown("n")
+            .optional()
+            .about("How far the work has come, in whatever the worker counts: `JQ.JOB` and `JQ.LIST` tell it."),
         IDS,
     ],
     reply: "Array with an entry for each job named: when the lease now runs out as an integer, in \
@@ -229,7 +274,7 @@ pub const TOUCH: Command = Command {
         PUBLISHED,
         CONSUMED,
         Example {
-            command: "JQ.TOUCH mail TTR 120000 welcome-7@1 other-3@9",
+            command: "JQ.TOUCH mail TTR 120000 PROGRESS 40 welcome-7@1 other-3@9",
             reply: "1) (integer) 1763695620000\n2) (nil)",
         },
     ],

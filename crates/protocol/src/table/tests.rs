@@ -35,12 +35,12 @@ fn the_usage_lines_are_those_of_the_wire() {
          WAIT ms",
         "JQ.CONSUME queue [COUNT n] [MIN n LINGER ms] [TTR ms] [BLOCK ms] [WORKER name] \
          [BIND [grace-ms]] [FREE] [DETAILS] [WEIGHTS w,w,...] [ALSO queue [queue ...]]",
-        "JQ.ACK queue id [id ...]",
+        "JQ.ACK queue id [id ...] [THEN to body [option [option ...]]]",
         "JQ.FULFILL queue id result [RETAIN ms|FOREVER]",
         "JQ.NACK queue id [id ...] [DELAY ms] [ERROR text]",
         "JQ.RELEASE queue id [id ...] [DELAY ms] [UNCOUNTED]",
         "JQ.BURY queue (id [id ...] [ERROR text] | ALL (delayed|held|gathering|ready) [COUNT n])",
-        "JQ.TOUCH queue [TTR ms] id [id ...]",
+        "JQ.TOUCH queue [TTR ms] [PROGRESS n] id [id ...]",
         "JQ.UPDATE queue id [BODY body] [DELAY ms | AT unix-ms] [PRIORITY p] [TTL ms] [TRIES n] \
          [IFVERSION v]",
         "JQ.KICK queue (COUNT n | ID id [id ...] | ALL)",
@@ -196,7 +196,8 @@ fn only_what_adds_jobs_or_bodies_is_refused_for_want_of_memory() {
         let takes_body = command.args.iter().any(|arg| arg.name == "body") && !command.internal;
         assert_eq!(grows, takes_body, "{}", command.name);
         let says_so = command.errors.iter().any(|(word, _)| *word == ErrorWord::Oom);
-        assert_eq!(grows, says_so, "{}", command.name);
+        // An ack is taken, but not with a job that comes next.
+        assert_eq!(grows || command.name == "JQ.ACK", says_so, "{}", command.name);
     }
 }
 
@@ -204,7 +205,8 @@ fn only_what_adds_jobs_or_bodies_is_refused_for_want_of_memory() {
 fn only_what_adds_jobs_is_refused_while_a_queue_is_paused() {
     for command in COMMANDS {
         let says_so = command.errors.iter().any(|(word, _)| *word == ErrorWord::Paused);
-        let adds = command.name.ends_with("PUBLISH") || command.name == "JQ.CALL";
+        let adds =
+            command.name.ends_with("PUBLISH") || ["JQ.CALL", "JQ.ACK"].contains(&command.name);
         assert_eq!(says_so, adds, "{}", command.name);
     }
 }

@@ -17,7 +17,7 @@ fn marked() -> (Driver, Delivery) {
 }
 
 fn touched(driver: &mut Driver, name: &str) -> Touched {
-    match driver.ask(Action::Touch { jobs: vec![named(name)].into(), ttr: None }) {
+    match driver.ask(Action::Touch { jobs: vec![named(name)].into(), ttr: None, progress: None }) {
         Ok(Some(Outcome::Touched(leases))) => leases[0],
         other => panic!("{other:?}"),
     }

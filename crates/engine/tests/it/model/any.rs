@@ -70,6 +70,9 @@ fn names_of(command: &mut Command) -> Vec<&mut String> {
         Command::Publish(draft) => {
             draft.id.iter_mut().chain(&mut draft.replaces).chain(&mut draft.after).collect()
         }
+        Command::Chain { done, next } => {
+            [done].into_iter().chain(&mut next.id).chain(&mut next.after).collect()
+        }
         Command::Update { job, .. } | Command::Cancel(job) => vec![job],
         Command::Lease { ids: names, .. }
         | Command::Settle { jobs: names, .. }
@@ -131,6 +134,12 @@ pub fn simpler(command: &Command) -> Vec<Command> {
             with(|draft| draft.after.truncate(1));
             with(|draft| draft.after.clear());
             with(|draft| draft.conditions.if_dead = IfDead::Hold);
+        }
+        Command::Chain { done, next } => {
+            for less in self::simpler(&Command::Publish(next.clone())) {
+                let Command::Publish(next) = less else { continue };
+                simpler.push(Command::Chain { done: done.clone(), next });
+            }
         }
         Command::Update { job, change } => {
             let mut with = |clear: fn(&mut Change<'static>)| {
@@ -204,6 +213,11 @@ impl Any<'_> {
         match self.dice.below(100) {
             0..19 => self.tick(),
             19 => Command::Term { seed: self.dice.roll(), tokens: self.dice.below(1 << 40) },
+            20 if !crowded => {
+                let mut next = Draft { replaces: None, ..self.draft() };
+                next.bodies.truncate(1);
+                Command::Chain { done: self.name(), next }
+            }
             20..43 if !crowded => Command::Publish(self.draft()),
             20..56 => {
                 let count = self.dice.pick(&[1, 1, 2, 3, 10]);
@@ -220,7 +234,8 @@ impl Any<'_> {
             }
             78..81 => {
                 let ttr = self.dice.maybe(50, |dice| Millis(1 + dice.below(500)));
-                Command::Touch { jobs: self.names(), ttr }
+                let progress = self.dice.maybe(30, |dice| dice.below(100));
+                Command::Touch { jobs: self.names(), ttr, progress }
             }
             81..83 => Command::Kick(self.choice()),
             83..87 => {

@@ -7,7 +7,7 @@ use jobq_engine::{
 };
 
 /// Every word there is.
-pub const ALL: [&str; 77] = [
+pub const ALL: [&str; 79] = [
     "tick",
     "lease",
     "publish",
@@ -85,6 +85,8 @@ pub const ALL: [&str; 77] = [
     "set batch-delay",
     "set batch-grace",
     "in a batch",
+    "chain",
+    "progress",
 ];
 
 /// The words for what a publish says of its key.
@@ -149,6 +151,8 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
                 Verdict::Release { counted: false, .. } => ALL[63],
                 Verdict::Bury { .. } => ALL[7],
             },
+            Action::Chain { .. } => ALL[77],
+            Action::Touch { progress: Some(_), .. } => ALL[78],
             Action::Touch { .. } => ALL[8],
             Action::Kick(Which::First(_)) => ALL[9],
             Action::Kick(Which::Ids(_)) => ALL[10],

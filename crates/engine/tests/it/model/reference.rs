@@ -56,6 +56,7 @@ pub struct Job {
     pub version: u64,
     pub cancelled: bool,
     pub releases: u32,
+    pub progress: Option<u64>,
     /// The gates that it waits for: of each clause one, and all in order.
     pub when: BTreeSet<BTreeSet<Vec<u8>>>,
     parents: Vec<Parent>,
@@ -214,6 +215,8 @@ pub enum Reply {
     Held(String),
     /// The same, and it has been changed.
     Renewed(String),
+    /// What was answered to the publish behind a lease that held.
+    Chained(Option<Box<Reply>>),
 }
 
 /// How a job ended that somebody waited for.
@@ -1229,8 +1232,9 @@ impl Model {
         let answer = match action {
             Action::Publish(publish) => self.publish(publish),
             Action::Settle { jobs, verdict } => self.settle(jobs, *verdict),
-            Action::Touch { jobs, ttr } => {
-                let touch = |name| self.touch(name, ttr.map(|ttr| ttr.0));
+            Action::Chain { done, publish } => self.chain(done, publish),
+            Action::Touch { jobs, ttr, progress } => {
+                let touch = |name| self.touch(name, ttr.map(|ttr| ttr.0), *progress);
                 Ok(Reply::Touched(jobs.iter().map(touch).collect()))
             }
             Action::Kick(Which::First(count)) => Ok(Reply::Done(self.begin(Work::Kick, *count))),
@@ -1439,6 +1443,7 @@ impl Model {
                 version: 1,
                 cancelled: false,
                 releases: 0,
+                progress: None,
                 when: when.clone(),
                 parents: parents.clone(),
                 if_dead,
@@ -1581,7 +1586,18 @@ impl Model {
         self.remove(seq);
     }
 
-    fn touch(&mut self, name: &JobRef<'_>, ttr: Option<u64>) -> Touched {
+    /// Both, or nothing at all: tried where it does no harm.
+    fn chain(&mut self, done: &JobRef<'_>, publish: &Publish<'_>) -> Answer {
+        let mut tried = self.clone();
+        if tried.settle(std::slice::from_ref(done), Verdict::Ack) != Ok(Reply::Done(1)) {
+            return Ok(Reply::Chained(None));
+        }
+        let next = tried.publish(publish)?;
+        *self = tried;
+        Ok(Reply::Chained(Some(Box::new(next))))
+    }
+
+    fn touch(&mut self, name: &JobRef<'_>, ttr: Option<u64>, progress: Option<u64>) -> Touched {
         let Some(seq) = self.find(name).map(|job| job.seq) else { return Touched::Lost };
         let now = self.clock;
         let job = self.job(seq);
@@ -1593,6 +1609,7 @@ impl Model {
         let own = if holder.ttr.0 > 0 { holder.ttr.0 } else { job.ttr };
         *until = (now + ttr.unwrap_or(own)).min(latest);
         let until = *until;
+        job.progress = progress.or(job.progress);
         self.counters.touched += 1;
         Touched::Until(UnixMillis(until))
     }

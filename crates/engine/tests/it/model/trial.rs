@@ -281,6 +281,21 @@ impl Trial {
             | (Outcome::Renewed(slot), Reply::Renewed(id)) => {
                 same!("the holder of a key", self.id(slot), id);
             }
+            (Outcome::Chained(None), Reply::Chained(None)) => {}
+            (Outcome::Chained(Some(slot)), Reply::Chained(Some(next))) => {
+                let id = self.id(slot);
+                match *next {
+                    Reply::Published(seqs) => {
+                        same!("jobs that come next", seqs.len(), 1);
+                        self.model.adopt_id(seqs[0], &id)?;
+                        return Ok(Told::Ids(vec![id]));
+                    }
+                    Reply::Held(holder) | Reply::Renewed(holder) => {
+                        same!("the holder of a key", id, holder);
+                    }
+                    other => return Err(format!("model answered a publish with {other:?}")),
+                }
+            }
             (outcome, reply) => {
                 return Err(format!("engine answered {outcome:?}, model {reply:?}"))
             }
@@ -418,6 +433,7 @@ impl Trial {
         same!("the version", engine.version(), model.version);
         same!("the mark of a cancel", engine.is_cancelled(), model.cancelled);
         same!("the releases", engine.releases(), model.releases);
+        same!("the progress", engine.progress(), model.progress);
         same!("the parents left", queue.parents_left(engine), model.parents_left());
         let parents: Vec<_> =
             engine.parents().into_iter().flat_map(|parents| parents.iter()).collect();

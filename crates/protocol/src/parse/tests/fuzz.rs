@@ -87,6 +87,11 @@ fn draw_value(arg: &Arg, n: usize, dice: &mut Dice, argv: &mut Vec<Vec<u8>>) {
         (Kind::String, "retain") => {
             argv.push(if dice.one_in(2) { b"5".into() } else { b"forever".into() })
         }
+        // Those of a publish: words with their values.
+        (Kind::String, "option") => {
+            let option = [["TTL", "5"], ["TYPE", "mail"], ["DELAY", "0"]][n];
+            argv.extend(option.map(Vec::from));
+        }
         (Kind::String, "steps") => argv.push(packed(&[Step::Tick { now: 5, budget: 1 }])),
         (Kind::String, "name") => argv.push(SETTINGS[n].name.into()),
         (Kind::String, _) => argv.push(b"any \x00 bytes".into()),
@@ -100,6 +105,10 @@ fn reconcile(argv: &mut Vec<Vec<u8>>) {
         // The number of bodies: up to the first word.
         let bodies = argv[3..].iter().take_while(|body| body.starts_with(b"any")).count();
         argv[2] = bodies.to_string().into();
+    }
+    if let Some(then) = at(argv, "THEN") {
+        // One id has a successor.
+        argv.drain(3..then);
     }
     if argv[0] == b"JQ.UPDATE" && (argv.len() == 3 || argv[3] == b"IFVERSION") {
         argv.extend([b"TTL".into(), b"0".into()]);

@@ -135,7 +135,8 @@ fn a_word_given_twice_is_refused_wherever_it_is() {
         ("JQ.QUEUES COUNT 1 COUNT 1", "SYNTAX COUNT is given twice"),
         ("JQ.PEEK q COUNT 1 COUNT 1", "SYNTAX COUNT is given twice"),
         ("JQ.NACK q a ERROR x ERROR y", "SYNTAX ERROR is given twice"),
-        ("JQ.TOUCH q TTR 1 a TTR 1", "SYNTAX TTR is given twice"),
+        ("JQ.TOUCH q TTR 1 TTR 1 a", "SYNTAX TTR is given twice"),
+        ("JQ.TOUCH q PROGRESS 1 progress 1 a", "SYNTAX PROGRESS is given twice"),
         ("JQ.UPDATE q a BODY x BODY y", "SYNTAX BODY is given twice"),
         ("JQ.UPDATE q a AT 1 AT 2", "SYNTAX AT is given twice"),
         ("JQ.KICK q ID a ID b", "SYNTAX ID is given twice"),
@@ -173,6 +174,15 @@ fn what_excludes_each_other_is_refused() {
 fn a_word_out_of_its_place_is_refused_and_not_taken_for_an_id() {
     assert_refused(&[
         ("JQ.TOUCH q a TTR 5", "SYNTAX TTR comes before the ids"),
+        ("JQ.TOUCH q TTR 5 a PROGRESS 1", "SYNTAX PROGRESS comes before the ids"),
+        ("JQ.ACK q a b THEN r x", "SYNTAX THEN goes behind one id"),
+        ("JQ.ACK q THEN r x", "SYNTAX at least one id is needed"),
+        ("JQ.ACK q a THEN r x BLOCK 1", "SYNTAX BLOCK is not taken behind THEN"),
+        ("JQ.ACK q a THEN r x REPLACES a", "SYNTAX REPLACES is not taken behind THEN"),
+        (
+            "JQ.ACK q a THEN r x AFTER 1 s/b",
+            "SYNTAX AFTER takes jobs of the successor's own queue behind THEN",
+        ),
         ("JQ.RESPAWN q TRIES 5 ALL", "SYNTAX TRIES cannot stand there"),
         ("JQ.PURGE q COUNT 5 dead", "SYNTAX COUNT cannot stand there"),
         ("JQ.BURY q ALL COUNT 5 ready", "SYNTAX COUNT cannot stand there"),
@@ -199,6 +209,7 @@ fn a_list_of_ids_has_at_least_one() {
         "JQ.BURY q ready",
         "JQ.TOUCH q",
         "JQ.TOUCH q TTR 5",
+        "JQ.TOUCH q PROGRESS 5",
         "JQ.KICK q ID",
         "JQ.RESPAWN q ID",
         "JQ.RESPAWN q ID TRIES 5",
@@ -605,5 +616,18 @@ fn a_key_is_checked_and_what_is_said_of_it_goes_behind_it() {
     for bytes in [0, 257] {
         let line = refused(&format!("JQ.PUBLISH q x UNIQUE {}", "k".repeat(bytes)));
         assert_eq!(line, format!("RANGE UNIQUE takes a key of 1 to 256 bytes, not of {bytes}"));
+    }
+}
+
+#[test]
+fn what_is_wrong_behind_then_is_told_as_of_a_publish() {
+    for (line, expected) in [
+        ("JQ.ACK q a THEN", "SYNTAX no value for queue; usage: JQ.PUBLISH queue body"),
+        ("JQ.ACK q a THEN r", "SYNTAX no value for body; usage: JQ.PUBLISH queue body"),
+        ("JQ.ACK q a THEN r x TTL 1 TTL 1", "SYNTAX TTL is given twice; usage: JQ.PUBLISH"),
+        ("JQ.ACK q a THEN r x TRIES 0", "RANGE TRIES is 1 to 4294967295, not '0'"),
+    ] {
+        let refused = call(line).expect_err(line);
+        assert!(refused.starts_with(expected), "{line}: {refused}");
     }
 }
