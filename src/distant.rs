@@ -54,7 +54,8 @@ pub fn admit_queues(context: Context, queue: &[u8], others: &[&[u8]]) -> Result<
 
 /// Whether a queue that is not here is nowhere, and not on its way to another node.
 pub fn is_settled(context: Context, name: &[u8]) -> bool {
-    let is_there = || matches!(keyspace::read(context, Text::new(name).raw(), |_| ()), Ok(Some(())));
+    let is_there =
+        || matches!(keyspace::read(context, Text::new(name).raw(), |_| ()), Ok(Some(())));
     !context.flags().is_in_cluster() || is_there() || surroundings::is_served_here(context, name)
 }
 
