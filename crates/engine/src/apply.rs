@@ -100,6 +100,14 @@ impl Queue {
             }
             Action::Limit { name, permits } => self.set_limit(name, *permits),
             Action::Cancel(job) => Outcome::Cancelled(self.cancel(job)),
+            Action::Subscribe { job, targets } => self.subscribe(job, targets)?,
+            Action::Unsubscribe { job, targets } => {
+                Outcome::Done(self.unsubscribe(job, targets.as_deref()))
+            }
+            Action::TakeNotices { count, ttr } => self.take_tidings(*count, *ttr),
+            Action::CrossOff { receipt, targets } => {
+                Outcome::CrossedOff(self.cross_off(receipt, targets))
+            }
         };
         self.note_use(&outcome);
         Ok(outcome)
@@ -155,6 +163,7 @@ impl Queue {
             Some((_, Timed::Batch(slot))) => self.fire_first(slot),
             Some((_, Timed::Refill)) => self.refill(),
             Some((_, Timed::LockEnd(slot))) => self.unlock(slot),
+            Some((_, Timed::NoticeLapse)) => self.lapse_notice(),
             Some((at, Timed::PauseEnd)) => self.pauses.end_due(at),
             None => {
                 let is_done = self.tell_next()

@@ -47,6 +47,7 @@ impl Queue {
             Action::Settle { verdict: Verdict::Fulfill { result, .. }, .. } => {
                 self.check_size(result.len())
             }
+            Action::Subscribe { job, targets } => self.check_subscribers(job, targets),
             Action::Respawn { revival, .. } => check_revival(revival),
             Action::Update { job, change } => self.check_change(job, change),
             _ => Ok(()),

@@ -28,6 +28,7 @@ impl Queue {
         self.check_batches()?;
         self.check_families()?;
         self.check_outsiders()?;
+        self.check_subscribers_of_jobs()?;
         self.check_sums()
     }
 
@@ -46,6 +47,17 @@ impl Queue {
             State::Leased { .. } => job.deliveries < tries,
             State::Completed { .. } | State::Dead { .. } => tries > 0,
         }
+    }
+
+    fn check_subscribers_of_jobs(&self) -> Result<(), String> {
+        for (_, job) in self.jobs.iter() {
+            let kept = job.extra.as_ref().and_then(|extra| extra.subscribers.as_ref());
+            let is_final = job.state().kind().is_final();
+            ensure(kept.is_none_or(|kept| !kept.is_empty() && !is_final), || {
+                format!("subscribers of {job:?}")
+            })?;
+        }
+        self.subscriptions.check()
     }
 
     fn check_membership(&self) -> Result<(), String> {

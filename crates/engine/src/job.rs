@@ -8,6 +8,7 @@ use crate::{
     list::Links,
     parents::Parents,
     state::{PackedState, State},
+    subscriptions::{target_bytes, Target},
     time::UnixMillis,
     u48::U48,
     unique::Lock,
@@ -74,6 +75,8 @@ pub struct Extra {
     pub leads: Option<BatchKey>,
     /// How far the work on it has come, as its holder says.
     pub progress: Option<u64>,
+    /// Who is to be told when it ends; not empty.
+    pub subscribers: Option<Box<Vec<Target>>>,
 }
 
 impl Job {
@@ -189,6 +192,10 @@ impl Job {
                 + extra.result.as_ref().map_or(0, |result| result.len())
                 + extra.lock.as_ref().map_or(0, |lock| size_of::<Lock>() + lock.key.len())
                 + extra.parents.as_ref().map_or(0, |parents| parents.bytes())
+                + extra.subscribers.as_ref().map_or(0, |subscribers| {
+                    let targets = subscribers.iter().map(|target| target_bytes(target));
+                    size_of::<Vec<Target>>() + targets.sum::<usize>()
+                })
         });
         self.body.len() + extra
     }

@@ -310,6 +310,14 @@ pub enum Action<'a> {
     Limit { name: &'a [u8], permits: Option<Permits> },
     /// Remove a job that waits, or mark one that is leased.
     Cancel(JobRef<'a>),
+    /// Tell these targets of the end of a job.
+    Subscribe { job: JobRef<'a>, targets: Vec<&'a [u8]> },
+    /// Do not, once for each time that one is named; or tell nobody.
+    Unsubscribe { job: JobRef<'a>, targets: Option<Vec<&'a [u8]>> },
+    /// Lease the oldest notices, for so long or as long as jobs are.
+    TakeNotices { count: u32, ttr: Option<Millis> },
+    /// End the lease of a notice of which these targets are told; the others are to be told again.
+    CrossOff { receipt: JobRef<'a>, targets: Vec<&'a [u8]> },
 }
 
 /// What a client asks of a queue.
@@ -401,6 +409,10 @@ pub enum Outcome {
     /// A lease has ended in success, and this job comes next: a new one, or the one that stands for
     /// it. `None` if the lease did not hold, and nothing was done.
     Chained(Option<Slot>),
+    /// These notices are leased.
+    Noticed(Vec<u64>),
+    /// So many targets need not be told any more; `None` if the lease did not hold.
+    CrossedOff(Option<u64>),
 }
 
 impl Outcome {
@@ -415,6 +427,8 @@ impl Outcome {
             Self::Done(jobs) => *jobs > 0,
             Self::Updated(version) => version.is_some(),
             Self::Chained(next) => next.is_some(),
+            Self::Noticed(notices) => !notices.is_empty(),
+            Self::CrossedOff(targets) => targets.is_some(),
             Self::Touched(leases) => leases.iter().any(|lease| matches!(lease, Touched::Until(_))),
             Self::Cancelled(done) => {
                 matches!(done, Some(Cancelled::Removed | Cancelled::Marked))

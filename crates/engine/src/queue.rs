@@ -29,6 +29,7 @@ use crate::{
     ready::{End, Rank, Ready},
     slab::{Slab, Slot},
     state::{Event, State, StateKind},
+    subscriptions::Subscriptions,
     terms::Terms,
     time::{Millis, UnixMillis},
     timeline::Timeline,
@@ -87,6 +88,7 @@ pub struct Queue {
     pub(crate) family: Family,
     pub(crate) batches: Batches,
     pub(crate) outsiders: Outsiders,
+    pub(crate) subscriptions: Subscriptions,
     // What operators asked of many jobs at once, worked through by ticks.
     pub(crate) tasks: VecDeque<Task>,
     pub(crate) heap_bytes: usize,
@@ -108,6 +110,8 @@ pub(crate) enum Timed {
     Batch(Slot),
     /// The lock that a job holds frees itself.
     LockEnd(Slot),
+    /// The lease of a notice lapses.
+    NoticeLapse,
     /// A pause is over.
     PauseEnd,
 }
@@ -173,6 +177,7 @@ impl Queue {
             family: Family::default(),
             batches: Batches::default(),
             outsiders: Outsiders::default(),
+            subscriptions: Subscriptions::default(),
             tasks: VecDeque::new(),
             heap_bytes: 0,
             idle_since: UnixMillis(0),
@@ -217,6 +222,9 @@ impl Queue {
         if !self.locks.is_empty() {
             due = self.locks.first_end().map_or(due, |(at, _)| due.min(at));
         }
+        if !self.subscriptions.is_empty() {
+            due = self.subscriptions.first_lapse().map_or(due, |at| due.min(at));
+        }
         if self.pauses != Pauses::default() {
             due = self.pauses.next_end().map_or(due, |at| due.min(at));
         }
@@ -256,7 +264,7 @@ impl Queue {
     }
 
     /// When the queue has been empty and unused for long enough that it should be removed, if ever:
-    /// a pause is to be kept, an open gate, and what is on its way to other queues.
+    /// a pause is to be kept, an open gate, notices, and what is on its way to other queues.
     /// To remove it is up to the host. O(1).
     #[must_use]
     pub fn idle_ends(&self) -> Option<UnixMillis> {
@@ -267,7 +275,8 @@ impl Queue {
         let is_idle = self.is_empty()
             && self.pauses == Pauses::default()
             && self.gates.are_closed()
-            && self.outsiders.is_unused();
+            && self.outsiders.is_unused()
+            && self.subscriptions.is_empty();
         is_idle.then(|| self.idle_since.after(span))
     }
 
@@ -381,6 +390,7 @@ impl Queue {
             + self.family.bytes()
             + self.batches.bytes()
             + self.outsiders.bytes()
+            + self.subscriptions.bytes()
             + self.heap_bytes
     }
 
@@ -488,9 +498,11 @@ impl Queue {
         let refill = refill.filter(|(at, _)| *at != Timeline::NEVER_DUE);
         let batch = self.batches.first_due().map(|(at, slot)| (at, Timed::Batch(slot)));
         let lock = self.locks.first_end().map(|(at, slot)| (at, Timed::LockEnd(slot)));
+        let notice = self.subscriptions.first_lapse().map(|at| (at, Timed::NoticeLapse));
         let pause = self.pauses.next_end().map(|at| (at, Timed::PauseEnd));
         // In this order: the first of equals comes first.
-        earlier(earlier(earlier(jobs, refill), batch), earlier(lock, pause))
+        let works = earlier(earlier(earlier(jobs, refill), batch), lock);
+        earlier(works, earlier(notice, pause))
     }
 
     /// The earliest transition of a job: its instant, its place among equals, the job.
@@ -620,6 +632,10 @@ impl Queue {
         if state.kind().is_final() && self.watch.end(slot) {
             self.note_ending(slot, Some(state.kind()));
         }
+        if state.kind().is_final() && self.has_subscribers(slot) {
+            let result = self.jobs[slot].result().map(Vec::from);
+            self.note_for_subscribers(slot, Some(state.kind()), result.as_deref());
+        }
         if !self.limits.freed.is_empty() {
             self.seat_freed();
         }
@@ -649,6 +665,9 @@ impl Queue {
             let (ulid, state) = (self.jobs[slot].ulid, Some(StateKind::Completed));
             self.watch.note(Ending { ulid, state, result: result.map(Into::into) });
         }
+        if self.has_subscribers(slot) {
+            self.note_for_subscribers(slot, Some(StateKind::Completed), result);
+        }
         self.tell_of(slot, Fate::Completed);
         self.take_out(slot);
     }
@@ -657,6 +676,9 @@ impl Queue {
     pub(crate) fn remove(&mut self, slot: Slot) {
         if self.watch.end(slot) {
             self.note_ending(slot, None);
+        }
+        if self.has_subscribers(slot) {
+            self.note_for_subscribers(slot, None, None);
         }
         self.tell_of(slot, Fate::Removed);
         self.take_out(slot);

@@ -30,6 +30,11 @@ pub enum Refusal {
         /// How many that is.
         max: u64,
     },
+    /// The job would have more subscribers than it may.
+    TooManySubscribers {
+        /// How many it may have.
+        max: usize,
+    },
     /// The queue takes no jobs for now.
     Paused,
     /// There is no such job, or the lease that the receipt names has ended.
@@ -56,6 +61,7 @@ impl fmt::Display for Refusal {
             }
             Self::Full { max } => write!(f, "the queue holds its {max} jobs"),
             Self::GroupFull { max } => write!(f, "the queue holds its {max} jobs of the group"),
+            Self::TooManySubscribers { max } => write!(f, "a job has at most {max} subscribers"),
             Self::Paused => f.write_str("publishing to the queue is paused"),
             Self::NoSuchJob => f.write_str("there is no such job, or its lease has ended"),
             Self::WrongState(state) => write!(f, "the job is {}", state.name()),

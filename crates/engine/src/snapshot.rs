@@ -4,6 +4,7 @@
 //! A frame is a magic number, the version of the form, the frame's number, and records that
 //! bincode writes. Frame 0 describes the queue, the others hold its jobs: the ready ones in the
 //! order of service, the delayed and leased ones by instant, the held, gathering, completed and dead ones by age.
+//! Notices for subscribers follow, by age.
 //! Reading rebuilds every index and trusts nothing.
 
 mod v1;
@@ -17,7 +18,7 @@ use crate::{
     job::Job,
     parents::{End, Ended},
     slab::Slot,
-    state::{State, StateKind},
+    state::State,
     Queue,
 };
 
@@ -83,9 +84,18 @@ impl Queue {
             v1::write_queue(&mut frame, self);
             frame
         });
+        let mut notices = self.subscriptions.iter().peekable();
         let mut numbers = 1..;
         description.chain(std::iter::from_fn(move || {
-            jobs.peek()?;
+            if jobs.peek().is_none() {
+                notices.peek()?;
+                let mut frame = header(numbers.next()?);
+                while frame.len() < FRAME_BYTES {
+                    let Some((number, notice)) = notices.next() else { break };
+                    v1::write_notice(&mut frame, number, notice);
+                }
+                return Some(frame);
+            }
             let mut frame = header(numbers.next()?);
             let mut writer = v1::JobWriter::default();
             while frame.len() < FRAME_BYTES {
@@ -146,7 +156,7 @@ fn open(frame: &[u8]) -> Result<(u32, &[u8]), Corrupt> {
 /// Rebuilds a queue from its frames, which may come from anyone.
 pub struct Loader {
     queue: Queue,
-    expected: v1::Lengths,
+    expected: v1::Expected,
     frames_read: u32,
     unfinished: v1::Unfinished,
 }
@@ -175,13 +185,17 @@ impl Loader {
             return Err(Corrupt::Incomplete);
         }
         self.frames_read += 1;
-        v1::read_jobs(records, &mut self.queue)
+        if self.expected.has_jobs(&self.queue) {
+            v1::read_notices(records, &mut self.queue)
+        } else {
+            v1::read_jobs(records, &mut self.queue)
+        }
     }
 
-    /// Whether all jobs have arrived.
+    /// Whether everything has arrived.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        StateKind::ALL.map(|state| self.queue.len_of(state) as u64) == self.expected
+        self.expected.is_met(&self.queue)
     }
 
     /// The queue, when all frames are in.
@@ -237,7 +251,9 @@ impl Loader {
             State::Leased { token, .. } => Some(token.0),
             _ => None,
         };
-        if has_equals(jobs().filter_map(token).collect()) {
+        let noticed = self.queue.subscriptions.iter().filter_map(|(_, notice)| notice.lease);
+        let noticed = noticed.map(|(token, _)| token.0);
+        if has_equals(jobs().filter_map(token).chain(noticed).collect()) {
             return Err(Corrupt::Value("token, which is there twice"));
         }
         Ok(())

@@ -157,7 +157,9 @@ impl ErrorWord {
                 Self::Range
             }
             Refusal::TooBig { .. } => Self::TooBig,
-            Refusal::Full { .. } | Refusal::GroupFull { .. } => Self::Full,
+            Refusal::Full { .. }
+            | Refusal::GroupFull { .. }
+            | Refusal::TooManySubscribers { .. } => Self::Full,
             Refusal::Paused => Self::Paused,
             Refusal::NoSuchJob => Self::NoSuchJob,
             Refusal::WrongState(_) => Self::WrongState,

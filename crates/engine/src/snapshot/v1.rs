@@ -4,8 +4,10 @@
 
 mod distant;
 mod limits;
+mod notices;
 
 pub use limits::Unfinished;
+pub use notices::{read_notices, write_notice};
 
 use self::distant::{DistantV1, EffectV1, OutsiderV1};
 use std::collections::BTreeMap;
@@ -39,7 +41,25 @@ use crate::{
 };
 
 /// How many jobs are in each state, in the order of [`StateKind::ALL`].
-pub type Lengths = [u64; 7];
+type Lengths = [u64; 7];
+
+/// What follows the description of a queue.
+pub struct Expected {
+    lengths: Lengths,
+    notices: u64,
+}
+
+impl Expected {
+    /// Whether all jobs are there.
+    pub fn has_jobs(&self, queue: &Queue) -> bool {
+        StateKind::ALL.map(|state| queue.len_of(state) as u64) == self.lengths
+    }
+
+    /// Whether everything is there.
+    pub fn is_met(&self, queue: &Queue) -> bool {
+        self.has_jobs(queue) && queue.notices() as u64 == self.notices
+    }
+}
 
 /// An instant beyond this is none: nobody can name one.
 const INSTANT_MAX: u64 = UnixMillis::MAX.0 + Millis::MAX.0;
@@ -85,6 +105,9 @@ struct QueueV1<'a> {
     outsiders_made: u64,
     #[serde(borrow)]
     outbox: Vec<EffectV1<'a>>,
+    notices_made: u64,
+    /// How many follow the jobs.
+    notices: u64,
     pace: PaceV1,
     /// What some keys have of their own.
     #[serde(borrow)]
@@ -204,6 +227,8 @@ struct JobV1<'a> {
     cancelled: bool,
     releases: u32,
     progress: Option<u64>,
+    #[serde(borrow)]
+    subscribers: Option<notices::TargetsV1<'a>>,
     #[serde(borrow)]
     parents: Option<ParentsV1<'a>>,
     is_leader: bool,
@@ -373,6 +398,8 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
         limits: limits::write(queue),
         outsiders_made: queue.outsiders.made(),
         outbox: distant::effects(&queue.outsiders),
+        notices_made: queue.subscriptions.made(),
+        notices: queue.notices() as u64,
         pace: queue.config.pace.into(),
         paces: (queue.config.paces.iter())
             .map(|(key, pace)| (serde_bytes::Bytes::new(key), (*pace).into()))
@@ -382,7 +409,7 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
     write_record(frame, &record);
 }
 
-pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths, Unfinished), Corrupt> {
+pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Expected, Unfinished), Corrupt> {
     let record: QueueV1<'_> = read_record(&mut records)?;
     if !records.is_empty() {
         return Err(Corrupt::Record);
@@ -438,9 +465,10 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Lengths, Unfinished), Co
         queue.family.note(ended);
     }
     distant::read_effects(&record.outbox, &mut queue)?;
+    queue.subscriptions.begin(small(record.notices_made)?);
     let mut unfinished = limits::read(&record.limits, &mut queue)?;
     unfinished.stale_after = record.stale_after.map(Into::into);
-    Ok((queue, record.lengths, unfinished))
+    Ok((queue, Expected { lengths: record.lengths, notices: record.notices }, unfinished))
 }
 
 /// Writes jobs one after the other, and the terms only where they change.
@@ -498,6 +526,9 @@ impl JobWriter {
             cancelled: job.is_cancelled(),
             releases: job.releases(),
             progress: job.progress(),
+            subscribers: Some(job.subscribers())
+                .filter(|all| !all.is_empty())
+                .map(notices::targets),
             parents: job.parents().map(|parents| {
                 let (if_dead, done, names, distant) = parents.stored();
                 ParentsV1 { if_dead, done, names, distant: distant.map(DistantV1::from) }
@@ -601,6 +632,10 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
             State::Leased { token: Token(token), deadline, holder: key }
         }
     };
+    let subscribers = record.subscribers.as_deref().map(notices::read_targets);
+    if subscribers.is_some() && state.kind().is_final() {
+        return Err(Corrupt::Value("subscribers of a job that has ended"));
+    }
     let extra = Extra {
         given: record.given.map(Into::into),
         expires_at,
@@ -615,6 +650,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         lock: record.lock.as_ref().map(LockV1::check).transpose()?.map(Box::new),
         releases: record.releases,
         progress: record.progress,
+        subscribers: subscribers.transpose()?.map(Box::new),
         parents,
         is_followed: record.outsiders.is_some(),
         leads: None,

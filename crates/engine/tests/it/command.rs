@@ -20,6 +20,10 @@ pub enum Command {
     Lease { ids: Vec<String>, holder: Holder },
     Settle { jobs: Vec<String>, verdict: Verdict<'static> },
     Chain { done: String, next: Draft },
+    Subscribe { job: String, targets: Vec<&'static [u8]> },
+    Unsubscribe { job: String, targets: Option<Vec<&'static [u8]>> },
+    TakeNotices { count: u32, ttr: Option<Millis> },
+    CrossOff { receipt: String, targets: Vec<&'static [u8]> },
     Touch { jobs: Vec<String>, ttr: Option<Millis>, progress: Option<u64> },
     Kick(Chosen),
     Respawn { chosen: Chosen, revival: Revival },
@@ -146,6 +150,16 @@ impl Command {
             Self::Chain { done, next } => {
                 Action::Chain { done: named(done), publish: next.publish() }
             }
+            Self::Subscribe { job, targets } => {
+                Action::Subscribe { job: named(job), targets: targets.clone() }
+            }
+            Self::Unsubscribe { job, targets } => {
+                Action::Unsubscribe { job: named(job), targets: targets.clone() }
+            }
+            Self::TakeNotices { count, ttr } => Action::TakeNotices { count: *count, ttr: *ttr },
+            Self::CrossOff { receipt, targets } => {
+                Action::CrossOff { receipt: named(receipt), targets: targets.clone() }
+            }
             Self::Touch { jobs, ttr, progress } => {
                 Action::Touch { jobs: refs(jobs), ttr: *ttr, progress: *progress }
             }
@@ -206,6 +220,8 @@ impl Command {
 pub enum Answer {
     Ids(Vec<String>),
     Deliveries(Vec<(String, u64)>),
+    /// Receipts.
+    Notices(Vec<String>),
     Other(Outcome),
 }
 
@@ -218,6 +234,13 @@ pub fn answer(queue: &Queue, outcome: Outcome) -> Answer {
             Answer::Deliveries(leased.into_iter().map(delivery).collect())
         }
         Outcome::Held(slot) | Outcome::Renewed(slot) => Answer::Ids(vec![id(slot)]),
+        Outcome::Noticed(numbers) => {
+            let receipt = |number| queue.tidings(number)?.receipt();
+            let receipts = numbers.into_iter().filter_map(receipt);
+            let text =
+                |name: jobq_engine::Name| String::from_utf8_lossy(name.as_bytes()).into_owned();
+            Answer::Notices(receipts.map(text).collect())
+        }
         Outcome::Chained(next) => Answer::Ids(next.into_iter().map(id).collect()),
         other => Answer::Other(other),
     }
@@ -282,5 +305,6 @@ pub fn reason(refusal: &Refusal) -> &'static str {
         Refusal::TooFewTries { .. } => REFUSALS[8],
         Refusal::Diverged(_) => REFUSALS[9],
         Refusal::GroupFull { .. } => REFUSALS[10],
+        Refusal::TooManySubscribers { .. } => "too many subscribers",
     }
 }

@@ -21,6 +21,7 @@ mod publish;
 mod purge;
 mod refuse;
 mod settle;
+mod subscriptions;
 mod time;
 mod unique;
 mod update;

@@ -13,6 +13,7 @@ mod any; // commands at random, and simpler ones
 mod batches; // jobs that are delivered together
 mod bonds; // leases that are bound
 mod met; // words for all that can be asked
+mod notices; // subscribers, and what they are told
 mod reference; // the naive queue
 mod trial; // engine and model side by side
 mod turns; // what holds of the order of service where there are groups and limits

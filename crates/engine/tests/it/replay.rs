@@ -206,6 +206,7 @@ impl History {
                     self.spent.extend(receipts.cloned());
                 }
             }
+            (_, Answer::Notices(receipts)) => self.receipts.extend_from_slice(receipts),
             (Command::Update { job, change }, Answer::Other(Outcome::Updated(told))) => {
                 let slot = self.primary.find(&named(job)).expect("an update removes nothing");
                 let version = self.primary.job(slot).version();
@@ -269,7 +270,11 @@ impl History {
     /// What an operator does to the queue as a whole.
     fn any_intervention(&mut self) -> Command {
         let dice = &mut self.dice;
-        match dice.below(11) {
+        match dice.below(15) {
+            11.. => {
+                let name = self.any_name();
+                any_subscription(&mut self.dice, name)
+            }
             9.. => any_batch(dice),
             6.. => any_gates(dice),
             0 => {
@@ -534,6 +539,22 @@ pub fn any_verdict(dice: &mut Dice) -> Verdict<'static> {
 /// The states in which jobs wait.
 pub const WAITING: [StateKind; 4] =
     [StateKind::Delayed, StateKind::Held, StateKind::Gathering, StateKind::Ready];
+
+/// What subscribers of this job, or those who tell them, do.
+pub fn any_subscription(dice: &mut Dice, name: String) -> Command {
+    let count = 1 + dice.below(3);
+    let targets = (0..count).map(|_| dice.pick(&[&b"a"[..], b"b", b"\0\xff", b""])).collect();
+    match dice.below(8) {
+        0..3 => Command::Subscribe { job: name, targets },
+        3 => Command::Unsubscribe { job: name, targets: Some(targets) },
+        4 if dice.one_in(3) => Command::Unsubscribe { job: name, targets: None },
+        4..6 => {
+            let ttr = dice.maybe(50, |dice| Millis(1 + dice.below(300)));
+            Command::TakeNotices { count: 1 + dice.below(3) as u32, ttr }
+        }
+        _ => Command::CrossOff { receipt: name, targets },
+    }
+}
 
 /// Does something to those who gather under some key.
 pub fn any_batch(dice: &mut Dice) -> Command {

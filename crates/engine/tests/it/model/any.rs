@@ -14,7 +14,8 @@ use crate::{
     command::{Chosen, Command, Draft},
     replay::{
         any_backoff, any_batch, any_conditions, any_gates, any_group, any_holder, any_limit,
-        any_retain, any_settings, any_span as any_short_span, any_verdict, GIVEN_IDS, WAITING,
+        any_retain, any_settings, any_span as any_short_span, any_subscription, any_verdict,
+        GIVEN_IDS, WAITING,
     },
     support::Dice,
 };
@@ -73,7 +74,11 @@ fn names_of(command: &mut Command) -> Vec<&mut String> {
         Command::Chain { done, next } => {
             [done].into_iter().chain(&mut next.id).chain(&mut next.after).collect()
         }
-        Command::Update { job, .. } | Command::Cancel(job) => vec![job],
+        Command::Update { job, .. }
+        | Command::Cancel(job)
+        | Command::Subscribe { job, .. }
+        | Command::Unsubscribe { job, .. }
+        | Command::CrossOff { receipt: job, .. } => vec![job],
         Command::Lease { ids: names, .. }
         | Command::Settle { jobs: names, .. }
         | Command::Touch { jobs: names, .. }
@@ -82,6 +87,7 @@ fn names_of(command: &mut Command) -> Vec<&mut String> {
         | Command::Respawn { chosen: Chosen::Ids(names), .. } => names.iter_mut().collect(),
         Command::Kick(Chosen::First(_))
         | Command::Respawn { chosen: Chosen::First(_), .. }
+        | Command::TakeNotices { .. }
         | Command::Tick { .. }
         | Command::Term { .. }
         | Command::Consume { .. }
@@ -265,7 +271,11 @@ impl Any<'_> {
 
     /// What an operator does to the queue as a whole.
     fn intervention(&mut self) -> Command {
-        match self.dice.below(12) {
+        match self.dice.below(16) {
+            12.. => {
+                let name = if self.dice.one_in(3) { self.name() } else { self.id() };
+                any_subscription(self.dice, name)
+            }
             10.. => any_batch(self.dice),
             6.. => any_gates(self.dice),
             0 => {

@@ -7,7 +7,7 @@ use jobq_engine::{
 };
 
 /// Every word there is.
-pub const ALL: [&str; 79] = [
+pub const ALL: [&str; 84] = [
     "tick",
     "lease",
     "publish",
@@ -87,6 +87,11 @@ pub const ALL: [&str; 79] = [
     "in a batch",
     "chain",
     "progress",
+    "subscribe",
+    "unsubscribe",
+    "unsubscribe all",
+    "take notices",
+    "cross off",
 ];
 
 /// The words for what a publish says of its key.
@@ -152,6 +157,11 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
                 Verdict::Bury { .. } => ALL[7],
             },
             Action::Chain { .. } => ALL[77],
+            Action::Subscribe { .. } => ALL[79],
+            Action::Unsubscribe { targets: Some(_), .. } => ALL[80],
+            Action::Unsubscribe { targets: None, .. } => ALL[81],
+            Action::TakeNotices { .. } => ALL[82],
+            Action::CrossOff { .. } => ALL[83],
             Action::Touch { progress: Some(_), .. } => ALL[78],
             Action::Touch { .. } => ALL[8],
             Action::Kick(Which::First(_)) => ALL[9],

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     batches::Gathering,
+    notices::Tidings,
     turns::{self, Limits},
 };
 use jobq_engine::{
@@ -57,6 +58,7 @@ pub struct Job {
     pub cancelled: bool,
     pub releases: u32,
     pub progress: Option<u64>,
+    pub subscribers: Vec<Vec<u8>>,
     /// The gates that it waits for: of each clause one, and all in order.
     pub when: BTreeSet<BTreeSet<Vec<u8>>>,
     parents: Vec<Parent>,
@@ -217,6 +219,9 @@ pub enum Reply {
     Renewed(String),
     /// What was answered to the publish behind a lease that held.
     Chained(Option<Box<Reply>>),
+    /// The numbers of notices.
+    Noticed(Vec<u64>),
+    CrossedOff(Option<u64>),
 }
 
 /// How a job ended that somebody waited for.
@@ -332,6 +337,7 @@ enum Work {
 enum Transition {
     Forms,
     LockEnds,
+    NoticeLapses,
     PauseEnds,
     Expires,
     Overdue,
@@ -357,19 +363,21 @@ pub struct Model {
     tasks: Vec<Task>,
     published: u64,
     last_made: String,
-    last_token: u64,
+    pub last_token: u64,
     last_turn: i64,
     first_turn: i64,
     used: u64,
     pub endings: Vec<Ending>,
     pub limits: Limits,
     pub gathering: Gathering,
+    pub tidings: Vec<Tidings>,
+    pub tidings_made: u64,
     /// The ready job that a task meets next, where only the engine knows.
     pub victim: Option<String>,
 }
 
 /// Whether two ids are one: in either case if they have the form of a ULID, else to the letter.
-fn is_same_id(a: &str, b: &str) -> bool {
+pub fn is_same_id(a: &str, b: &str) -> bool {
     a == b || is_ulid(a) && a.eq_ignore_ascii_case(b)
 }
 
@@ -394,7 +402,7 @@ impl Model {
     }
 
     /// The job that is meant: with a receipt, only while that very lease holds.
-    fn find(&self, name: &JobRef<'_>) -> Option<&Job> {
+    pub fn find(&self, name: &JobRef<'_>) -> Option<&Job> {
         let job = self.find_id(name.id())?;
         match name.token {
             None => Some(job),
@@ -462,7 +470,8 @@ impl Model {
         let span = self.settings.idle_expire;
         let pauses = self.publishing_paused.is_some() || self.consuming_paused.is_some();
         let is_shut = self.open_gates.is_empty();
-        (self.jobs.is_empty() && !pauses && is_shut && span > 0).then(|| self.used + span)
+        let is_empty = self.jobs.is_empty() && self.tidings.is_empty();
+        (is_empty && !pauses && is_shut && span > 0).then(|| self.used + span)
     }
 
     pub fn oldest_ready(&self) -> Option<u64> {
@@ -812,6 +821,7 @@ impl Model {
     }
 
     pub fn remove(&mut self, seq: u64) {
+        self.inform(seq, None, None);
         self.tell_of(seq, Fate::Removed);
         let job = self.job(seq).clone();
         let before = job.place.clone();
@@ -825,6 +835,7 @@ impl Model {
     /// Finishes a job, and keeps it if it is to be.
     pub fn complete(&mut self, seq: u64, result: Option<&[u8]>, retain: Option<Retain>) {
         let (since, turn) = (self.clock, self.tail());
+        self.inform(seq, Some(StateKind::Completed), result);
         let job = self.job(seq);
         job.lock = None;
         job.result = result.map(<[u8]>::to_vec);
@@ -857,6 +868,7 @@ impl Model {
 
     pub fn die(&mut self, seq: u64) {
         self.counters.died += 1;
+        self.inform(seq, Some(StateKind::Dead), None);
         self.free_if(seq, |until| until != Until::Gone);
         let (since, turn) = (self.clock, self.tail());
         let job = self.job(seq);
@@ -954,8 +966,10 @@ impl Model {
         let mut all = Vec::new();
         let pauses = [self.publishing_paused, self.consuming_paused];
         for until in pauses.into_iter().flatten().filter(|&until| until != NEVER) {
-            all.push((until, 3, u64::MAX, Transition::PauseEnds));
+            all.push((until, 4, u64::MAX, Transition::PauseEnds));
         }
+        let lapse = self.next_lapse();
+        all.extend(lapse.map(|(at, number)| (at, 3, number, Transition::NoticeLapses)));
         all.extend(self.next_batch().map(|(at, first)| (at, 1, first, Transition::Forms)));
         let longest_dead = self.in_order(StateKind::Dead).first().map(|job| job.seq);
         for job in &self.jobs {
@@ -987,8 +1001,8 @@ impl Model {
     /// When something next happens by itself, if it does by now, and whether that is to a job.
     pub fn due(&self) -> Option<(u64, bool)> {
         let (at, _, transition) = self.next_transition()?;
-        use Transition::{Forms, LockEnds, PauseEnds};
-        let is_job = !matches!(transition, Forms | LockEnds | PauseEnds);
+        use Transition::{Forms, LockEnds, NoticeLapses, PauseEnds};
+        let is_job = !matches!(transition, Forms | LockEnds | NoticeLapses | PauseEnds);
         (at <= self.clock).then_some((at, is_job))
     }
 
@@ -1039,6 +1053,7 @@ impl Model {
                 self.fire(&key);
             }
             Transition::LockEnds => self.free_if(seq, |_| true),
+            Transition::NoticeLapses => self.lapse_notice(seq),
             Transition::Wakes => self.become_ready(seq),
             Transition::Lapses => {
                 self.counters.lapsed += 1 + self.followers(seq).len() as u64;
@@ -1232,6 +1247,16 @@ impl Model {
         let answer = match action {
             Action::Publish(publish) => self.publish(publish),
             Action::Settle { jobs, verdict } => self.settle(jobs, *verdict),
+            Action::Subscribe { job, targets } => self.subscribe(job, targets),
+            Action::Unsubscribe { job, targets } => {
+                Ok(Reply::Done(self.unsubscribe(job, targets.as_deref())))
+            }
+            Action::TakeNotices { count, ttr } => {
+                Ok(Reply::Noticed(self.take_tidings(*count, ttr.map(|ttr| ttr.0))))
+            }
+            Action::CrossOff { receipt, targets } => {
+                Ok(Reply::CrossedOff(self.cross_off(receipt, targets)))
+            }
             Action::Chain { done, publish } => self.chain(done, publish),
             Action::Touch { jobs, ttr, progress } => {
                 let touch = |name| self.touch(name, ttr.map(|ttr| ttr.0), *progress);
@@ -1444,6 +1469,7 @@ impl Model {
                 cancelled: false,
                 releases: 0,
                 progress: None,
+                subscribers: Vec::new(),
                 when: when.clone(),
                 parents: parents.clone(),
                 if_dead,

@@ -281,6 +281,17 @@ impl Trial {
             | (Outcome::Renewed(slot), Reply::Renewed(id)) => {
                 same!("the holder of a key", self.id(slot), id);
             }
+            (Outcome::Noticed(engine), Reply::Noticed(model)) => {
+                same!("notices leased", &engine, &model);
+                let receipt = |number: &u64| Some(self.queue.tidings(*number)?.receipt()?);
+                let receipts = engine.iter().filter_map(receipt);
+                let text =
+                    |name: jobq_engine::Name| String::from_utf8_lossy(name.as_bytes()).into_owned();
+                return Ok(Told::Receipts(receipts.map(text).collect()));
+            }
+            (Outcome::CrossedOff(engine), Reply::CrossedOff(model)) => {
+                same!("targets told", engine, model);
+            }
             (Outcome::Chained(None), Reply::Chained(None)) => {}
             (Outcome::Chained(Some(slot)), Reply::Chained(Some(next))) => {
                 let id = self.id(slot);
@@ -358,11 +369,30 @@ impl Trial {
         let batches =
             batches.map(|batch| (batch.key.to_vec(), batch.jobs, batch.fires.map(|at| at.0)));
         same!("the batches", batches.collect::<Vec<_>>(), model.batches());
+        self.compare_notices()?;
         self.compare_config()?;
         self.compare_lists(dice)?;
         self.go_on_walking(dice)?;
         self.bonds.compare(&mut self.queue, &self.model)?;
         self.compare_endings()
+    }
+
+    fn compare_notices(&self) -> Verdict {
+        same!("how many notices", self.queue.notices(), self.model.tidings.len());
+        let free = self.model.tidings.iter().filter(|it| it.lease.is_none()).count();
+        same!("how many of them are free", self.queue.notices_ready(), free);
+        for model in &self.model.tidings {
+            let engine = self.queue.tidings(model.number);
+            let engine = engine.ok_or_else(|| format!("{model:?} is gone"))?;
+            same!("whom it is about", &*engine.job, &*model.job);
+            same!("what became of it", engine.state, model.state);
+            same!("its result", engine.result.as_deref(), model.result.as_deref());
+            let targets: Vec<_> = engine.targets.iter().map(|target| target.to_vec()).collect();
+            same!("who is to be told", &targets, &model.targets);
+            let lease = engine.lease.map(|(token, until)| (token.0, until.0));
+            same!("its lease", lease, model.lease);
+        }
+        Ok(())
     }
 
     fn compare_jobs(&self) -> Verdict {
@@ -434,6 +464,8 @@ impl Trial {
         same!("the mark of a cancel", engine.is_cancelled(), model.cancelled);
         same!("the releases", engine.releases(), model.releases);
         same!("the progress", engine.progress(), model.progress);
+        let subscribers: Vec<_> = engine.subscribers().iter().map(|it| it.to_vec()).collect();
+        same!("the subscribers", &subscribers, &model.subscribers);
         same!("the parents left", queue.parents_left(engine), model.parents_left());
         let parents: Vec<_> =
             engine.parents().into_iter().flat_map(|parents| parents.iter()).collect();
