@@ -16,7 +16,7 @@ use std::{
     ptr::null_mut,
 };
 
-use jobq_engine::UnixMillis;
+use jobq_engine::{Tidings, UnixMillis};
 use redis_module::raw::{
     RedisModuleBlockedClient, RedisModuleCtx, RedisModuleString, REDISMODULE_ERR, REDISMODULE_OK,
 };
@@ -163,6 +163,11 @@ unsafe extern "C" fn on_answer(
                 let kept = Answer::Jobs(deliveries);
                 registry::with(|registry| registry.waiters.keep_answer(ticket, kept));
             }
+            (Some(Answer::Notices { place, notices }), _) => {
+                reply::notices(context, &notices);
+                let kept = Answer::Notices { place, notices };
+                registry::with(|registry| registry.waiters.keep_answer(ticket, kept));
+            }
             (Some(Answer::Ending(ending)), _) => reply::ending(context, &ending),
             (Some(Answer::NoEnding { queue, named }), _)
             | (None, Some(Wish::Ending { queue, named, .. })) => {
@@ -173,7 +178,9 @@ unsafe extern "C" fn on_answer(
             (Some(Answer::NoRoom(asking)), _) | (None, Some(Wish::Room(asking))) => {
                 room::refuse(context, &asking);
             }
-            (None, Some(Wish::Jobs { .. }) | None) => context.reply_null_array(),
+            (None, Some(Wish::Jobs { .. } | Wish::Notices { .. }) | None) => {
+                context.reply_null_array();
+            }
         }
     });
     REDISMODULE_OK as c_int
@@ -201,9 +208,18 @@ unsafe extern "C" fn on_release(raw: *mut RedisModuleCtx, ticket: *mut c_void) {
         // SAFETY: the server hands over a live context; so below.
         let is_gone = unsafe { call!(RedisModule_BlockedClientDisconnected(raw)) != 0 };
         registry::with(|registry| {
-            if let Some(Answer::Jobs(deliveries)) = answer.filter(|_| is_gone) {
-                registry.undelivered.push(deliveries);
-                registry.alarm.want(UnixMillis(0));
+            match answer.filter(|_| is_gone) {
+                Some(Answer::Jobs(deliveries)) => {
+                    registry.undelivered.push(deliveries);
+                    registry.alarm.want(UnixMillis(0));
+                }
+                Some(Answer::Notices { place, notices }) => {
+                    let receipts = notices.iter().filter_map(Tidings::receipt);
+                    let kept = receipts.map(|receipt| (place.clone(), receipt));
+                    registry.untold_notices.extend(kept);
+                    registry.alarm.want(UnixMillis(0));
+                }
+                _ => {}
             }
             if !registry.waiters.rooms.is_empty() {
                 // It stood before others.

@@ -20,6 +20,7 @@ use crate::{
     distant, registry,
     reply::{self, NoQueue},
     server::{guard, text::bytes_of, Context},
+    tidings,
     visit::{self, Denied},
 };
 
@@ -33,8 +34,18 @@ pub struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
+    /// As the server's own strings.
+    pub fn raw(&self) -> &[*mut RedisModuleString] {
+        self.raw
+    }
+
+    /// As bytes.
+    pub fn bytes(&self) -> &[&[u8]] {
+        &self.bytes
+    }
+
     /// The key of the queue, which is the first argument; null in a command without.
-    fn queue(&self) -> *mut RedisModuleString {
+    pub fn queue(&self) -> *mut RedisModuleString {
         self.raw.get(1).copied().unwrap_or(null_mut())
     }
 }
@@ -103,6 +114,9 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::List(listing) => inspect::list(context, queue, &listing),
         Call::Result { job, block } => inspect::result(context, queue, &job, block),
         Call::Consume(call) => consume::consume(context, arguments, &call),
+        Call::Notices { count, ttr, block } => {
+            tidings::notices(context, arguments, count, ttr, block);
+        }
         Call::Peek { count } => inspect::peek(context, arguments, count),
         Call::Len(state) => inspect::len(context, queue, state),
         Call::Stats => inspect::stats(context, queue),

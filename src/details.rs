@@ -107,6 +107,7 @@ fn with_others<'a>(queue: &'a Queue, job: &'a Job, max: usize) -> Details<'a> {
         ("worker", filled(worker.unwrap_or_default())),
         ("completed-since", since(matches!(state, State::Completed { .. }))),
         ("retained-until", instant(retained_until)),
+        ("subscribers", number(job.subscribers().len() as u64)),
         ("result", bytes(job.result())),
         ("dead-since", since(matches!(state, State::Dead { .. }))),
         ("expires-at", instant(expires_at)),

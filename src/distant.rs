@@ -42,7 +42,7 @@ fn admit_these(context: Context, queue: &[u8], distant: &[Distant<'_>]) -> Resul
 
 /// Whether a client may name these queues beside the one that is the key of its command. The server
 /// does not look: see the decision on dependencies across queues.
-pub fn admit_queues(context: Context, queue: &[u8], others: &[&[u8]]) -> Result<(), Denied> {
+fn admit_queues(context: Context, queue: &[u8], others: &[&[u8]]) -> Result<(), Denied> {
     let is_elsewhere = |other: &&[u8]| slot_of(other) != slot_of(queue);
     if context.flags().is_in_cluster() && others.iter().any(is_elsewhere) {
         return Err(Denied::CrossSlot);
@@ -50,6 +50,18 @@ pub fn admit_queues(context: Context, queue: &[u8], others: &[&[u8]]) -> Result<
     let mine = access::User::of(context);
     let may_use = |other: &&[u8]| mine.as_ref().is_none_or(|user| user.may_use(&Text::new(other)));
     others.iter().all(may_use).then_some(()).ok_or(Denied::NoPermission)
+}
+
+/// Whether a client may publish to another queue, or its own, with a command that does more: it needs
+/// the rights of one who only publishes.
+pub fn admit_publish(context: Context, queue: &[u8], to: &[u8]) -> Result<(), Denied> {
+    if context.flags().is_in_cluster() && slot_of(to) != slot_of(queue) {
+        return Err(Denied::CrossSlot);
+    }
+    let command = [Text::new(b"JQ.PUBLISH"), Text::new(to), Text::new(b"")];
+    let mine = access::User::of(context);
+    let may = mine.as_ref().is_none_or(|user| user.may_run(&command));
+    may.then_some(()).ok_or(Denied::NoPermission)
 }
 
 /// Whether a queue that is not here is nowhere, and not on its way to another node.

@@ -48,6 +48,7 @@ mod schedule;
 mod server;
 mod stored;
 mod surroundings;
+mod tidings;
 mod timer;
 mod visit;
 mod waiters;

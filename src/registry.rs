@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
 };
 
-use jobq_engine::{Ending, Loader, Notice, Ulid, UnixMillis};
+use jobq_engine::{Ending, Loader, Name, Notice, Ulid, UnixMillis};
 use lazy_static::lazy_static;
 use redis_module::raw::RedisModuleType;
 
@@ -68,6 +68,8 @@ pub struct Registry {
     pub outgoing: VecDeque<Place>,
     /// Jobs whose consumer was gone before it could be written to.
     pub undelivered: Vec<Deliveries>,
+    /// Notices whose taker was gone before it could be written to.
+    pub untold_notices: Vec<(Place, Name)>,
     /// Queues of which an append-only file has told the beginning.
     pub loading: HashMap<Place, Loader>,
     /// Counters for `INFO`.
@@ -81,6 +83,7 @@ impl Registry {
             || !self.rechecks.is_empty()
             || !self.untold.is_empty()
             || !self.undelivered.is_empty()
+            || !self.untold_notices.is_empty()
             || self.waiters.has_last_looks()
             || !self.notices.is_empty()
             || !self.waiters.rooms.is_empty();
@@ -197,6 +200,7 @@ lazy_static! {
         notices: VecDeque::new(),
         outgoing: VecDeque::new(),
         undelivered: Vec::new(),
+        untold_notices: Vec::new(),
         loading: HashMap::new(),
         stats: Stats::default(),
     }));

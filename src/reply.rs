@@ -3,7 +3,8 @@
 use std::{borrow::Cow, ffi::CString};
 
 use jobq_engine::{
-    Action, Cancelled, Ending, Job, LimitSet, Name, Outcome, Queue, Refusal, StateKind, Touched,
+    Action, Cancelled, Ending, Job, LimitSet, Name, Outcome, Queue, Refusal, StateKind, Tidings,
+    Touched,
 };
 use jobq_protocol::{BadArguments, ErrorWord};
 
@@ -43,7 +44,7 @@ pub fn denied(context: Context, denied: &Denied) {
             error(context, ErrorWord::Oom, prose);
         }
         Denied::NoPermission => {
-            let prose = "no permission to use another queue that is named";
+            let prose = "no permission to use, or to publish to, a queue that is named";
             error(context, ErrorWord::NoPerm, prose);
         }
         Denied::CrossSlot => {
@@ -140,6 +141,26 @@ pub fn published(context: Context, ids: &[Name], many: bool) {
     ids.iter().for_each(|id| context.reply_bytes(id.as_bytes()));
 }
 
+/// Answers with notices for subscribers.
+pub fn notices(context: Context, notices: &[Tidings]) {
+    context.reply_array(notices.len());
+    for notice in notices {
+        context.reply_array(5);
+        context.reply_bytes(notice.receipt().unwrap_or_default().as_bytes());
+        context.reply_bytes(notice.job.as_bytes());
+        match notice.state {
+            Some(state) => context.reply_bytes(state.name().as_bytes()),
+            None => context.reply_null(),
+        }
+        match &notice.result {
+            Some(result) => context.reply_bytes(result),
+            None => context.reply_null(),
+        }
+        context.reply_array(notice.targets.len());
+        notice.targets.iter().for_each(|target| context.reply_bytes(target));
+    }
+}
+
 /// Answers with what an operation did.
 pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
     match outcome {
@@ -156,7 +177,8 @@ pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
         }
         Outcome::Done(jobs) => context.reply_integer(*jobs as i64),
         Outcome::Updated(Some(version)) => context.reply_integer(*version as i64),
-        Outcome::Updated(None) => context.reply_null(),
+        Outcome::CrossedOff(Some(targets)) => context.reply_integer(*targets as i64),
+        Outcome::Updated(None) | Outcome::CrossedOff(None) => context.reply_null(),
         Outcome::Touched(leases) => {
             context.reply_array(leases.len());
             leases.iter().for_each(|lease| match lease {
@@ -170,7 +192,8 @@ pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
             context.reply_status(c"MARKED");
         }
         Outcome::Cancelled(None) | Outcome::Chained(None) => context.reply_null(),
-        Outcome::Configured | Outcome::Ticked(_) | Outcome::Leased(_) => {
+        // Notices are answered where they are taken.
+        Outcome::Configured | Outcome::Ticked(_) | Outcome::Leased(_) | Outcome::Noticed(_) => {
             context.reply_status(c"OK")
         }
     }
@@ -197,7 +220,7 @@ impl NoQueue {
         match action {
             Action::Touch { jobs, .. } => Self::Nulls(jobs.len()),
             Action::Resume => Self::Ok,
-            Action::Cancel(_) => Self::Null,
+            Action::Cancel(_) | Action::Chain { .. } | Action::CrossOff { .. } => Self::Null,
             Action::Update { .. } => Self::NoSuchJob,
             _ => Self::Zero,
         }
@@ -303,6 +326,7 @@ pub fn stats(context: Context, queue: &Queue) {
         ("jobs", queue.len() as u64),
         ("bytes", queue.bytes() as u64),
         ("locks", queue.locks_held() as u64),
+        ("notices", queue.notices() as u64),
     ];
     let counters = queue.counters().named();
     let pauses = queue.pauses();

@@ -11,7 +11,7 @@ use crate::{
     clock::{self, Slice},
     distant, endings, notices, registry, room,
     server::{call, guard, Context, Text},
-    visit,
+    tidings, visit,
 };
 
 /// How long to stay away while replicas must not be sent anything.
@@ -111,6 +111,7 @@ fn take_turn(context: Context) {
     });
     while !slice.is_over() {
         let busy = return_one(context)
+            || tidings::return_one(context)
             || bonds::settle_some(context, now)
             || notices::send_some(context)
             || room::fill_one(context)

@@ -22,7 +22,7 @@ use crate::{
     room::Room,
     server::{guard, log, text::bytes_of, Context, Flags, Key, Level, Mode, Text},
     stored::Stored,
-    timer,
+    tidings, timer,
     waiters::{Answer, Deliveries, Delivery, Handle, Take, Ticket},
 };
 
@@ -767,8 +767,9 @@ impl Visit<'_> {
     fn tick_if_due(&mut self) -> bool {
         // Consumers are served at the queue's own time, which must not lie behind, and with tokens of
         // this server's.
-        let serves = self.stored.queue.hands_out()
-            && (self.now > self.stored.queue.clock() || self.is_new_term())
+        let queue = &self.stored.queue;
+        let serves = (queue.hands_out() || queue.notices_ready() > 0)
+            && (self.now > queue.clock() || self.is_new_term())
             && self.somebody_waits();
         if serves || self.stored.queue.is_due(self.now) {
             self.tick();
@@ -903,11 +904,18 @@ impl Visit<'_> {
     }
 
     fn somebody_waits(&self) -> bool {
-        registry::with(|registry| registry.waiters.first(self.site.db, self.site.name()).is_some())
+        let (db, name) = (self.site.db, self.site.name());
+        registry::with(|registry| {
+            let waiters = &registry.waiters;
+            waiters.first(db, name).is_some()
+                || !waiters.has_no_messengers()
+                    && waiters.first_messenger(&(db, name.into())).is_some()
+        })
     }
 
     /// Leases jobs to the consumers that have waited longest, and wakes them.
     fn serve_waiters(&mut self) {
+        self.serve_messengers();
         for _ in 0..WAKE_BUDGET {
             if !self.wake_one() {
                 return;
@@ -916,6 +924,34 @@ impl Visit<'_> {
         if self.stored.queue.hands_out() {
             self.stored.file_at(UnixMillis(0), self.site.db, self.site.name());
         }
+    }
+
+    /// Leases notices to those who have waited longest for some, and wakes them.
+    fn serve_messengers(&mut self) {
+        if self.stored.queue.notices_ready() == 0
+            || registry::with(|registry| registry.waiters.has_no_messengers())
+        {
+            return;
+        }
+        let place = (self.site.db, self.site.name().into());
+        for _ in 0..WAKE_BUDGET {
+            let first = registry::with(|registry| registry.waiters.first_messenger(&place));
+            let Some((handle, count, ttr)) = first else { return };
+            let action = Action::TakeNotices { count, ttr };
+            let Ok(outcome) = self.stored.queue.act(&action) else { return };
+            if !outcome.is_change() {
+                return;
+            }
+            self.note(&Step::Notices { count, ttr: ttr.map(|ttr| ttr.0) });
+            let notices = tidings::taken(&self.stored.queue, &outcome);
+            let answer = Answer::Notices { place: place.clone(), notices };
+            registry::with(|registry| {
+                registry.waiters.serve(handle, answer);
+                registry.stats.woken += 1;
+            });
+            blocking::wake(handle);
+        }
+        self.stored.file_at(UnixMillis(0), self.site.db, self.site.name());
     }
 
     fn wake_one(&mut self) -> bool {

@@ -14,7 +14,7 @@ use std::{
     rc::Rc,
 };
 
-use jobq_engine::{Ending, Holder, Millis, Name, Owner, Ulid, UnixMillis};
+use jobq_engine::{Ending, Holder, Millis, Name, Owner, Tidings, Ulid, UnixMillis};
 use jobq_protocol::Gather;
 
 use crate::{details::Details, lingers::Lingers, registry::Place, reply::Body, visit::Denied};
@@ -58,6 +58,15 @@ pub enum Wish {
     },
     /// Room to publish.
     Room(Rc<Asking>),
+    /// Notices for subscribers.
+    Notices {
+        /// Of this queue.
+        queue: Box<[u8]>,
+        /// How many at most.
+        count: u32,
+        /// For how long they are leased, if not as long as jobs are.
+        ttr: Option<Millis>,
+    },
 }
 
 /// What a publisher asks for.
@@ -107,6 +116,13 @@ pub struct Delivery {
 pub enum Answer {
     /// Jobs that are leased to it, at least one.
     Jobs(Deliveries),
+    /// Notices that are leased to it, at least one.
+    Notices {
+        /// Their queue.
+        place: Place,
+        /// What it tells.
+        notices: Vec<Tidings>,
+    },
     /// How the job has ended.
     Ending(Rc<Ending>),
     /// Its time is over, and the job has not ended.
@@ -144,7 +160,7 @@ pub struct Deliveries {
 pub type Ticket = u64;
 
 /// All clients that wait. Invariant: a waiter's ticket is in the line of each of its queues or in
-/// that of its job or among the publishers of its queue, in `by_handle`, and in `deadlines` if it has one.
+/// that of its job or among the publishers or messengers of its queue, in `by_handle`, and in `deadlines` if it has one.
 #[derive(Default)]
 pub struct Waiters {
     by_ticket: HashMap<Ticket, Waiter>,
@@ -152,6 +168,7 @@ pub struct Waiters {
     lines: BTreeMap<i32, HashMap<Box<[u8]>, BTreeSet<Ticket>>>,
     endings: HashMap<Place, BTreeMap<Ulid, BTreeSet<Ticket>>>,
     publishers: HashMap<Place, BTreeSet<Ticket>>,
+    messengers: HashMap<Place, BTreeSet<Ticket>>,
     /// Queues in which there may be room for the publisher that stands first.
     pub rooms: BTreeSet<Place>,
     deadlines: BTreeSet<(UnixMillis, Ticket)>,
@@ -199,6 +216,10 @@ impl Waiters {
                 let place = (waiter.db, asking.queue().into());
                 self.publishers.entry(place).or_default().insert(ticket);
             }
+            Wish::Notices { queue, .. } => {
+                let place = (waiter.db, queue.clone());
+                self.messengers.entry(place).or_default().insert(ticket);
+            }
         }
         self.by_handle.insert(waiter.handle, ticket);
         self.deadlines.extend(waiter.deadline.map(|at| (at, ticket)));
@@ -216,13 +237,27 @@ impl Waiters {
         let waiter = self.by_ticket.get(&ticket)?;
         match &waiter.wish {
             Wish::Jobs { take, .. } => Some((ticket, waiter.handle, take)),
-            Wish::Ending { .. } | Wish::Room(_) => None,
+            Wish::Ending { .. } | Wish::Room(_) | Wish::Notices { .. } => None,
         }
     }
 
     /// A client that still waits.
     pub fn get(&self, ticket: Ticket) -> Option<&Waiter> {
         self.by_ticket.get(&ticket)
+    }
+
+    /// The one that has waited longest for notices of a queue, with how many it takes and for how long.
+    pub fn first_messenger(&self, place: &Place) -> Option<(Handle, u32, Option<Millis>)> {
+        let waiter = self.by_ticket.get(self.messengers.get(place)?.first()?)?;
+        match waiter.wish {
+            Wish::Notices { count, ttr, .. } => Some((waiter.handle, count, ttr)),
+            _ => None,
+        }
+    }
+
+    /// Whether nobody waits for notices of any queue.
+    pub fn has_no_messengers(&self) -> bool {
+        self.messengers.is_empty()
     }
 
     /// Whether anybody waits to publish.
@@ -240,7 +275,7 @@ impl Waiters {
         let waiter = self.by_ticket.get(self.publishers.get(place)?.first()?)?;
         match &waiter.wish {
             Wish::Room(asking) => Some((waiter.handle, asking.clone())),
-            Wish::Jobs { .. } | Wish::Ending { .. } => None,
+            Wish::Jobs { .. } | Wish::Ending { .. } | Wish::Notices { .. } => None,
         }
     }
 
@@ -271,7 +306,7 @@ impl Waiters {
             .wish
         {
             Wish::Ending { named, .. } => Some((*ulid, named.clone())),
-            Wish::Jobs { .. } | Wish::Room(_) => None,
+            Wish::Jobs { .. } | Wish::Room(_) | Wish::Notices { .. } => None,
         };
         jobs.range((start, Unbounded)).filter_map(named).take(count).collect()
     }
@@ -332,6 +367,15 @@ impl Waiters {
                     }
                 }
             }
+            Wish::Notices { queue, .. } => {
+                let place = (waiter.db, queue.clone());
+                if let Some(line) = self.messengers.get_mut(&place) {
+                    line.remove(&ticket);
+                    if line.is_empty() {
+                        self.messengers.remove(&place);
+                    }
+                }
+            }
         }
         Some(waiter)
     }
@@ -358,7 +402,7 @@ impl Waiters {
                 self.keep_answer(ticket, Answer::NoEnding { queue, named });
             }
             Some(Wish::Room(asking)) => self.keep_answer(ticket, Answer::NoRoom(asking)),
-            Some(Wish::Jobs { .. }) | None => {}
+            Some(Wish::Jobs { .. } | Wish::Notices { .. }) | None => {}
         }
         Expired::Told(handle)
     }
@@ -370,7 +414,7 @@ impl Waiters {
             Wish::Jobs { queues, .. } => {
                 queues.iter().any(|queue| self.lingers.of(waiter.db, queue).is_some())
             }
-            Wish::Ending { .. } | Wish::Room(_) => false,
+            Wish::Ending { .. } | Wish::Room(_) | Wish::Notices { .. } => false,
         }
     }
 
@@ -390,10 +434,13 @@ impl Waiters {
         std::mem::take(&mut self.left)
     }
 
-    /// The queues, of one database or of all, that consumers wait for.
+    /// The queues, of one database or of all, for whose jobs or notices somebody waits.
     pub fn awaited(&self, db: Option<i32>) -> Vec<Place> {
         let lines = self.lines.iter().filter(|(at, _)| db.is_none_or(|db| **at == db));
-        lines.flat_map(|(&at, lines)| lines.keys().map(move |queue| (at, queue.clone()))).collect()
+        let jobs =
+            lines.flat_map(|(&at, lines)| lines.keys().map(move |queue| (at, queue.clone())));
+        let notices = self.messengers.keys().filter(|(at, _)| db.is_none_or(|db| *at == db));
+        jobs.chain(notices.cloned()).collect()
     }
 
     /// The queues, of one database or of all, for the end of whose jobs somebody waits.

@@ -29,6 +29,8 @@ pub fn chain(
     let chained = if !is_decided && Context::has_no_memory() {
         // The server lets an ack pass.
         Err(Denied::NoMemory)
+    } else if let Err(denied) = admit(context, arguments, to, is_decided) {
+        Err(denied)
     } else if to == arguments.bytes[1] {
         let action = Action::Chain { done, publish: next };
         visit::perform(context, arguments.raw, &action, |queue, outcome| {
@@ -47,6 +49,18 @@ pub fn chain(
     }
 }
 
+fn admit(
+    context: Context,
+    arguments: &Arguments<'_>,
+    to: &[u8],
+    is_decided: bool,
+) -> Result<(), Denied> {
+    if is_decided {
+        return Ok(());
+    }
+    distant::admit_publish(context, arguments.bytes[1], to)
+}
+
 fn decide(
     context: Context,
     arguments: &Arguments<'_>,
@@ -55,7 +69,6 @@ fn decide(
     next: Publish<'_>,
 ) -> Result<bool, Denied> {
     let (flags, queue) = (context.flags(), Text::new(arguments.bytes[1]));
-    distant::admit_queues(context, arguments.bytes[1], &[to])?;
     if !distant::is_settled(context, to) {
         return Err(Denied::TryAgain);
     }

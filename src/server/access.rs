@@ -32,6 +32,17 @@ impl User {
         }
     }
 
+    /// Whether the user may run this command on these keys. One who is there no longer may not.
+    pub fn may_run(&self, command: &[Text]) -> bool {
+        let Some(user) = self.0 else { return false };
+        let mut command: Vec<_> = command.iter().map(Text::raw).collect();
+        let (argv, argc) = (command.as_mut_ptr(), command.len() as i32);
+        // SAFETY: the user is live, and so are the strings.
+        let may =
+            unsafe { call!(RedisModule_ACLCheckCommandPermissions(user.as_ptr(), argv, argc)) };
+        may as isize == raw::REDISMODULE_OK
+    }
+
     /// Whether the user may read and change a key. One who is there no longer may not.
     pub fn may_use(&self, key: &Text) -> bool {
         let Some(user) = self.0 else { return false };

@@ -221,10 +221,15 @@ fn without_memory_the_lease_goes_on_and_a_plain_ack_is_taken() {
 fn who_may_not_use_the_other_queue_has_no_successor_there() {
     let server = Server::plain();
     let mut admin = server.client();
-    for (rule, may) in [("~orders", false), ("~orders %R~mail", false), ("~orders ~mail", true)] {
+    for (rule, may) in [
+        ("+jq.publish ~orders", false),
+        ("+jq.publish ~orders %R~mail", false),
+        ("~orders ~mail", false),
+        ("+jq.publish ~orders ~mail", true),
+    ] {
         let receipt = taken(&mut admin, "orders", "a");
-        admin
-            .run(&format!("ACL SETUSER someone reset on nopass +jq.ack +eval +multi +exec {rule}"));
+        let rules = "reset on nopass +jq.ack +eval +multi +exec";
+        admin.run(&format!("ACL SETUSER someone {rules} {rule}"));
         let mut client = server.client();
         client.run("AUTH someone x");
         let line = format!("JQ.ACK orders {receipt} THEN mail next");
@@ -234,6 +239,11 @@ fn who_may_not_use_the_other_queue_has_no_successor_there() {
         let refused = |answer: &&Reply| matches!(answer, Reply::Error(_));
         assert_eq!(answers.iter().filter(refused).count(), if may { 0 } else { 2 }, "{answers:?}");
         assert_eq!(admin.run("EXISTS mail"), Reply::Int(may.into()), "{rule}");
+        if rule == "~orders ~mail" {
+            // Nor in its own queue, where it may not publish.
+            let line = format!("JQ.ACK orders {receipt} THEN orders next");
+            assert_eq!(client.run(&line).error_word(), "NOPERM");
+        }
         admin.run("JQ.DELETE orders a");
     }
 }

@@ -25,5 +25,6 @@ mod regressions;
 mod replication;
 mod replies;
 mod restore;
+mod subscriptions;
 mod support;
 mod walks;

@@ -236,6 +236,11 @@ impl Queue {
         self.subscriptions.notices.get(&number)
     }
 
+    /// All notices with their numbers, the oldest first.
+    pub fn all_tidings(&self) -> impl ExactSizeIterator<Item = (u64, &Tidings)> {
+        self.subscriptions.iter()
+    }
+
     /// Whether so many more may subscribe to a job, if it is there.
     pub(crate) fn check_subscribers(
         &self,

@@ -61,6 +61,15 @@ pub enum Call<'a> {
         /// How long to wait for its end: `None` not at all, zero for ever.
         block: Option<Millis>,
     },
+    /// `JQ.NOTICES`.
+    Notices {
+        /// At most so many; at least 1.
+        count: u32,
+        /// How long the leases last; as long as jobs are leased if not named.
+        ttr: Option<Millis>,
+        /// How long to wait for one: `None` not at all, zero for ever.
+        block: Option<Millis>,
+    },
     /// `JQ.LEN`, in one state or in all.
     Len(Option<StateKind>),
     /// `JQ.STATS`.

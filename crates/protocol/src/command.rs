@@ -29,6 +29,14 @@ pub enum CommandId {
     Bury,
     /// `JQ.TOUCH`
     Touch,
+    /// `JQ.SUBSCRIBE`
+    Subscribe,
+    /// `JQ.UNSUBSCRIBE`
+    Unsubscribe,
+    /// `JQ.NOTICES`
+    Notices,
+    /// `JQ.DELIVERED`
+    Delivered,
     /// `JQ.UPDATE`
     Update,
     /// `JQ.KICK`

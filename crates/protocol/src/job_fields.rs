@@ -79,6 +79,7 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("worker", "who holds it; null unless it is leased by a consumer that gave a name"),
     ("completed-since", "since when it is completed; null unless it is"),
     ("retained-until", "until when it is kept, -1 for ever; null unless it is completed"),
+    ("subscribers", "how many targets are to be told when it ends"),
     ("result", "what came of the work; null if nobody said so"),
     ("dead-since", "since when it is dead; null unless it is"),
     ("expires-at", "when its TTL ends; null if it has none, or is completed or dead"),

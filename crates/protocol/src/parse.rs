@@ -7,6 +7,7 @@ mod internal;
 mod operate;
 mod produce;
 mod settle;
+mod subscribe;
 
 pub(crate) use consume::WORKER_BYTES_MAX;
 pub(crate) use produce::{backoff, batch_key, group, retain};
@@ -42,6 +43,10 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
         CommandId::Release => settle::release(&mut args),
         CommandId::Bury => settle::bury(&mut args),
         CommandId::Touch => settle::touch(&mut args),
+        CommandId::Subscribe => subscribe::subscribe(&mut args),
+        CommandId::Unsubscribe => subscribe::unsubscribe(&mut args),
+        CommandId::Notices => subscribe::notices(&mut args),
+        CommandId::Delivered => subscribe::delivered(&mut args),
         CommandId::Update => operate::update(&mut args),
         CommandId::Kick => operate::kick(&mut args),
         CommandId::Respawn => operate::respawn(&mut args),

@@ -71,6 +71,8 @@ pub const LINGER: Range = Range::millis("LINGER", 1);
 pub const GRACE: Range = Range::millis("grace", 0);
 /// How many jobs one reply may carry.
 pub const COUNT: Range = Range::count("COUNT", 1, 10_000, "jobs");
+/// How many notices one reply may carry.
+pub const NOTICES: Range = Range::count("COUNT", 1, 1_000, "notices");
 /// How many names of queues a page looks at.
 pub const NAMES: Range = Range::count("COUNT", 1, 10_000, "names");
 /// How long ago a job was published, at least.

@@ -64,6 +64,13 @@ pub enum Step<'a> {
         /// So much of it, the oldest first.
         effects: u64,
     },
+    /// Notices are leased.
+    Notices {
+        /// At most so many, the oldest first.
+        count: u32,
+        /// For how long, in milliseconds; as long as jobs if not named.
+        ttr: Option<u64>,
+    },
 }
 
 /// Who leases which jobs.
@@ -222,6 +229,9 @@ impl<'a> Step<'a> {
                 Operation::Told(told.told().ok_or(Refusal::Diverged("no job ends so"))?)
             }
             Self::Delivered { effects } => Operation::Delivered { effects: *effects },
+            Self::Notices { count, ttr } => {
+                Operation::Act(Action::TakeNotices { count: *count, ttr: ttr.map(Millis) })
+            }
             Self::Lease(lease) => {
                 let jobs: Slots = lease.jobs().filter_map(|id| queue.locate(id)).collect();
                 let mut slots = jobs.clone();
@@ -245,6 +255,7 @@ impl<'a> Step<'a> {
             }
             Self::Follow(follow) => follow.is_valid(),
             Self::Told(told) => told.is_valid(),
+            Self::Notices { ttr, .. } => ttr.is_none_or(|ttr| i128::from(ttr) <= range::TTR.max),
             Self::Create { .. } | Self::Command | Self::Delivered { .. } => true,
         }
     }

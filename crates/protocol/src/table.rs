@@ -7,6 +7,7 @@ mod operate;
 mod options;
 mod produce;
 mod settle;
+mod subscribe;
 
 use crate::command::Command;
 
@@ -24,6 +25,10 @@ pub static COMMANDS: &[Command] = &[
     settle::RELEASE,
     settle::BURY,
     settle::TOUCH,
+    subscribe::SUBSCRIBE,
+    subscribe::UNSUBSCRIBE,
+    subscribe::NOTICES,
+    subscribe::DELIVERED,
     operate::UPDATE,
     operate::KICK,
     operate::RESPAWN,

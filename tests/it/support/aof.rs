@@ -84,6 +84,7 @@ fn steps_of(command: &[Vec<u8>]) -> Vec<String> {
             format!("told {queue} {} {} {:?}", told.child.id(), told.at, told.how)
         }
         Step::Delivered { effects } => format!("delivered {queue} {effects}"),
+        Step::Notices { count, ttr } => format!("notices {queue} {count} {ttr:?}"),
     };
     let steps = unpack(steps).unwrap_or_else(|bad| panic!("{bad}: {}", line_of(words.clone())));
     steps.iter().map(said).collect()

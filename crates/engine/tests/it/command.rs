@@ -20,10 +20,10 @@ pub enum Command {
     Lease { ids: Vec<String>, holder: Holder },
     Settle { jobs: Vec<String>, verdict: Verdict<'static> },
     Chain { done: String, next: Draft },
-    Subscribe { job: String, targets: Vec<&'static [u8]> },
-    Unsubscribe { job: String, targets: Option<Vec<&'static [u8]>> },
+    Subscribe { job: String, targets: Vec<Vec<u8>> },
+    Unsubscribe { job: String, targets: Option<Vec<Vec<u8>>> },
     TakeNotices { count: u32, ttr: Option<Millis> },
-    CrossOff { receipt: String, targets: Vec<&'static [u8]> },
+    CrossOff { receipt: String, targets: Vec<Vec<u8>> },
     Touch { jobs: Vec<String>, ttr: Option<Millis>, progress: Option<u64> },
     Kick(Chosen),
     Respawn { chosen: Chosen, revival: Revival },
@@ -116,6 +116,10 @@ fn boxed(draft: &Draft) -> Option<Box<Conditions<'_>>> {
     (conditions != Conditions::default()).then(|| Box::new(conditions))
 }
 
+fn bytes(targets: &[Vec<u8>]) -> Vec<&[u8]> {
+    targets.iter().map(Vec::as_slice).collect()
+}
+
 /// The id of a job that is there, as its queue knows it.
 fn id_in<'a>(queue: &Queue, id: &'a str) -> JobId<'a> {
     let slot = queue.find_id(id).expect("a followed job is there");
@@ -151,14 +155,14 @@ impl Command {
                 Action::Chain { done: named(done), publish: next.publish() }
             }
             Self::Subscribe { job, targets } => {
-                Action::Subscribe { job: named(job), targets: targets.clone() }
+                Action::Subscribe { job: named(job), targets: bytes(targets) }
             }
             Self::Unsubscribe { job, targets } => {
-                Action::Unsubscribe { job: named(job), targets: targets.clone() }
+                Action::Unsubscribe { job: named(job), targets: targets.as_deref().map(bytes) }
             }
             Self::TakeNotices { count, ttr } => Action::TakeNotices { count: *count, ttr: *ttr },
             Self::CrossOff { receipt, targets } => {
-                Action::CrossOff { receipt: named(receipt), targets: targets.clone() }
+                Action::CrossOff { receipt: named(receipt), targets: bytes(targets) }
             }
             Self::Touch { jobs, ttr, progress } => {
                 Action::Touch { jobs: refs(jobs), ttr: *ttr, progress: *progress }

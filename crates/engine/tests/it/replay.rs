@@ -543,7 +543,8 @@ pub const WAITING: [StateKind; 4] =
 /// What subscribers of this job, or those who tell them, do.
 pub fn any_subscription(dice: &mut Dice, name: String) -> Command {
     let count = 1 + dice.below(3);
-    let targets = (0..count).map(|_| dice.pick(&[&b"a"[..], b"b", b"\0\xff", b""])).collect();
+    let target = |_| dice.pick(&[&b"a"[..], b"b", b"\0\xff", b""]).to_vec();
+    let targets = (0..count).map(target).collect();
     match dice.below(8) {
         0..3 => Command::Subscribe { job: name, targets },
         3 => Command::Unsubscribe { job: name, targets: Some(targets) },

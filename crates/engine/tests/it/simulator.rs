@@ -10,6 +10,7 @@
 //!
 //! `JOBQ_SEED=7` runs one world, `JOBQ_SEEDS=1000` as many, `JOBQ_STEPS=1000000` for so long.
 
+mod messengers; // subscribers, and those who tell them
 mod shares; // limits and turns, as one who looks on counts them
 mod ties; // leases that are bound to connections
 
@@ -17,8 +18,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobq_engine::{
     Backoff, BatchOrder, Change, Due, Holder, Listing, Millis, Outcome, Owner, Queue, Refusal,
-    Retain, Revival, Setting, Side, StateKind, UnixMillis, Verdict, WhenExpired, WhenLapsed,
-    Wishes,
+    Retain, Revival, Setting, Side, StateKind, Tidings, UnixMillis, Verdict, WhenExpired,
+    WhenLapsed, Wishes,
 };
 
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
     replay::{any_batch, any_conditions, any_gates, any_group, any_limit, GATES},
     support::{for_seeds, load, named, number, Dice},
 };
+use messengers::Messengers;
 use shares::{Shares, Standing};
 use ties::Ties;
 
@@ -63,7 +65,7 @@ fn whatever_goes_wrong_nothing_is_lost_and_all_copies_agree() {
 type Tally = BTreeMap<&'static str, u64>;
 
 /// What has to happen in some world, or the simulation shows less than it says.
-const EVENTS: [&str; 30] = [
+const EVENTS: [&str; 33] = [
     "request lost",
     "reply lost",
     "publish repeated",
@@ -94,6 +96,9 @@ const EVENTS: [&str; 30] = [
     "lease bound",
     "lease ended with its connection",
     "lease touched though its connection is gone",
+    "job chained",
+    "subscriber told",
+    "notice told again",
 ];
 
 /// What a producer wants done until it is told that it was.
@@ -139,6 +144,7 @@ struct World {
     ids_drawn: u64,
     shares: Shares,
     ties: Ties,
+    messengers: Messengers,
     met: Tally,
 }
 
@@ -173,6 +179,7 @@ impl World {
             ids_drawn: 0,
             shares: Shares::default(),
             ties: Ties::default(),
+            messengers: Messengers::default(),
             met: Tally::new(),
         }
     }
@@ -200,7 +207,8 @@ impl World {
             0..14 => self.time_passes(),
             14..44 => self.producer_acts(),
             44..82 => self.worker_acts(),
-            82..86 => self.operator_acts(),
+            82..84 => self.messenger_acts(),
+            84..86 => self.operator_acts(),
             86..94 => self.replica_catches_up(),
             94..96 => self.timer_turns(),
             96..97 => self.log_is_rewritten(),
@@ -386,6 +394,10 @@ impl World {
         }
         let receipt = self.dice.below(self.workers[at].receipts.len() as u64) as usize;
         let receipt = self.workers[at].receipts[receipt].clone();
+        if self.dice.one_in(12) && self.primary.len() < JOBS_MAX {
+            let next = Draft { replaces: None, ..self.any_draft() };
+            return self.settle(at, Command::Chain { done: receipt, next });
+        }
         let dice = &mut self.dice;
         let verdict = match dice.below(14) {
             0..5 => Verdict::Ack,
@@ -409,8 +421,11 @@ impl World {
 
     /// Settles one delivery, and again if no reply comes.
     fn settle(&mut self, at: usize, command: Command) {
-        let Command::Settle { jobs, .. } = &command else { panic!("{command:?}") };
-        let receipt = jobs[0].clone();
+        let receipt = match &command {
+            Command::Settle { jobs, .. } => jobs[0].clone(),
+            Command::Chain { done, .. } => done.clone(),
+            other => panic!("{other:?}"),
+        };
         let held = self.primary.find(&named(&receipt)).is_some();
         match self.send(&command) {
             None => self.workers[at].pending = Some(command),
@@ -422,7 +437,70 @@ impl World {
                 // The lease may have lapsed in the tick before, but never come back.
                 assert!(held || done == 0, "{receipt} settled what it does not hold");
             }
+            Some(Ok(Answer::Ids(next))) => {
+                self.workers[at].receipts.retain(|other| *other != receipt);
+                match next.first() {
+                    None => self.met("stale receipt refused"),
+                    Some(next) => {
+                        assert!(held, "{receipt} is followed, and did not hold");
+                        assert!(self.primary.find(&named(&receipt)).is_none(), "{receipt} holds");
+                        self.acknowledged.insert(next.clone(), self.records());
+                        self.met("job chained");
+                    }
+                }
+            }
+            // The successor is not taken, and the lease goes on.
+            Some(Err(_)) if matches!(command, Command::Chain { .. }) => {}
             Some(other) => panic!("{other:?} to {command:?}"),
+        }
+    }
+
+    /// Somebody subscribes, or takes a notice, or says who was told.
+    fn messenger_acts(&mut self) {
+        match self.dice.below(4) {
+            0..2 => {
+                let known: BTreeSet<_> = self.acknowledged.keys().cloned().collect();
+                if known.is_empty() {
+                    return;
+                }
+                let job = self.dice.pick(&known.into_iter().collect::<Vec<_>>());
+                let target = self.messengers.new_target();
+                let subscribe = Command::Subscribe { job, targets: vec![target.clone()] };
+                if let Some(Ok(Answer::Other(Outcome::Done(1)))) = self.send(&subscribe) {
+                    self.messengers.subscribed(target, self.records());
+                }
+            }
+            2 => {
+                let ttr = Some(Millis(1 + self.dice.below(300)));
+                let count = self.dice.pick(&[1, 3]);
+                if let Some(Ok(taken)) = self.send(&Command::TakeNotices { count, ttr }) {
+                    self.take(&taken);
+                }
+            }
+            _ => {
+                let partly = self.dice.one_in(3);
+                let Some(report) = self.messengers.next_report(partly) else { return };
+                match self.send(&report) {
+                    Some(Ok(Answer::Other(Outcome::CrossedOff(Some(_))))) => {
+                        self.messengers.reported(&report, self.records());
+                        self.met("subscriber told");
+                    }
+                    _ => self.met("notice told again"),
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, taken: &Answer) {
+        for receipt in messengers::receipts(taken) {
+            let told = |(_, notice): (u64, &Tidings)| {
+                let named =
+                    notice.receipt().is_some_and(|name| name.as_bytes() == receipt.as_bytes());
+                named.then(|| notice.targets.iter().map(|target| target.to_vec()).collect())
+            };
+            let targets: Vec<Vec<u8>> =
+                self.primary.all_tidings().find_map(told).expect("just taken");
+            self.messengers.took(receipt, targets);
         }
     }
 
@@ -675,6 +753,7 @@ impl World {
         if self.acknowledged.len() < promised {
             self.met("acknowledged publish lost with the log's end");
         }
+        self.messengers.forget_after(records);
         let is_lossy = queue.digest() != self.primary.digest();
         self.primary = queue;
         self.ties.forget();
@@ -717,10 +796,19 @@ impl World {
             let jobs = jobs.iter().map(|(id, token)| format!("{id}@{token}")).collect();
             let ack = Command::Settle { jobs, verdict: Verdict::Ack };
             self.serve(&ack).expect("nothing to refuse");
-            if self.primary.is_empty() {
+            let take = Command::TakeNotices { count: 1_000, ttr: None };
+            let taken = self.serve(&take).expect("nothing to refuse");
+            self.take(&taken);
+            while let Some(report) = self.messengers.next_report(false) {
+                if let Ok(Answer::Other(Outcome::CrossedOff(Some(_)))) = self.serve(&report) {
+                    self.messengers.reported(&report, self.records());
+                }
+            }
+            if self.primary.is_empty() && self.primary.notices() == 0 {
                 break;
             }
         }
+        self.messengers.check_all_told();
         assert!(self.primary.is_empty(), "{} jobs are left", self.primary.len());
         self.serve(&Command::Gate { opens: false, names }).expect("nothing to refuse");
         let kept = self.primary.bytes();
@@ -844,6 +932,7 @@ fn explains(queue: &Queue, command: &Command, id: &str, job: &Seen) -> bool {
                 || (is_unwanted || dies && !kept) && jobs.iter().any(names)
                 || (is_crowded || dies && !kept) && jobs.iter().any(leads)
         }
+        Command::Chain { done, .. } => !job.is_kept && (names(&done) || leads(&done)),
         Command::Publish(draft) => draft.replaces.as_ref().is_some_and(names),
         Command::Delete(jobs) => jobs.iter().any(names),
         Command::Cancel(name) => names(name) && job.state != StateKind::Leased,

@@ -31,6 +31,10 @@ pub fn apply<'a>(queue: &[u8], args: &mut Args<'a, '_>) -> Result<Call<'a>, BadA
         Call::PublishOrWait { publish, .. } => {
             Ok(Call::Apply { steps, asked: Some(Action::Publish(publish)), beside: None })
         }
+        Call::Notices { count, ttr, .. } => {
+            let asked = Some(Action::TakeNotices { count, ttr });
+            Ok(Call::Apply { steps, asked, beside: None })
+        }
         Call::Chain { done, to, next } if to == queue => {
             let asked = Some(Action::Chain { done, publish: next });
             Ok(Call::Apply { steps, asked, beside: None })

@@ -41,6 +41,10 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.RELEASE queue id [id ...] [DELAY ms] [UNCOUNTED]",
         "JQ.BURY queue (id [id ...] [ERROR text] | ALL (delayed|held|gathering|ready) [COUNT n])",
         "JQ.TOUCH queue [TTR ms] [PROGRESS n] id [id ...]",
+        "JQ.SUBSCRIBE queue id target [target ...]",
+        "JQ.UNSUBSCRIBE queue id (ALL | target [target ...])",
+        "JQ.NOTICES queue [COUNT n] [TTR ms] [BLOCK ms]",
+        "JQ.DELIVERED queue receipt [target [target ...]]",
         "JQ.UPDATE queue id [BODY body] [DELAY ms | AT unix-ms] [PRIORITY p] [TTL ms] [TRIES n] \
          [IFVERSION v]",
         "JQ.KICK queue (COUNT n | ID id [id ...] | ALL)",
@@ -190,10 +194,11 @@ fn the_words_of_a_command_are_distinct_and_fit_the_cursor() {
 }
 
 #[test]
-fn only_what_adds_jobs_or_bodies_is_refused_for_want_of_memory() {
+fn only_what_adds_jobs_bodies_or_subscribers_is_refused_for_want_of_memory() {
     for command in COMMANDS {
         let grows = command.access == Access::WriteGrowing;
-        let takes_body = command.args.iter().any(|arg| arg.name == "body") && !command.internal;
+        let takes_body = command.args.iter().any(|arg| arg.name == "body") && !command.internal
+            || command.name == "JQ.SUBSCRIBE";
         assert_eq!(grows, takes_body, "{}", command.name);
         let says_so = command.errors.iter().any(|(word, _)| *word == ErrorWord::Oom);
         // An ack is taken, but not with a job that comes next.

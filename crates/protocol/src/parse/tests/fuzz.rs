@@ -81,6 +81,7 @@ fn draw_value(arg: &Arg, n: usize, dice: &mut Dice, argv: &mut Vec<Vec<u8>>) {
             argv.push(value.to_string().into());
         }
         (Kind::Key(_), name) => argv.push(format!("{name}-{n}").into()),
+        (Kind::String, "receipt") => argv.push(b"job-0@7".into()),
         (Kind::String, "id" | "replaces") => argv.push(format!("job-{n}").into()),
         (Kind::String, "backoff") => argv.push("exp:1:2".into()),
         (Kind::String, "cursor") => argv.push(b"0".into()),

@@ -135,6 +135,7 @@ fn a_word_given_twice_is_refused_wherever_it_is() {
         ("JQ.QUEUES COUNT 1 COUNT 1", "SYNTAX COUNT is given twice"),
         ("JQ.PEEK q COUNT 1 COUNT 1", "SYNTAX COUNT is given twice"),
         ("JQ.NACK q a ERROR x ERROR y", "SYNTAX ERROR is given twice"),
+        ("JQ.NOTICES q TTR 1 TTR 1", "SYNTAX TTR is given twice"),
         ("JQ.TOUCH q TTR 1 TTR 1 a", "SYNTAX TTR is given twice"),
         ("JQ.TOUCH q PROGRESS 1 progress 1 a", "SYNTAX PROGRESS is given twice"),
         ("JQ.UPDATE q a BODY x BODY y", "SYNTAX BODY is given twice"),
@@ -630,4 +631,18 @@ fn what_is_wrong_behind_then_is_told_as_of_a_publish() {
         let refused = call(line).expect_err(line);
         assert!(refused.starts_with(expected), "{line}: {refused}");
     }
+}
+
+#[test]
+fn what_is_no_receipt_and_what_is_no_target_is_refused() {
+    let long = "x".repeat(4097);
+    assert_refused(&[
+        ("JQ.DELIVERED q a", "RANGE a receipt is an id and @token, not 'a'"),
+        ("JQ.SUBSCRIBE q a", "SYNTAX no value for target"),
+        ("JQ.UNSUBSCRIBE q a", "SYNTAX no value for target"),
+        ("JQ.NOTICES q 2", "SYNTAX unexpected '2'"),
+        ("JQ.NOTICES q COUNT 1001", "RANGE COUNT is 1 to 1000 notices, not '1001'"),
+        (&format!("JQ.SUBSCRIBE q a {long}"), "RANGE a target has at most 4096 bytes, not 4097"),
+        (&format!("JQ.DELIVERED q a@1 {long}"), "RANGE a target has at most 4096 bytes, not 4097"),
+    ]);
 }
