@@ -106,7 +106,7 @@ fn act(twins: &mut Twins, call: Call<'_>) -> Result<(), Refusal> {
             check_record(twins, request.clone());
             return twins.ask(request).map(drop);
         }
-        Call::Apply { steps, mut asked } => {
+        Call::Apply { steps, mut asked, .. } => {
             for step in &steps {
                 let operation = step.operation(twins.queue(), &mut asked)?;
                 twins.apply(operation)?;

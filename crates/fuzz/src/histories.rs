@@ -91,7 +91,7 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
         22 => Action::Touch {
             jobs: refs(source, &names),
             ttr: source.maybe(|it| Millis(1 + span(it).0)),
-            progress: source.maybe(|it| it.below(100)),
+            progress: source.maybe(|it| it.below(100) as u64),
         },
         23 => Action::Kick(which(source, &names)),
         24 => Action::Respawn { which: which(source, &names), revival: revival(source) },
