@@ -23,7 +23,7 @@ pub fn chain(
     arguments: &Arguments<'_>,
     done: JobRef<'_>,
     to: &[u8],
-    next: Publish<'_>,
+    next: Box<Publish<'_>>,
 ) {
     let is_decided = context.flags().is_decided();
     let chained = if !is_decided && Context::has_no_memory() {
@@ -66,7 +66,7 @@ fn decide(
     arguments: &Arguments<'_>,
     done: JobRef<'_>,
     to: &[u8],
-    next: Publish<'_>,
+    next: Box<Publish<'_>>,
 ) -> Result<bool, Denied> {
     let (flags, queue) = (context.flags(), Text::new(arguments.bytes[1]));
     if !distant::is_settled(context, to) {
@@ -77,7 +77,7 @@ fn decide(
         return Ok(false);
     }
     let to = Text::new(to);
-    let next = Action::Publish(next);
+    let next = Action::Publish(*next);
     visit::make_ready(context, flags, &to, &next)?;
     let ack = Action::Settle { jobs: smallvec![done], verdict: Verdict::Ack };
     let mut is_done = false;
@@ -99,11 +99,11 @@ fn repeat(
     arguments: &Arguments<'_>,
     done: JobRef<'_>,
     to: &[u8],
-    next: Publish<'_>,
+    next: Box<Publish<'_>>,
 ) -> Result<(), Denied> {
     let ack = Action::Settle { jobs: smallvec![done], verdict: Verdict::Ack };
     visit::perform(context, arguments.raw, &ack, |_, _| {})?;
-    visit::repeat_beside(context, &Text::new(to), &Action::Publish(next))?;
+    visit::repeat_beside(context, &Text::new(to), &Action::Publish(*next))?;
     context.reply_status(c"OK");
     Ok(())
 }

@@ -19,12 +19,13 @@ pub fn apply<'a>(
     queue: *mut RedisModuleString,
     steps: &[Step<'a>],
     asked: Option<Action<'a>>,
-    beside: Option<(&[u8], Action<'a>)>,
+    beside: Option<Box<(&[u8], Action<'a>)>>,
 ) {
-    let done = visit::repeat_steps(context, queue, steps, asked).and_then(|()| match &beside {
-        Some((other, action)) => visit::repeat_beside(context, &Text::new(other), action),
-        None => Ok(()),
-    });
+    let done =
+        visit::repeat_steps(context, queue, steps, asked).and_then(|()| match beside.as_deref() {
+            Some((other, action)) => visit::repeat_beside(context, &Text::new(other), action),
+            None => Ok(()),
+        });
     match done {
         Ok(()) => context.reply_status(c"OK"),
         Err(denied) => reply::denied(context, &denied),

@@ -462,3 +462,35 @@ fn a_mutex_is_free_when_its_worker_dies_and_the_job_is_tried_again() {
         "and it has not been forgotten"
     );
 }
+
+/// fs-job-store: targets that were told are not taken off the list, since the wrong function is called
+/// for it, and are told again with each flush.
+#[test]
+fn a_target_that_was_told_is_not_told_again() {
+    let server = Server::plain();
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail x ID a RETAIN FOREVER");
+    client.run("JQ.SUBSCRIBE mail a ada bob");
+    client.run("JQ.FULFILL mail a 42");
+    let receipt = client.run("JQ.NOTICES mail").items()[0].items()[0].text();
+    assert_eq!(client.run(&format!("JQ.DELIVERED mail {receipt} ada bob")), Reply::Int(2));
+    // What made them be told again there: another who subscribes, and another result.
+    client.run("JQ.SUBSCRIBE mail a eve");
+    client.run("JQ.FULFILL mail a 43");
+    let again = client.run("JQ.NOTICES mail COUNT 9");
+    assert_eq!(again.items().len(), 1);
+    assert_eq!(again.items()[0].items()[4].items(), [bulk("eve")]);
+}
+
+/// fs-job-store: a pull of notifications keeps the locks of jobs that are not fulfilled yet.
+#[test]
+fn who_asks_for_notices_holds_nothing_of_jobs_that_go_on() {
+    let server = Server::plain();
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail x ID a");
+    client.run("JQ.SUBSCRIBE mail a ada");
+    assert!(client.run("JQ.NOTICES mail COUNT 9").is_nothing());
+    assert_eq!(names(&client.run("JQ.CONSUME mail")), ["a@1"], "it can be worked on");
+    client.run("JQ.FULFILL mail a@1 42");
+    assert_eq!(client.run("JQ.NOTICES mail").items().len(), 1, "and is told of then");
+}

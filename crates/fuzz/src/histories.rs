@@ -96,8 +96,9 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
         23 => Action::Kick(which(source, &names)),
         24 => Action::Respawn { which: which(source, &names), revival: revival(source) },
         25 => Action::Delete(refs(source, &names)),
-        26 => match source.below(13) {
-            10.. => {
+        26 => match source.below(18) {
+            13.. => subscription(source, &names),
+            10..13 => {
                 let key = source.pick(&[&b"a"[..], b"b"]);
                 Action::Batch { key, order: source.pick(&BatchOrder::ALL) }
             }
@@ -219,11 +220,27 @@ fn publish(twins: &mut Twins, source: &mut Source<'_>, names: &[String]) {
     let action = match publish.bodies {
         Bodies::One(_) if !names.is_empty() && source.one_in(4) => {
             let done = named(source, names);
-            Action::Chain { done, publish: Publish { replaces: None, ..publish } }
+            let publish = Publish { replaces: None, ..publish };
+            Action::Chain { done, publish: publish.into() }
         }
         _ => Action::Publish(publish),
     };
     drop(twins.ask(action));
+}
+
+fn subscription<'a>(source: &mut Source<'_>, names: &'a [String]) -> Action<'a> {
+    let job = named(source, names);
+    let target = |source: &mut Source<'_>| source.pick(&[&b"a"[..], b"b", b""]);
+    let targets = (0..=source.below(3)).map(|_| target(source)).collect();
+    match source.below(6) {
+        0 | 1 => Action::Subscribe { job, targets },
+        2 => Action::Unsubscribe { job, targets: source.one_in(2).then_some(targets) },
+        3 | 4 => {
+            let ttr = source.maybe(|it| Millis(1 + span(it).0));
+            Action::TakeNotices { count: 1 + source.below(3) as u32, ttr }
+        }
+        _ => Action::CrossOff { receipt: job, targets },
+    }
 }
 
 fn conditions<'a>(source: &mut Source<'_>, names: &'a [String]) -> Conditions<'a> {

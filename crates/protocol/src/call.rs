@@ -41,7 +41,7 @@ pub enum Call<'a> {
         /// The key of the queue to which the successor goes; may be that of `done`.
         to: &'a [u8],
         /// The successor: one body, which replaces no job and waits for none of another queue.
-        next: Publish<'a>,
+        next: Box<Publish<'a>>,
     },
     /// `JQ.CONSUME`.
     Consume(ConsumeCall<'a>),
@@ -102,7 +102,7 @@ pub enum Call<'a> {
         /// What the step that stands for a command means; there if such a step is, and then once.
         asked: Option<Action<'a>>,
         /// What the same command means for another queue.
-        beside: Option<(&'a [u8], Action<'a>)>,
+        beside: Option<Box<(&'a [u8], Action<'a>)>>,
     },
     /// `JQ.LOAD`.
     Load {

@@ -213,7 +213,9 @@ impl Load {
             0..28 => self.publish(),
             28..33 => self.publish_many(),
             33..53 => self.consume(None),
-            53..61 => self.settle("JQ.ACK"),
+            53..60 => self.settle("JQ.ACK"),
+            60..61 if self.random.random_bool(0.5) => self.chain(),
+            60..61 => self.subscription(),
             61..64 => self.fulfill(),
             64..71 => self.settle("JQ.NACK"),
             71..75 => self.settle("JQ.RELEASE"),
@@ -439,6 +441,29 @@ impl Load {
         line
     }
 
+    fn chain(&mut self) -> Line {
+        let (queue, job) = self.job();
+        let (to, body) = (self.queue(), self.body());
+        let line = Line::new("JQ.ACK", &queue).with([job, "THEN".into(), to]).with([body]);
+        line.with(self.options())
+    }
+
+    /// What subscribers do, and those who tell them.
+    fn subscription(&mut self) -> Line {
+        let (queue, job) = self.job();
+        let targets: Vec<_> = (0..self.random.random_range(1..4)).map(|_| self.body()).collect();
+        match self.random.random_range(0..8) {
+            0..4 => Line::new("JQ.SUBSCRIBE", &queue).with([job]).with(targets),
+            4 => Line::new("JQ.UNSUBSCRIBE", &queue).with([job, "ALL".into()]),
+            5..7 => {
+                let ttr = self.span().max(1).to_string();
+                Line::new("JQ.NOTICES", &queue).with(["COUNT", "2", "TTR", &ttr])
+            }
+            _ if job.contains('@') => Line::new("JQ.DELIVERED", &queue).with([job]).with(targets),
+            _ => Line::new("JQ.UNSUBSCRIBE", &queue).with([job]).with(targets),
+        }
+    }
+
     fn cancel(&mut self) -> Line {
         let (queue, job) = self.job();
         Line::new("JQ.CANCEL", &queue).with([job])
@@ -447,7 +472,10 @@ impl Load {
     fn touch(&mut self) -> Line {
         let (queue, job) = self.job();
         let line = Line::new("JQ.TOUCH", &queue);
-        if self.random.random_bool(0.5) {
+        if self.random.random_bool(0.3) {
+            let progress = self.random.random_range(0..100).to_string();
+            line.with(["PROGRESS".into(), progress, job])
+        } else if self.random.random_bool(0.5) {
             line.with(["TTR".into(), self.span().max(1).to_string(), job])
         } else {
             line.with([job])
@@ -651,6 +679,15 @@ impl Load {
             }
             Reply::Array(ids) if line.name() == b"JQ.MPUBLISH" => {
                 ids.iter().for_each(|id| self.remember(line.queue.clone(), id.text()));
+            }
+            Reply::Bulk(_) if line.name() == b"JQ.ACK" => {
+                let to = String::from_utf8_lossy(&line.words[4]).into_owned();
+                self.remember(to, reply.text());
+            }
+            Reply::Array(notices) if line.name() == b"JQ.NOTICES" => {
+                for notice in notices {
+                    self.remember(line.queue.clone(), notice.items()[0].text());
+                }
             }
             Reply::Array(jobs) if line.name() == b"JQ.CONSUME" => {
                 for job in jobs {

@@ -152,7 +152,7 @@ impl Command {
                 Action::Settle { jobs: refs(jobs), verdict: *verdict }
             }
             Self::Chain { done, next } => {
-                Action::Chain { done: named(done), publish: next.publish() }
+                Action::Chain { done: named(done), publish: next.publish().into() }
             }
             Self::Subscribe { job, targets } => {
                 Action::Subscribe { job: named(job), targets: bytes(targets) }

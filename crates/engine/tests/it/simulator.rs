@@ -932,7 +932,7 @@ fn explains(queue: &Queue, command: &Command, id: &str, job: &Seen) -> bool {
                 || (is_unwanted || dies && !kept) && jobs.iter().any(names)
                 || (is_crowded || dies && !kept) && jobs.iter().any(leads)
         }
-        Command::Chain { done, .. } => !job.is_kept && (names(&done) || leads(&done)),
+        Command::Chain { done, .. } => !job.is_kept && (names(done) || leads(done)),
         Command::Publish(draft) => draft.replaces.as_ref().is_some_and(names),
         Command::Delete(jobs) => jobs.iter().any(names),
         Command::Cancel(name) => names(name) && job.state != StateKind::Leased,

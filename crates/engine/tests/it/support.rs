@@ -333,7 +333,7 @@ impl Driver {
 
     /// Acks a job with one that comes next, and tells the id of that.
     pub fn chain(&mut self, done: &str, next: Draft<'_>) -> Result<Option<String>, Refusal> {
-        let action = Action::Chain { done: named(done), publish: next.publish() };
+        let action = Action::Chain { done: named(done), publish: next.publish().into() };
         match self.ask(action)? {
             Some(Outcome::Chained(next)) => {
                 Ok(next.map(|slot| self.queue.job(slot).id().to_string()))

@@ -41,7 +41,7 @@ pub fn apply<'a>(queue: &[u8], args: &mut Args<'a, '_>) -> Result<Call<'a>, BadA
         }
         Call::Chain { done, to, next } => {
             let asked = Some(Action::Settle { jobs: smallvec![done], verdict: Verdict::Ack });
-            Ok(Call::Apply { steps, asked, beside: Some((to, Action::Publish(next))) })
+            Ok(Call::Apply { steps, asked, beside: Some(Box::new((to, Action::Publish(*next)))) })
         }
         _ => Err(refused()),
     }

@@ -24,7 +24,7 @@ fn chain<'a>(done: JobRef<'a>, args: &mut Args<'a, '_>) -> Result<Call<'a>, BadA
     let argv = args.rest();
     let to = argv.get(1).copied().unwrap_or_default();
     let next = match parse(&PUBLISH, argv)? {
-        Call::Act(Action::Publish(next)) => next,
+        Call::Act(Action::Publish(next)) => Box::new(next),
         _ => return Err(args.syntax("BLOCK is not taken behind THEN")),
     };
     if next.replaces.is_some() {

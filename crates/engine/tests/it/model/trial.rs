@@ -283,7 +283,7 @@ impl Trial {
             }
             (Outcome::Noticed(engine), Reply::Noticed(model)) => {
                 same!("notices leased", &engine, &model);
-                let receipt = |number: &u64| Some(self.queue.tidings(*number)?.receipt()?);
+                let receipt = |number: &u64| self.queue.tidings(*number)?.receipt();
                 let receipts = engine.iter().filter_map(receipt);
                 let text =
                     |name: jobq_engine::Name| String::from_utf8_lossy(name.as_bytes()).into_owned();
