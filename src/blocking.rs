@@ -22,7 +22,7 @@ use redis_module::raw::{
 };
 
 use crate::{
-    commands, registry, reply, room,
+    clock, commands, registry, reply, room,
     server::{call, guard, text::bytes_of, Context, Text},
     timer, visit,
     waiters::{Answer, Expired, Handle, Ticket, Waiter, Wish},
@@ -53,11 +53,12 @@ pub fn block(
         client
     };
     let waiter = waiter(Handle(client.cast()));
+    let now = clock::now();
     registry::with(|registry| {
         if let Some(deadline) = waiter.deadline {
             registry.alarm.want(deadline);
         }
-        registry.waiters.join(ticket, waiter);
+        registry.waiters.join(ticket, waiter, now);
     });
     timer::arm(context);
 }

@@ -8,11 +8,12 @@ mod internal;
 mod publish;
 mod queues;
 mod register;
+mod workers;
 
 use std::{cell::Cell, ffi::c_int, ptr::null_mut};
 
 use jobq_engine::{Action, Bodies, JobRefs, Publish, Which};
-use jobq_protocol::{Call, Command, DebugCall, ErrorWord, Keys, COMMANDS};
+use jobq_protocol::{Call, Command, CommandId, DebugCall, ErrorWord, Keys, COMMANDS};
 use redis_module::raw::{RedisModuleCtx, RedisModuleString, REDISMODULE_OK};
 use smallvec::SmallVec;
 
@@ -66,7 +67,9 @@ pub unsafe extern "C" fn entry<const PLACE: usize>(
         // SAFETY: as above.
         arguments.bytes.extend(raw.iter().map(|&text| unsafe { bytes_of(text) }));
         let command = &COMMANDS[PLACE];
-        if matches!(command.keys, Keys::FirstAndAfter(_)) && context.asks_for_keys() {
+        if matches!(command.keys, Keys::FirstAndAfter(_) | Keys::FirstIfOdd)
+            && context.asks_for_keys()
+        {
             return register::tell_keys(context, command, &arguments.bytes);
         }
         run(context, command, &arguments);
@@ -86,6 +89,13 @@ fn run(context: Context, command: &Command, arguments: &Arguments<'_>) {
     }
     let parsed = jobq_protocol::parse(command, &arguments.bytes);
     match &parsed {
+        Ok(Call::Act(_) | Call::Debug(_))
+            if command.id == CommandId::Debug && !may_debug(context) =>
+        {
+            let prose =
+                "JQ.DEBUG answers only where the module was loaded with the argument 'debug'";
+            return reply::error(context, ErrorWord::NoPerm, prose);
+        }
         // Where they are: they are large, and to move them about takes longer than to look at them.
         Ok(Call::Act(action)) => return perform(context, arguments, action),
         Ok(Call::Consume(call)) => return consume::consume(context, arguments, call),
@@ -128,6 +138,21 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::Debug(DebugCall::Panic { is_answered }) => {
             debug_panic(context, arguments, is_answered);
         }
+        Call::Debug(DebugCall::Advance(span)) => match visit::advance(context, queue, span) {
+            Ok(Some(clock)) => context.reply_integer(clock.0 as i64),
+            Ok(None) => context.reply_integer(0),
+            Err(denied) => reply::denied(context, &denied),
+        },
+        Call::Debug(DebugCall::Refuse(count)) => match visit::refuse(context, queue, count) {
+            Ok(Some(())) => context.reply_integer(count.into()),
+            Ok(None) => context.reply_integer(0),
+            Err(denied) => reply::denied(context, &denied),
+        },
+        Call::TouchAs { action, worker } => workers::touch(context, arguments, &action, worker),
+        Call::Workers { queue: named, after, count } => {
+            workers::workers(context, queue, named, after, count);
+        }
+        Call::Worker(call) => workers::worker(context, &call),
         Call::Apply { steps, asked, beside } => {
             internal::apply(context, queue, &steps, asked, beside);
         }
@@ -169,13 +194,14 @@ fn try_perform(
     Ok(())
 }
 
+/// Whether `JQ.DEBUG` answers. What another server has done, which answers it, is repeated anywhere.
+fn may_debug(context: Context) -> bool {
+    registry::with(|registry| registry.debug) || context.flags().is_decided()
+}
+
 /// Panics while a queue is open, before or behind the answer, so that anyone can see what comes of
 /// an internal error.
 fn debug_panic(context: Context, arguments: &Arguments<'_>, is_answered: bool) {
-    if !registry::with(|registry| registry.debug) {
-        let prose = "JQ.DEBUG answers only where the module was loaded with the argument 'debug'";
-        return reply::error(context, ErrorWord::NoPerm, prose);
-    }
     let nothing = Action::Kick(Which::Ids(JobRefs::new()));
     let done = visit::perform(context, arguments.raw, &nothing, |queue, outcome| {
         if is_answered {

@@ -15,7 +15,7 @@ use crate::{
     keyspace::{self, Found},
     registry, replicas,
     server::{call, guard, log, text::bytes_of, Context, Key, Level, Mode},
-    timer,
+    timer, workers,
 };
 
 /// Numbers of the server's events and their kinds, from its documented interface.
@@ -93,7 +93,10 @@ unsafe extern "C" fn on_role(
             });
             timer::restart(context);
         } else {
-            registry::with(|registry| registry.notices.clear());
+            registry::with(|registry| {
+                registry.notices.clear();
+                registry.wishes.clear();
+            });
             timer::stop(context);
         }
     });
@@ -206,6 +209,7 @@ unsafe extern "C" fn on_swap(
             registry.waiters.lingers.clear(Some(a));
             registry.waiters.lingers.clear(Some(b));
             registry.bonds.swap(a, b);
+            registry.roster.swap(a, b);
             registry.look_at_awaited(Some(a));
             registry.look_at_awaited(Some(b));
         });
@@ -229,6 +233,7 @@ unsafe extern "C" fn on_client(
         // SAFETY: the server hands over this structure with this event.
         let id = unsafe { (*data.cast::<RedisModuleClientInfo>()).id };
         let is_bound = registry::with(|registry| {
+            registry.roster.close(id);
             let is_bound = registry.bonds.len() > 0 && registry.bonds.close(id, clock::now());
             if is_bound {
                 registry.alarm.want(UnixMillis(0));
@@ -250,8 +255,12 @@ unsafe extern "C" fn on_cron(
     _kind: u64,
     _data: *mut c_void,
 ) {
-    // SAFETY: see `on_role`.
-    guard(|| timer::check(unsafe { Context::new(raw) }));
+    guard(|| {
+        // SAFETY: see `on_role`.
+        let context = unsafe { Context::new(raw) };
+        timer::check(context);
+        workers::sweep_from_time_to_time(context);
+    });
 }
 
 /// A key has a new name, or appeared without a command of ours.

@@ -29,6 +29,7 @@ unsafe extern "C" fn on_info(info: *mut RedisModuleInfoCtx, _for_crash_report: c
                 ("waiters_timed_out", registry.stats.timed_out),
                 ("jobs_undelivered", registry.stats.undelivered),
                 ("bonds", registry.bonds.len() as u64),
+                ("workers", registry.roster.len() as u64),
                 ("jobs_unbound", registry.stats.unbound),
                 ("errors_caught", boundary::panics()),
             ]

@@ -13,6 +13,7 @@
 //! | `lingers.rs` | those of them that wait for several jobs |
 //! | `bonds.rs` | leases that end with a connection |
 //! | `room.rs` | publishers that wait for room |
+//! | `workers.rs`, `roster.rs` | who works, and what is wished of them |
 //! | `notices.rs` | what workers hear of their leases |
 //! | `timer.rs`, `schedule.rs`, `clock.rs` | when something has to happen without a command |
 //! | `names.rs`, `glob.rs` | which queues there are |
@@ -44,6 +45,7 @@ mod registry;
 mod replicas;
 mod reply;
 mod room;
+mod roster;
 mod schedule;
 mod server;
 mod stored;
@@ -52,6 +54,7 @@ mod tidings;
 mod timer;
 mod visit;
 mod waiters;
+mod workers;
 
 use std::ffi::c_int;
 
@@ -112,18 +115,32 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
     }
 }
 
+/// Reads `debug`, or `debug yes`, or `debug no`. False if there is anything else.
+fn take_arguments<'a>(arguments: impl Iterator<Item = &'a [u8]>) -> bool {
+    let mut arguments = arguments.peekable();
+    while let Some(argument) = arguments.next() {
+        if !argument.eq_ignore_ascii_case(b"debug") {
+            let argument = String::from_utf8_lossy(argument);
+            let known = "known: debug [yes|no]";
+            log(Level::Warning, &format!("unknown module argument '{argument}'; {known}"));
+            return false;
+        }
+        let is_on = arguments.next_if(|next| next.eq_ignore_ascii_case(b"no")).is_none();
+        if is_on {
+            arguments.next_if(|next| next.eq_ignore_ascii_case(b"yes"));
+        }
+        registry::with(|registry| registry.debug = is_on);
+    }
+    true
+}
+
 fn load<'a>(context: Context, arguments: impl Iterator<Item = &'a [u8]>) -> bool {
     if !surroundings::is_supported() {
         log(Level::Warning, "the module needs Redis 7.0 or later, or Valkey");
         return false;
     }
-    for argument in arguments {
-        if !argument.eq_ignore_ascii_case(b"debug") {
-            let argument = String::from_utf8_lossy(argument);
-            log(Level::Warning, &format!("unknown module argument '{argument}'; known: debug"));
-            return false;
-        }
-        registry::with(|registry| registry.debug = true);
+    if !take_arguments(arguments) {
+        return false;
     }
     let options = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS
         | raw::REDISMODULE_OPTION_NO_IMPLICIT_SIGNAL_MODIFIED;

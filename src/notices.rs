@@ -39,6 +39,10 @@ fn keep_all(name: &[u8], notices: Vec<Notice>) {
 /// Sends some messages. False if there are none.
 pub fn send_some(context: Context) -> bool {
     for sent in 0..STEP_MAX {
+        if let Some((worker, word)) = registry::with(|registry| registry.wishes.pop_front()) {
+            send_to(context, &worker, word.as_bytes());
+            continue;
+        }
         let next = registry::with(|registry| registry.notices.pop_front());
         let Some((queue, notice)) = next else { return sent > 0 };
         send(context, &queue, &notice);
@@ -47,8 +51,11 @@ pub fn send_some(context: Context) -> bool {
 }
 
 fn send(context: Context, queue: &[u8], notice: &Notice) {
-    let channel = [CHANNEL, &notice.worker].concat();
     let word = notice.news.word().as_bytes();
-    let message = [word, queue, notice.receipt.as_bytes()].join(&b' ');
-    context.publish_message(&Text::new(&channel), &Text::new(&message));
+    send_to(context, &notice.worker, &[word, queue, notice.receipt.as_bytes()].join(&b' '));
+}
+
+fn send_to(context: Context, worker: &[u8], message: &[u8]) {
+    let channel = [CHANNEL, worker].concat();
+    context.publish_message(&Text::new(&channel), &Text::new(message));
 }

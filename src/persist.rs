@@ -230,6 +230,7 @@ unsafe extern "C" fn copy(context: *mut RedisModuleKeyOptCtx, value: *const c_vo
             let mut stored = Stored::new(original.queue.clone());
             // They follow the jobs of the original, which go on.
             stored.queue.forget_outsiders();
+            stored.ahead = original.ahead;
             let name = call!(RedisModule_GetToKeyNameFromOptCtx(context));
             if !name.is_null() {
                 stored.file(call!(RedisModule_GetToDbIdFromOptCtx(context)), bytes_of(name));

@@ -14,6 +14,7 @@ use redis_module::raw::RedisModuleType;
 use crate::{
     bonds::Bonds,
     names::Names,
+    roster::Roster,
     schedule::Schedule,
     timer::Alarm,
     waiters::{Deliveries, Handle, Waiter, Waiters},
@@ -53,6 +54,12 @@ pub struct Registry {
     pub waiters: Waiters,
     /// Leases that end with a connection.
     pub bonds: Bonds,
+    /// Who works.
+    pub roster: Roster,
+    /// Whether it is time to look who of them is gone.
+    pub sweeps: bool,
+    /// What workers are to hear that is wished of them.
+    pub wishes: VecDeque<(Box<[u8]>, &'static str)>,
     /// The one timer.
     pub alarm: Alarm,
     /// Queues at which something may have changed outside our commands.
@@ -86,6 +93,7 @@ impl Registry {
             || !self.untold_notices.is_empty()
             || self.waiters.has_last_looks()
             || !self.notices.is_empty()
+            || !self.wishes.is_empty()
             || !self.waiters.rooms.is_empty();
         let firsts = [
             at_once.then_some(UnixMillis(0)),
@@ -193,6 +201,9 @@ lazy_static! {
         schedule: Schedule::default(),
         waiters: Waiters::default(),
         bonds: Bonds::default(),
+        roster: Roster::default(),
+        sweeps: false,
+        wishes: VecDeque::new(),
         alarm: Alarm::default(),
         looks: BTreeSet::new(),
         rechecks: BTreeMap::new(),

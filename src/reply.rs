@@ -43,6 +43,10 @@ pub fn denied(context: Context, denied: &Denied) {
             let prose = "command not allowed when used memory > 'maxmemory'.";
             error(context, ErrorWord::Oom, prose);
         }
+        Denied::ForTest { left } => {
+            let prose = format!("a test has asked for this with JQ.DEBUG; {left} more to come");
+            error(context, ErrorWord::Refused, &prose);
+        }
         Denied::NoPermission => {
             let prose = "no permission to use, or to publish to, a queue that is named";
             error(context, ErrorWord::NoPerm, prose);
@@ -161,6 +165,15 @@ pub fn notices(context: Context, notices: &[Tidings]) {
     }
 }
 
+/// Answers, within an array, what became of leases.
+pub fn touched(context: Context, leases: &[Touched]) {
+    leases.iter().for_each(|lease| match lease {
+        Touched::Until(deadline) => value(context, &details::instant(Some(*deadline))),
+        Touched::Lost => context.reply_null(),
+        Touched::Cancelled => context.reply_status(c"CANCELLED"),
+    });
+}
+
 /// Answers with what an operation did.
 pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
     match outcome {
@@ -181,11 +194,7 @@ pub fn outcome(context: Context, queue: &Queue, outcome: &Outcome, many: bool) {
         Outcome::Updated(None) | Outcome::CrossedOff(None) => context.reply_null(),
         Outcome::Touched(leases) => {
             context.reply_array(leases.len());
-            leases.iter().for_each(|lease| match lease {
-                Touched::Until(deadline) => value(context, &details::instant(Some(*deadline))),
-                Touched::Lost => context.reply_null(),
-                Touched::Cancelled => context.reply_status(c"CANCELLED"),
-            });
+            touched(context, leases);
         }
         Outcome::Cancelled(Some(Cancelled::Removed)) => context.reply_status(c"REMOVED"),
         Outcome::Cancelled(Some(Cancelled::Marked | Cancelled::MarkedBefore)) => {
@@ -250,7 +259,8 @@ pub fn details(context: Context, details: &[(&str, Value<'_>)]) {
     }
 }
 
-fn value(context: Context, value: &Value<'_>) {
+/// Answers with one value.
+pub fn value(context: Context, value: &Value<'_>) {
     match value {
         Value::Null => context.reply_null(),
         Value::Integer(n) => context.reply_integer(*n),

@@ -1,8 +1,8 @@
 //! What is in a key: a queue, and what the shell remembers of it.
 
-use jobq_engine::{Queue, UnixMillis};
+use jobq_engine::{Millis, Queue, UnixMillis};
 
-use crate::registry;
+use crate::{registry, workers};
 
 /// The value of a key of ours. Plain owned data: the server may free it on another thread.
 pub struct Stored {
@@ -18,6 +18,10 @@ pub struct Stored {
     pub term: u64,
     /// The instant under which the schedule has it, if it has.
     pub filed: Option<UnixMillis>,
+    /// By how much the queue's clock was set ahead of the server's.
+    pub ahead: Millis,
+    /// How many commands that settle jobs are still to be refused, for a test.
+    pub refusals: u32,
     /// An internal error happened while it was open for writing: it may be half changed, so it
     /// is not written to until it is loaded again.
     pub poisoned: bool,
@@ -33,6 +37,8 @@ impl Stored {
             put_off: UnixMillis(0),
             term: 0,
             filed: None,
+            ahead: Millis::ZERO,
+            refusals: 0,
             poisoned: false,
         }
     }
@@ -42,6 +48,7 @@ impl Stored {
         if !self.listed {
             self.listed = true;
             registry::with(|registry| registry.names.insert(db, name));
+            workers::note_all(&self.queue, db, name);
             if self.queue.owners().next().is_some() {
                 let place = (db, name.into());
                 registry::with(|registry| {
@@ -59,14 +66,23 @@ impl Stored {
         let due = self.queue.next_due().unwrap_or(UnixMillis::NEVER);
         let due = self.idle_ends().map_or(due, |ends| due.min(ends));
         let due = self.queue.next_warning().map_or(due, |at| due.min(at));
+        // What is due by the queue's own clock is due now, also where that is ahead of the
+        // server's, which may have been set back.
+        let due = match due {
+            due if due <= self.queue.clock() => UnixMillis(0),
+            UnixMillis::NEVER => due,
+            due => UnixMillis(due.0.saturating_sub(self.ahead.0)),
+        };
         let due = if self.queue.outbox_len() > 0 { due.min(self.put_off) } else { due };
         if due == UnixMillis::NEVER {
             return;
         }
-        // What is due by the queue's own clock is due now, also where that is ahead of the
-        // server's, which may have been set back.
-        let due = if due <= self.queue.clock() { UnixMillis(0) } else { due };
         self.file_at(due, db, name);
+    }
+
+    /// What time it is for the queue when it is `now` for the server.
+    pub fn time(&self, now: UnixMillis) -> UnixMillis {
+        now.after(self.ahead).min(UnixMillis::MAX)
     }
 
     /// When the queue should be removed, if nothing happens until then and nobody waits for it.

@@ -11,7 +11,7 @@ use crate::{
     clock::{self, Slice},
     distant, endings, notices, registry, room,
     server::{call, guard, Context, Text},
-    tidings, visit,
+    tidings, visit, workers,
 };
 
 /// How long to stay away while replicas must not be sent anything.
@@ -114,6 +114,7 @@ fn take_turn(context: Context) {
             || tidings::return_one(context)
             || bonds::settle_some(context, now)
             || notices::send_some(context)
+            || workers::sweep_if_wanted(context, now)
             || room::fill_one(context)
             || endings::tell_more()
             || endings::look_again(context)

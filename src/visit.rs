@@ -24,10 +24,14 @@ use crate::{
     stored::Stored,
     tidings, timer,
     waiters::{Answer, Deliveries, Delivery, Handle, Take, Ticket},
+    workers,
 };
 
 /// Due transitions that one tick works through.
 const TICK_BUDGET: u32 = 128;
+
+/// Ticks in which one command works through what its advance of the clock brings.
+const ADVANCE_TICKS_MAX: usize = 100;
 
 /// By how much the server's clock may be behind a queue's without a word in the log: what clocks of
 /// several servers differ by.
@@ -47,6 +51,11 @@ pub enum Denied {
     Internal,
     /// The server has no memory for more jobs.
     NoMemory,
+    /// A test wants it refused, and so many after it.
+    ForTest {
+        /// How many.
+        left: u32,
+    },
     /// The user may not use another queue that is named.
     NoPermission,
     /// Another queue that is named would be on another node of the cluster.
@@ -68,7 +77,10 @@ struct Visit<'a> {
     site: &'a Site<'a>,
     stored: &'a mut Stored,
     record: &'a mut Record,
+    /// What time it is for the queue.
     now: UnixMillis,
+    /// What time it is for the server and for those who wait.
+    wall: UnixMillis,
 }
 
 /// Has something done to the queue that a command names, and lets `reply` say what came of it.
@@ -148,6 +160,9 @@ fn decide_alone(
         Found::Nothing => site.create(now, action, reply).map(Some),
         Found::Queue(stored) => site
             .visit(stored, now, |visit| {
+                if visit.stored.refusals > 0 {
+                    visit.refuse_for_test(action)?;
+                }
                 visit.catch_up();
                 visit.stored.queue.check(action)?;
                 let outcome = visit.stored.queue.act(action)?;
@@ -282,6 +297,55 @@ pub fn put_off(context: Context, name: &Text, until: UnixMillis) {
     drop(done);
 }
 
+/// Sets a queue's clock ahead, and works through what is due by that. Tells what it shows then, `None`
+/// if there is no queue. What is too much for one command goes on in the timer's turns.
+pub fn advance(
+    context: Context,
+    name: *mut RedisModuleString,
+    span: Millis,
+) -> Result<Option<UnixMillis>, Denied> {
+    let site = Site::open(context, name, Asked::Nobody, context.flags())?;
+    match site.found() {
+        Found::Other => Err(Denied::WrongType),
+        Found::Nothing => Ok(None),
+        Found::Queue(stored) => site
+            .visit(stored, clock::now(), |visit| {
+                let then = visit.now.max(visit.stored.queue.clock()).after(span);
+                visit.now = then.min(UnixMillis::MAX);
+                visit.stored.ahead = visit.now.since(visit.wall);
+                for _ in 0..ADVANCE_TICKS_MAX {
+                    visit.tick();
+                    visit.serve_waiters();
+                    if !visit.stored.queue.is_due(visit.now) {
+                        break;
+                    }
+                }
+                Ok(visit.stored.queue.clock())
+            })
+            .map(Some),
+    }
+}
+
+/// Has the next commands that settle jobs of a queue refused. `None` if there is no queue.
+pub fn refuse(
+    context: Context,
+    name: *mut RedisModuleString,
+    count: u32,
+) -> Result<Option<()>, Denied> {
+    let site = Site::open(context, name, Asked::Nobody, context.flags())?;
+    match site.found() {
+        Found::Other => Err(Denied::WrongType),
+        Found::Nothing => Ok(None),
+        Found::Queue(stored) => {
+            let refuse = |visit: &mut Visit<'_>| {
+                visit.stored.refusals = count;
+                Ok(())
+            };
+            site.visit(stored, clock::now(), refuse).map(Some)
+        }
+    }
+}
+
 /// What a consumer wants that sends a command.
 pub struct Wanted<'a> {
     /// How many jobs at most, and who takes them.
@@ -312,7 +376,7 @@ pub fn consume(
     site.visit(stored, now, |visit| {
         // A consumer that polls an empty queue leaves no trace in the log.
         let queue = &visit.stored.queue;
-        if !queue.hands_out() && !queue.is_due(now) {
+        if !queue.hands_out() && !queue.is_due(visit.now) {
             return Ok(());
         }
         visit.catch_up();
@@ -344,7 +408,7 @@ pub fn count_takeable(
     let now = clock::now();
     site.visit(stored, now, |visit| {
         let queue = &visit.stored.queue;
-        if queue.hands_out() || queue.is_due(now) {
+        if queue.hands_out() || queue.is_due(visit.now) {
             visit.catch_up();
             visit.follow_up();
         }
@@ -407,6 +471,9 @@ pub fn repeat_steps<'a>(
     let done = site.change(stored, |stored| {
         for step in steps {
             stored.queue.apply(step.operation(&stored.queue, &mut asked)?)?;
+            if let Step::Lease(lease) = step {
+                workers::note(lease.holder().worker, site.db, site.name());
+            }
             // Also where a later one fails: whoever reads our log has to come as far.
             site.pass_on();
         }
@@ -676,8 +743,12 @@ impl<'a> Site<'a> {
         let mut record = Record::default();
         let result = self.change(stored, |stored| {
             stored.queue.hear_notices();
-            let result = body(&mut Visit { site: self, stored, record: &mut record, now });
-            notices::keep(self.name(), &mut stored.queue, now);
+            let time = stored.time(now);
+            let record = &mut record;
+            let result = body(&mut Visit { site: self, stored, record, now: time, wall: now });
+            let time = stored.time(now);
+            notices::keep(self.name(), &mut stored.queue, time);
+            workers::hear(&mut stored.queue, now);
             self.keep_effects(stored, now);
             result
         });
@@ -860,6 +931,23 @@ impl Visit<'_> {
         }
     }
 
+    /// Refuses what a test wants refused.
+    #[cold]
+    fn refuse_for_test(&mut self, action: &Action<'_>) -> Result<(), Denied> {
+        let ends_attempt = match action {
+            Action::Chain { .. } => true,
+            Action::Settle { verdict, .. } => {
+                matches!(verdict, Verdict::Ack | Verdict::Fulfill { .. } | Verdict::Nack { .. })
+            }
+            _ => false,
+        };
+        if !ends_attempt {
+            return Ok(());
+        }
+        self.stored.refusals -= 1;
+        Err(Denied::ForTest { left: self.stored.refusals })
+    }
+
     /// What a change may have made possible: a slice of a large task, and waiting consumers.
     fn follow_up(&mut self) {
         if self.stored.queue.is_due(self.now) {
@@ -900,7 +988,7 @@ impl Visit<'_> {
 
     /// Whether it has something for other queues.
     fn has_effects(&self) -> bool {
-        self.stored.queue.outbox_len() > 0 && self.stored.put_off <= self.now
+        self.stored.queue.outbox_len() > 0 && self.stored.put_off <= self.wall
     }
 
     fn somebody_waits(&self) -> bool {
@@ -983,11 +1071,11 @@ impl Visit<'_> {
                 lingers.end(db, name);
                 return false;
             }
-            let until = lingers.begin((db, name.into()), ticket, self.now.after(gather.linger));
-            if until > self.now {
+            let until = lingers.begin((db, name.into()), ticket, self.wall.after(gather.linger));
+            if until > self.wall {
                 registry.alarm.want(until);
             }
-            until <= self.now
+            until <= self.wall
         })
     }
 
@@ -1011,6 +1099,7 @@ impl Visit<'_> {
         let jobs = deliveries.collect();
         let owner = take.bond.map(|(owner, _)| owner);
         let answer = Answer::Jobs(Deliveries { db: self.site.db, owner, jobs });
+        workers::note(&take.holder.worker, self.site.db, self.site.name());
         registry::with(|registry| {
             registry.waiters.serve(handle, answer);
             registry.look_at_left();

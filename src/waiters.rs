@@ -160,11 +160,14 @@ pub struct Deliveries {
 pub type Ticket = u64;
 
 /// All clients that wait. Invariant: a waiter's ticket is in the line of each of its queues or in
-/// that of its job or among the publishers or messengers of its queue, in `by_handle`, and in `deadlines` if it has one.
+/// that of its job or among the publishers or messengers of its queue, in `by_handle`, in `by_worker` if it
+/// consumes and gave a name, and in `deadlines` if it has one.
 #[derive(Default)]
 pub struct Waiters {
     by_ticket: HashMap<Ticket, Waiter>,
     by_handle: HashMap<Handle, Ticket>,
+    // Consumers that gave a name, by it, and since when each waits.
+    by_worker: HashMap<Box<[u8]>, BTreeMap<Ticket, UnixMillis>>,
     lines: BTreeMap<i32, HashMap<Box<[u8]>, BTreeSet<Ticket>>>,
     endings: HashMap<Place, BTreeMap<Ulid, BTreeSet<Ticket>>>,
     publishers: HashMap<Place, BTreeSet<Ticket>>,
@@ -200,9 +203,13 @@ impl Waiters {
     }
 
     /// Adds a client at the end of its lines. O(log n) a queue.
-    pub fn join(&mut self, ticket: Ticket, waiter: Waiter) {
+    pub fn join(&mut self, ticket: Ticket, waiter: Waiter, now: UnixMillis) {
         match &waiter.wish {
-            Wish::Jobs { queues, .. } => {
+            Wish::Jobs { queues, take } => {
+                if !take.holder.worker.is_empty() {
+                    let tickets = self.by_worker.entry(take.holder.worker.clone()).or_default();
+                    tickets.insert(ticket, now);
+                }
                 let lines = self.lines.entry(waiter.db).or_default();
                 for queue in queues {
                     lines.entry(queue.clone()).or_default().insert(ticket);
@@ -258,6 +265,29 @@ impl Waiters {
     /// Whether nobody waits for notices of any queue.
     pub fn has_no_messengers(&self) -> bool {
         self.messengers.is_empty()
+    }
+
+    /// The consumers that wait in a worker's name.
+    pub fn of_worker(&self, worker: &[u8]) -> Vec<Handle> {
+        let tickets = self.by_worker.get(worker).into_iter().flat_map(BTreeMap::keys);
+        tickets.filter_map(|ticket| self.by_ticket.get(ticket)).map(|it| it.handle).collect()
+    }
+
+    /// Whether one waits in a worker's name.
+    pub fn has_worker(&self, worker: &[u8]) -> bool {
+        self.by_worker.contains_key(worker)
+    }
+
+    /// Since when consumers wait in a worker's name in a database, and for which queues. Not told of are
+    /// those that stand in no line.
+    pub fn waits_of(&self, worker: &[u8], db: i32) -> Vec<(UnixMillis, Vec<Box<[u8]>>)> {
+        let wait = |(ticket, since): (&Ticket, &UnixMillis)| match self.by_ticket.get(ticket)? {
+            Waiter { db: at, wish: Wish::Jobs { queues, .. }, .. } if *at == db => {
+                (!queues.is_empty()).then(|| (*since, queues.clone()))
+            }
+            _ => None,
+        };
+        self.by_worker.get(worker).into_iter().flatten().filter_map(wait).collect()
     }
 
     /// Whether anybody waits to publish.
@@ -325,7 +355,14 @@ impl Waiters {
         let waiter = self.by_ticket.remove(&ticket)?;
         self.deadlines.remove(&(waiter.deadline.unwrap_or_default(), ticket));
         match &waiter.wish {
-            Wish::Jobs { queues, .. } => {
+            Wish::Jobs { queues, take } => {
+                let worker = &take.holder.worker;
+                if let Some(tickets) = self.by_worker.get_mut(worker) {
+                    tickets.remove(&ticket);
+                    if tickets.is_empty() {
+                        self.by_worker.remove(worker);
+                    }
+                }
                 if let Some(lines) = self.lines.get_mut(&waiter.db) {
                     for queue in queues {
                         let Some(line) = lines.get_mut(queue) else { continue };

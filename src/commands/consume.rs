@@ -14,6 +14,7 @@ use crate::{
     server::{Context, Flags},
     visit::{self, Denied, Wanted},
     waiters::{Take, Waiter, Wish},
+    workers,
 };
 
 /// Answers with jobs, with nothing, or later.
@@ -33,10 +34,17 @@ pub fn consume(context: Context, arguments: &Arguments<'_>, call: &ConsumeCall<'
         return reply::error(context, ErrorWord::NoPerm, prose);
     };
     let block = call.block.filter(|_| !flags.denies_blocking());
+    if workers::see(context, flags, call).is_some() {
+        // As if all were paused. Who may wait stands in no line.
+        return match block {
+            Some(span) => wait(context, &keys, call, (bond, &[]), span),
+            None => context.reply_null_array(),
+        };
+    }
     match take(context, flags, &keys, call, bond, block.is_some()) {
         Err(denied) => reply::denied(context, &denied),
         Ok(0) => match block {
-            Some(span) => wait(context, &keys, call, bond, span),
+            Some(span) => wait(context, &keys, call, (bond, &call.queues), span),
             None => context.reply_null_array(),
         },
         Ok(_) => {}
@@ -157,11 +165,12 @@ fn draw_order(weights: &[u32]) -> Vec<usize> {
     order
 }
 
+/// Has the client wait in the lines of these queues.
 fn wait(
     context: Context,
     keys: &Keys<'_, '_>,
     call: &ConsumeCall<'_>,
-    bond: Option<(Owner, Millis)>,
+    (bond, lines): (Option<(Owner, Millis)>, &[&[u8]]),
     span: Millis,
 ) {
     let db = context.db();
@@ -171,7 +180,7 @@ fn wait(
         db,
         deadline: (!span.is_zero()).then(|| clock::now().after(span)),
         wish: Wish::Jobs {
-            queues: call.queues.iter().map(|&queue| queue.into()).collect(),
+            queues: lines.iter().map(|&queue| queue.into()).collect(),
             take: Rc::new(Take {
                 count: call.consume.count,
                 holder: call.consume.holder.to_owned(),
@@ -183,6 +192,6 @@ fn wait(
     });
     if call.gather.is_some() {
         // There may be some jobs: then it is from now on that it waits for more of them.
-        call.queues.iter().for_each(|queue| blocking::look_at(context, queue));
+        lines.iter().for_each(|queue| blocking::look_at(context, queue));
     }
 }

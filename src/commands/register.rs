@@ -23,9 +23,9 @@ macro_rules! entries {
 
 /// One entry point for each command of the table.
 static ENTRIES: [Entry; COMMANDS_LEN] = entries![
-    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36
+    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38
 ];
-const COMMANDS_LEN: usize = 37;
+const COMMANDS_LEN: usize = 39;
 
 /// Our own category, where the server can have one.
 const CATEGORY: &str = "jobqueue";
@@ -42,7 +42,13 @@ pub fn register(context: Context) -> bool {
 
 /// Answers where the keys of a command are.
 pub fn tell_keys(context: Context, command: &Command, arguments: &[&[u8]]) {
-    context.key_at(1);
+    if !command.keys.has_first(arguments) {
+        return;
+    }
+    match command.access {
+        Access::Read => context.read_key_at(1),
+        Access::Write | Access::WriteGrowing => context.key_at(1),
+    }
     let Keys::FirstAndAfter(word) = command.keys else { return };
     let named = |argument: &&[u8]| argument.eq_ignore_ascii_case(word.as_bytes());
     if let Some(at) = arguments.iter().skip(2).position(named) {
@@ -83,7 +89,8 @@ fn flags(command: &Command) -> String {
     flags.extend(command.dangerous.then_some("admin"));
     flags.extend(command.blocking.then_some("blocking"));
     // Without it a cluster sees the first key only, whatever the key specifications say.
-    flags.extend(matches!(command.keys, Keys::FirstAndAfter(_)).then_some("getkeys-api"));
+    let has_several = matches!(command.keys, Keys::FirstAndAfter(_) | Keys::FirstIfOdd);
+    flags.extend(has_several.then_some("getkeys-api"));
     flags.join(" ")
 }
 
@@ -207,15 +214,25 @@ fn key_specs(command: &Command, kept: &mut Kept) -> Vec<RedisModuleCommandKeySpe
     if command.keys == Keys::None {
         return vec![none];
     }
-    let flags = u64::from(match command.access {
-        Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
-        Access::WriteGrowing => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_INSERT,
-        Access::Write => {
-            raw::REDISMODULE_CMD_KEY_RW
-                | raw::REDISMODULE_CMD_KEY_ACCESS
-                | raw::REDISMODULE_CMD_KEY_UPDATE
-        }
-    });
+    // What tells the server to ask us, and not to go by the specification.
+    let varies = match command.keys {
+        Keys::FirstIfOdd => raw::REDISMODULE_CMD_KEY_VARIABLE_FLAGS,
+        Keys::None | Keys::First | Keys::FirstAndAfter(_) => 0,
+    };
+    let flags = u64::from(
+        varies
+            | match command.access {
+                Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
+                Access::WriteGrowing => {
+                    raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_INSERT
+                }
+                Access::Write => {
+                    raw::REDISMODULE_CMD_KEY_RW
+                        | raw::REDISMODULE_CMD_KEY_ACCESS
+                        | raw::REDISMODULE_CMD_KEY_UPDATE
+                }
+            },
+    );
     let range = |last| raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 {
         lastkey: last,
         keystep: 1,

@@ -45,8 +45,16 @@ impl User {
 
     /// Whether the user may read and change a key. One who is there no longer may not.
     pub fn may_use(&self, key: &Text) -> bool {
+        self.may(key, raw::REDISMODULE_CMD_KEY_ACCESS | raw::REDISMODULE_CMD_KEY_UPDATE)
+    }
+
+    /// The same for reading alone.
+    pub fn may_read(&self, key: &Text) -> bool {
+        self.may(key, raw::REDISMODULE_CMD_KEY_ACCESS)
+    }
+
+    fn may(&self, key: &Text, flags: u32) -> bool {
         let Some(user) = self.0 else { return false };
-        let flags = raw::REDISMODULE_CMD_KEY_ACCESS | raw::REDISMODULE_CMD_KEY_UPDATE;
         // SAFETY: the user is live, and so is the string.
         let may = unsafe {
             call!(RedisModule_ACLCheckKeyPermissions(user.as_ptr(), key.raw(), flags as i32))

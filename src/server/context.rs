@@ -1,11 +1,12 @@
 //! What a callback may ask of the server and tell it, while it runs.
 
 use std::{
-    ffi::{c_int, c_long, CStr},
+    ffi::{c_int, c_long, c_void, CStr},
+    mem::zeroed,
     ptr::null_mut,
 };
 
-use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
+use redis_module::raw::{self, RedisModuleClientInfo, RedisModuleCtx, RedisModuleString};
 
 use super::{call, Text};
 
@@ -110,6 +111,30 @@ impl Context {
         // SAFETY: see `flags`.
         let id = unsafe { call!(RedisModule_GetClientId(self.0)) };
         self.is_connected(id).then_some(id)
+    }
+
+    /// The number of the client that sends the command, be it still there or not. Not for a script.
+    pub fn client(self) -> u64 {
+        // SAFETY: see `flags`.
+        unsafe { call!(RedisModule_GetClientId(self.0)) }
+    }
+
+    /// Where the connection of this number comes from, as the server writes it; `None` if it is closed.
+    pub fn address_of(self, id: u64) -> Option<String> {
+        // SAFETY: the structure holds numbers, for which zero is a value.
+        let mut info: RedisModuleClientInfo = unsafe { zeroed() };
+        info.version = 1;
+        // SAFETY: the server fills in the structure of this version.
+        let found =
+            unsafe { call!(RedisModule_GetClientInfoById((&raw mut info).cast::<c_void>(), id)) };
+        if found as isize != raw::REDISMODULE_OK {
+            return None;
+        }
+        let bytes = info.addr.iter().map(|&c| c as u8).take_while(|&c| c != 0);
+        let host: Vec<u8> = bytes.collect();
+        let host = String::from_utf8_lossy(&host);
+        let port = info.port;
+        Some(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
     }
 
     /// Whether the connection of this number is open.
@@ -268,6 +293,15 @@ impl Context {
         let flags = raw::REDISMODULE_CMD_KEY_RW
             | raw::REDISMODULE_CMD_KEY_ACCESS
             | raw::REDISMODULE_CMD_KEY_DELETE;
+        self.key_with(position, flags);
+    }
+
+    /// Answers that the argument at this position is a key that is read.
+    pub fn read_key_at(self, position: usize) {
+        self.key_with(position, raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS);
+    }
+
+    fn key_with(self, position: usize, flags: u32) {
         // SAFETY: see `flags`; called only while the server asks.
         unsafe { call!(RedisModule_KeyAtPosWithFlags(self.0, position as c_int, flags as c_int)) };
     }

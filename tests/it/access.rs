@@ -1,7 +1,7 @@
 //! Who may do what: the recipes of docs/operations.md, read out of it and given to real users. A
 //! recipe allows the commands of its work on its own queues, and nothing else in any way.
 
-use jobq_protocol::{Access, CommandId, COMMANDS};
+use jobq_protocol::{Access, CommandId, Keys, COMMANDS};
 
 use crate::{
     replies::{bodies, names, ok, told},
@@ -59,6 +59,8 @@ fn place(command: CommandId) -> (&'static [Role], &'static str) {
         CommandId::Stats => (&[Operator, Reader], "JQ.STATS QUEUE"),
         CommandId::Digest => (&[Operator, Reader], "JQ.DIGEST QUEUE"),
         CommandId::Queues => (&[Operator, Reader], "JQ.QUEUES MATCH *"),
+        CommandId::Workers => (&[Operator, Reader], "JQ.WORKERS QUEUE"),
+        CommandId::Worker => (&[Operator], "JQ.WORKER RESUME postman"),
         CommandId::Debug => (&[], "JQ.DEBUG QUEUE PANIC"),
         // One step, a tick.
         CommandId::Apply => (&[], "JQ.APPLY QUEUE \x01\x01\x05\x64"),
@@ -316,7 +318,8 @@ fn a_reader_changes_nothing_even_with_all_commands() {
         for command in COMMANDS {
             let line = naming(place(command.id).1, "billing:a");
             let answer = client.run(&line);
-            let is_write = command.access != Access::Read;
+            // Without a key there is nothing that a pattern could keep from it.
+            let is_write = command.access != Access::Read && command.keys != Keys::None;
             assert_eq!(is_refused(&line, &answer), is_write, "{line}: {answer:?}");
         }
         forbids(&mut client, "JQ.CONSUME billing:a ALSO billing:b");
@@ -515,5 +518,18 @@ fn recipes_by_category_allow_the_same_where_the_server_has_our_category() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_worker_may_be_let_say_who_it_is_and_not_what_others_are_to_do() {
+    let server = Server::plain();
+    let mut client = server.client();
+    client.run("JQ.CONSUME billing:a WORKER clerk");
+    set_user(&mut client, "anna", "+jq.worker|set");
+    for mut worker in logins(&server, "anna") {
+        assert!(worker.run("JQ.WORKER SET anna").is_nothing());
+        forbids(&mut worker, "JQ.WORKER STOP clerk");
+        forbids(&mut worker, "JQ.WORKERS");
     }
 }

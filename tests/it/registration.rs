@@ -62,7 +62,8 @@ fn flags(command: &Command) -> BTreeSet<String> {
     flags.extend(command.fast.then_some("fast"));
     flags.extend(command.blocking.then_some("blocking"));
     flags.extend(command.dangerous.then_some("admin"));
-    flags.extend(matches!(command.keys, Keys::FirstAndAfter(_)).then_some("movablekeys"));
+    let are_told = matches!(command.keys, Keys::FirstAndAfter(_) | Keys::FirstIfOdd);
+    flags.extend(are_told.then_some("movablekeys"));
     set(&flags)
 }
 
@@ -89,6 +90,9 @@ fn key_spec(spec: &Reply) -> KeySpec {
 
 fn key_specs(command: &Command) -> Vec<KeySpec> {
     let flags = match command.access {
+        Access::Read if command.keys == Keys::FirstIfOdd => {
+            set(&["RO", "access", "variable_flags"])
+        }
         Access::Read => set(&["RO", "access"]),
         Access::Write => set(&["RW", "access", "update"]),
         Access::WriteGrowing => set(&["RW", "insert"]),
@@ -172,7 +176,7 @@ fn the_server_finds_the_keys_of_every_command() {
         found.items().iter().map(Reply::text).collect::<Vec<_>>()
     };
     for command in COMMANDS.iter().filter(|command| command.keys != Keys::None) {
-        let len = command.arity.unsigned_abs() as usize;
+        let len = command.arity.unsigned_abs().max(2) as usize;
         let mut line = vec![command.name, "q"];
         line.resize(len, "1");
         assert_eq!(keys(&line.join(" ")), ["q"], "{}", command.name);

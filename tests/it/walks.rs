@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use crate::support::{
     transcript::{likened, printed, with_chances, words, Chances},
-    Client, Server,
+    Client, Options, Server,
 };
 
 /// What a reply says that is to come later.
@@ -37,7 +37,8 @@ fn every_walk_goes_as_it_is_written() {
 }
 
 fn walk(name: &str, page: &str) {
-    let server = Server::plain();
+    let server =
+        Server::start(Options::new().with_module_argument("debug").with_module_argument("yes"));
     let mut clients: BTreeMap<String, Client> = BTreeMap::new();
     let mut chances = Chances::new();
     let steps = parts_of(page);

@@ -108,6 +108,7 @@ impl Queue {
             Action::CrossOff { receipt, targets } => {
                 Outcome::CrossedOff(self.cross_off(receipt, targets))
             }
+            Action::Hasten { jobs, haste } => Outcome::Done(self.hasten(jobs, *haste)),
         };
         self.note_use(&outcome);
         Ok(outcome)
@@ -205,14 +206,7 @@ impl Queue {
             State::Delayed { .. } => {
                 self.proceed(slot, Event::Wake);
             }
-            State::Leased { .. } => {
-                self.counters.lapsed += u64::from(self.jobs_with(slot));
-                let then = match self.config.lapse {
-                    WhenLapsed::Ready => Event::Lapse,
-                    WhenLapsed::Backoff => self.backed_off(slot),
-                };
-                self.fail(slot, then);
-            }
+            State::Leased { .. } => self.lapse(slot),
             State::Completed { .. } => {
                 self.counters.retired += 1;
                 self.remove(slot);
@@ -220,6 +214,16 @@ impl Queue {
             State::Dead { .. } => self.prune_one(slot),
             State::Held { .. } | State::Gathering { .. } | State::Ready { .. } => {}
         }
+    }
+
+    /// Ends the lease of a job of whose holder nothing was heard in time.
+    pub(crate) fn lapse(&mut self, slot: Slot) {
+        self.counters.lapsed += u64::from(self.jobs_with(slot));
+        let then = match self.config.lapse {
+            WhenLapsed::Ready => Event::Lapse,
+            WhenLapsed::Backoff => self.backed_off(slot),
+        };
+        self.fail(slot, then);
     }
 
     fn work_on_task(&mut self) -> bool {
@@ -414,6 +418,7 @@ impl Queue {
             }
             if self.shift(slot, Event::Lease { token, deadline, holder }) {
                 self.counters.delivered += 1;
+                self.join_crew(slot, holder, self.clock);
                 self.jobs[slot].deliveries += u32::from(lease.holder.counted);
                 if !self.batches.is_empty() {
                     self.deliver_followers(slot, lease.holder.counted);
@@ -613,11 +618,14 @@ impl Queue {
         ttr: Option<Millis>,
         progress: Option<u64>,
     ) -> Vec<Touched> {
-        let touch = |job| {
-            let found = self.find(job);
-            found.map_or(Touched::Lost, |slot| self.touch_one(slot, ttr, progress))
+        let mut touch = |job: &JobRef<'_>| {
+            let Some(slot) = self.find(job) else { return Touched::Lost };
+            if job.token.is_some() {
+                self.hear_of(slot);
+            }
+            self.touch_one(slot, ttr, progress)
         };
-        jobs.iter().map(touch).collect()
+        jobs.iter().map(&mut touch).collect()
     }
 
     fn touch_one(&mut self, slot: Slot, ttr: Option<Millis>, progress: Option<u64>) -> Touched {
@@ -797,6 +805,9 @@ impl Queue {
         let act = |job: &&JobRef<'_>| {
             self.find(job).is_some_and(|slot| {
                 self.name_receipt(job.token);
+                if job.token.is_some() {
+                    self.hear_of(slot);
+                }
                 act(self, slot)
             })
         };

@@ -12,6 +12,13 @@ const EMPTY_BYTES_MAX: usize = 384;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Key(u32);
 
+impl Key {
+    /// Its number: the least that is free is given next, so there are few gaps.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// A set of counted values. A value is forgotten when its last use is released, and its key is
 /// then given to another. Keys are no part of the queue's logical state.
 #[derive(Clone, Debug)]

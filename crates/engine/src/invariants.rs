@@ -207,6 +207,7 @@ impl Queue {
         ensure(heap == self.heap_bytes, || format!("{} bytes, {heap} counted", self.heap_bytes))?;
         let given = self.jobs.iter().filter(|(_, job)| job.given().is_some()).count();
         ensure(given == self.given_ids, || format!("{} given ids, {given}", self.given_ids))?;
+        ensure(self.crew_is_sound(), || format!("who holds what: {:?}", self.crew))?;
         ensure(self.bonds_hold(), || format!("a bond without its lease: {:?}", self.bonds))?;
 
         let mut terms = HashMap::from([(self.default_terms, 1)]);

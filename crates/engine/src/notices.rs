@@ -66,6 +66,12 @@ impl Clone for Notices {
 }
 
 impl Notices {
+    /// Whether the host listens.
+    #[inline]
+    pub fn are_heard(&self) -> bool {
+        self.is_heard
+    }
+
     /// Whether the end of a lease has to be looked at.
     #[inline]
     pub fn are_kept(&self) -> bool {

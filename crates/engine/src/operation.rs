@@ -12,6 +12,7 @@ use crate::{
     cancel::Cancelled,
     config::Setting,
     distant::Distant,
+    hasten::Haste,
     id::{JobRef, Token},
     limits::Permits,
     outbox::Told,
@@ -318,6 +319,8 @@ pub enum Action<'a> {
     TakeNotices { count: u32, ttr: Option<Millis> },
     /// End the lease of a notice of which these targets are told; the others are to be told again.
     CrossOff { receipt: JobRef<'a>, targets: Vec<&'a [u8]> },
+    /// Have what time would bring to jobs come now.
+    Hasten { jobs: JobRefs<'a>, haste: Haste },
 }
 
 /// What a client asks of a queue.

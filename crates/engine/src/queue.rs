@@ -13,6 +13,7 @@ use crate::{
     bonds::Bonds,
     config::Config,
     counters::Counters,
+    crew::Crew,
     gates::Gates,
     generator::Generator,
     id::{JobId, JobRef, Token, Ulid},
@@ -97,6 +98,8 @@ pub struct Queue {
     pub(crate) watch: Watch,
     pub(crate) bonds: Bonds,
     pub(crate) notices: Notices,
+    // None before a worker with a name has held something.
+    pub(crate) crew: Option<Box<Crew>>,
 }
 
 /// What time brings.
@@ -184,6 +187,7 @@ impl Queue {
             watch: Watch::default(),
             bonds: Bonds::default(),
             notices: Notices::default(),
+            crew: None,
         }
     }
 
@@ -391,6 +395,7 @@ impl Queue {
             + self.batches.bytes()
             + self.outsiders.bytes()
             + self.subscriptions.bytes()
+            + self.crew.as_ref().map_or(0, |crew| crew.bytes())
             + self.heap_bytes
     }
 
@@ -617,6 +622,12 @@ impl Queue {
         if !self.bonds.is_empty() {
             self.loosen(slot, matches!(event, Event::Touch { .. }));
         }
+        match before {
+            State::Leased { holder, .. } if !matches!(state, State::Leased { .. }) => {
+                self.leave_crew(slot, holder);
+            }
+            _ => {}
+        }
         self.leave(slot);
         let job = &mut self.jobs[slot];
         job.state = state.into();
@@ -692,6 +703,9 @@ impl Queue {
         let state = self.jobs[slot].state();
         if self.notices.are_kept() && self.is_held_by_name(state) {
             self.note_end(slot);
+        }
+        if let State::Leased { holder, .. } = state {
+            self.leave_crew(slot, holder);
         }
         if !self.batches.is_empty() {
             self.step_down(slot);

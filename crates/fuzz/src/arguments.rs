@@ -87,7 +87,7 @@ fn is_printable(text: &str) -> bool {
 
 fn act(twins: &mut Twins, call: Call<'_>) -> Result<(), Refusal> {
     let action = match call {
-        Call::Act(action) => action,
+        Call::Act(action) | Call::TouchAs { action, .. } => action,
         // It has no room if it is refused, and there is nobody who could make any.
         Call::PublishOrWait { publish, .. } | Call::PublishAndWait { publish, .. } => {
             Action::Publish(publish)
@@ -296,7 +296,7 @@ impl Drawing<'_, '_, '_> {
             "parent" if self.source.one_in(4) => {
                 [self.source.pick(&[&b"q0/"[..], b"a/b/", b"/", b"o/"]), &self.job()].concat()
             }
-            "id" | "replaces" | "parent" => self.job(),
+            "id" | "replaces" | "parent" | "lapsed" | "due" => self.job(),
             "backoff" | "retain" => {
                 let words = ["forever", "exp:1:20", "fixed:7", "none", "poly", "drop", "dead"];
                 let more =

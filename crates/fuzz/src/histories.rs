@@ -3,9 +3,9 @@
 
 use jobq_engine::{
     Action, Backoff, BatchOrder, Bodies, Change, Child, Conditions, Consume, Distant, Due, Follow,
-    Holder, IfDead, Job, JobId, JobRef, JobRefs, LimitName, Listing, Millis, Operation, Otherwise,
-    Outcome, ParentEnd, Publish, Queue, Retain, Revival, Setting, Side, Slot, StateKind, Told,
-    Ulid, Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
+    Haste, Holder, IfDead, Job, JobId, JobRef, JobRefs, LimitName, Listing, Millis, Operation,
+    Otherwise, Outcome, ParentEnd, Publish, Queue, Retain, Revival, Setting, Side, Slot, StateKind,
+    Told, Ulid, Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
 };
 
 use crate::{source::Source, twins::Twins};
@@ -96,13 +96,13 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
         23 => Action::Kick(which(source, &names)),
         24 => Action::Respawn { which: which(source, &names), revival: revival(source) },
         25 => Action::Delete(refs(source, &names)),
-        26 => match source.below(18) {
-            13.. => subscription(source, &names),
-            10..13 => {
+        26 => match source.below(20) {
+            15.. => subscription(source, &names),
+            12..15 => {
                 let key = source.pick(&[&b"a"[..], b"b"]);
                 Action::Batch { key, order: source.pick(&BatchOrder::ALL) }
             }
-            7..10 => {
+            9..12 => {
                 let names = (0..=source.below(3)).map(|_| source.pick(&GATES)).collect();
                 Action::Gate { opens: !source.one_in(3), names }
             }
@@ -118,6 +118,7 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
                 Action::Pause { side, span: span(source) }
             }
             3 => Action::Resume,
+            4 | 5 => Action::Hasten { jobs: refs(source, &names), haste: source.pick(&Haste::ALL) },
             _ => Action::Cancel(named(source, &names)),
         },
         27 | 28 => Action::Update { job: named(source, &names), change: change(source, now) },

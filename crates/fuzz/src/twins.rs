@@ -17,6 +17,7 @@ pub struct Twins {
 }
 
 /// What the log has of an operation.
+#[allow(clippy::large_enum_variant, reason = "there are few at a time")]
 enum Logged<'a> {
     Lease { ids: Vec<String>, lease: Lease<'a> },
     Other(Operation<'a>),

@@ -9,6 +9,7 @@ use crate::{settings::SettingName, steps::Step};
 
 /// A command that was understood.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it is acted on at once, and never kept")]
 pub enum Call<'a> {
     /// Something is to be done without a decision about it. Lists of jobs, bodies and settings are
     /// never empty, and each setting is named once. All jobs of a state are the first `u64::MAX` of
@@ -93,6 +94,24 @@ pub enum Call<'a> {
         /// How many names to look at; at least 1.
         count: usize,
     },
+    /// `JQ.TOUCH` by one who gives a name, and wants to know what is wished of it.
+    TouchAs {
+        /// The same without a name.
+        action: Action<'a>,
+        /// Who it is.
+        worker: &'a [u8],
+    },
+    /// `JQ.WORKERS`.
+    Workers {
+        /// Of one queue, or of all.
+        queue: Option<&'a [u8]>,
+        /// The last name of the page before.
+        after: Option<&'a [u8]>,
+        /// At most so many workers; at least 1.
+        count: usize,
+    },
+    /// `JQ.WORKER`.
+    Worker(WorkerCall<'a>),
     /// `JQ.DEBUG`.
     Debug(DebugCall),
     /// `JQ.APPLY`.
@@ -139,7 +158,50 @@ pub struct Gather {
     pub linger: Millis,
 }
 
-/// What `JQ.DEBUG` can do.
+/// What can be said of a worker.
+#[derive(Clone, Debug)]
+pub enum WorkerCall<'a> {
+    /// It says itself who it is.
+    Set {
+        /// Its name.
+        name: &'a [u8],
+        /// The machine that it runs on.
+        host: Option<&'a [u8]>,
+        /// Its number there.
+        pid: Option<u64>,
+        /// What else it says of itself.
+        labels: Vec<(&'a [u8], &'a [u8])>,
+    },
+    /// Somebody wishes something of it, or nothing any more.
+    Wish {
+        /// Its name.
+        name: &'a [u8],
+        /// What.
+        wish: Option<WorkerWish>,
+    },
+}
+
+/// What may be wished of a worker.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WorkerWish {
+    /// To take no more jobs.
+    Quiet,
+    /// To take no more jobs, and to end when it is done with those that it has.
+    Stop,
+}
+
+impl WorkerWish {
+    /// The word on the wire; the one that is pushed is the same in lower case.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Quiet => "QUIET",
+            Self::Stop => "STOP",
+        }
+    }
+}
+
+/// What `JQ.DEBUG` can do beside what is an action.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DebugCall {
     /// Panic, to see that it is caught.
@@ -147,4 +209,8 @@ pub enum DebugCall {
         /// Behind the answer, and not before.
         is_answered: bool,
     },
+    /// Set the queue's clock ahead.
+    Advance(Millis),
+    /// Refuse the next commands that settle jobs; none any more with 0.
+    Refuse(u32),
 }

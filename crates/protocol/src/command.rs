@@ -74,6 +74,10 @@ pub enum CommandId {
     Digest,
     /// `JQ.QUEUES`
     Queues,
+    /// `JQ.WORKERS`
+    Workers,
+    /// `JQ.WORKER`
+    Worker,
     /// `JQ.DEBUG`
     Debug,
     /// `JQ.APPLY`
@@ -100,6 +104,9 @@ pub enum Keys {
     None,
     /// The first argument.
     First,
+    /// The first argument, where there is one that no word goes with: words come with one value each, so
+    /// their number tells.
+    FirstIfOdd,
     /// The first argument, and all that follow this word. The word has to be searched forward from
     /// the second argument: its first appearance is never after the one that is meant, so no key
     /// escapes the access control list.
@@ -155,6 +162,18 @@ pub struct Command {
     pub examples: &'static [Example],
     /// What else a user should know, one paragraph each.
     pub notes: &'static [&'static str],
+}
+
+impl Keys {
+    /// Whether an argument vector names a queue first.
+    #[must_use]
+    pub fn has_first(self, argv: &[&[u8]]) -> bool {
+        match self {
+            Self::None => false,
+            Self::First | Self::FirstAndAfter(_) => true,
+            Self::FirstIfOdd => argv.len() % 2 == 0,
+        }
+    }
 }
 
 impl Command {

@@ -8,6 +8,7 @@ use crate::{
     stats,
     syntax::{Arg, Kind},
     table::COMMANDS,
+    worker_fields,
 };
 
 const INTRO: &str = include_str!("docs/intro.md");
@@ -24,6 +25,7 @@ pub fn commands_md() -> String {
     page.push_str(&settings());
     page.push_str(&statistics());
     page.push_str(&job_fields());
+    page.push_str(&worker_fields());
     page.push_str(NOTICES);
     page.push_str(&errors());
     page.push_str(
@@ -122,6 +124,14 @@ fn job_fields() -> String {
          \n\n| field | meaning |\n|---|---|\n",
     );
     text + &rows(JOB_FIELDS)
+}
+
+fn worker_fields() -> String {
+    let text = String::from(
+        "\n## Worker fields\n\nThe fields of `JQ.WORKERS`. Instants are in milliseconds since the \
+         epoch.\n\n| field | meaning |\n|---|---|\n",
+    );
+    text + &rows(worker_fields::FIELDS)
 }
 
 fn rows(fields: &[(&str, &str)]) -> String {

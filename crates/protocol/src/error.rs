@@ -21,6 +21,8 @@ pub enum ErrorWord {
     TooBig,
     /// The queue holds all that it may.
     Full,
+    /// A test wants it refused.
+    Refused,
     /// The queue takes no jobs for now.
     Paused,
     /// There is no such job.
@@ -47,7 +49,7 @@ pub enum ErrorWord {
 
 impl ErrorWord {
     /// All of them, in the order in which a client is likely to meet them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Syntax,
         Self::Range,
         Self::Duplicate,
@@ -56,6 +58,7 @@ impl ErrorWord {
         Self::Paused,
         Self::NoSuchJob,
         Self::WrongState,
+        Self::Refused,
         Self::WrongType,
         Self::NoPerm,
         Self::ReadOnly,
@@ -76,6 +79,7 @@ impl ErrorWord {
             Self::TooBig => "TOOBIG",
             Self::Full => "FULL",
             Self::Paused => "PAUSED",
+            Self::Refused => "REFUSED",
             Self::NoSuchJob => "NOSUCHJOB",
             Self::WrongState => "WRONGSTATE",
             Self::WrongType => "WRONGTYPE",
@@ -109,6 +113,7 @@ impl ErrorWord {
             }
             Self::Full => "The queue would hold more jobs than its `maxlen`.",
             Self::Paused => "Publishing to the queue is paused.",
+            Self::Refused => "`JQ.DEBUG … REFUSE` has asked for it, in a test.",
             Self::NoSuchJob => "No job has the id, or the lease that the receipt names has ended.",
             Self::WrongState => {
                 "The job is in a state in which this cannot be done to it. The state follows."

@@ -19,6 +19,7 @@
 //! | `settings.rs` | what a queue can be configured to do |
 //! | `stats.rs` | what a queue tells of itself |
 //! | `job_fields.rs` | what it tells of a job |
+//! | `worker_fields.rs` | what is told of a worker |
 //! | `error.rs` | the error words, the only place that spells them |
 //! | `docs.rs` | `docs/commands.md` |
 
@@ -36,8 +37,9 @@ pub mod stats;
 pub mod steps;
 mod syntax;
 mod table;
+pub mod worker_fields;
 
-pub use call::{Call, ConsumeCall, DebugCall, Gather};
+pub use call::{Call, ConsumeCall, DebugCall, Gather, WorkerCall, WorkerWish};
 pub use command::{Access, Command, CommandId, Example, Keys};
 pub use error::{BadArguments, ErrorWord};
 pub use job_fields::{JOB_FIELDS, NOT_IN_DETAILS};

@@ -8,6 +8,7 @@ mod operate;
 mod produce;
 mod settle;
 mod subscribe;
+mod worker;
 
 pub(crate) use consume::WORKER_BYTES_MAX;
 pub(crate) use produce::{backoff, batch_key, group, retain};
@@ -16,8 +17,8 @@ use jobq_engine::Action;
 
 use crate::{
     args::Args,
-    call::{Call, DebugCall},
-    command::{Command, CommandId, Keys},
+    call::Call,
+    command::{Command, CommandId},
     error::BadArguments,
 };
 
@@ -25,10 +26,8 @@ use crate::{
 /// is copied but the lists of references.
 pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadArguments> {
     let mut args = Args::new(command, argv);
-    let queue = match command.keys {
-        Keys::None => b"",
-        Keys::First | Keys::FirstAndAfter(_) => args.value("queue")?,
-    };
+    let has_queue = command.keys.has_first(argv);
+    let queue = if has_queue { args.value("queue")? } else { b"" };
     let call = match command.id {
         // Those that are sent for every job read to the end by themselves: a call is large, and not
         // moved from here.
@@ -66,22 +65,14 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
         CommandId::Limit => operate::limit(&mut args),
         CommandId::Digest => Ok(Call::Digest),
         CommandId::Queues => inspect::queues(&mut args),
-        CommandId::Debug => debug(&mut args),
+        CommandId::Workers => worker::workers(has_queue.then_some(queue), &mut args),
+        CommandId::Worker => worker::worker(&mut args),
+        CommandId::Debug => internal::debug(&mut args),
         CommandId::Apply => internal::apply(queue, &mut args),
         CommandId::Load => internal::load(&mut args),
     }?;
     args.finish()?;
     Ok(call)
-}
-
-fn debug<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    match args.word()? {
-        Some("PANIC") => {
-            let is_answered = args.next_word() == Some("ANSWERED") && args.word()?.is_some();
-            Ok(Call::Debug(DebugCall::Panic { is_answered }))
-        }
-        _ => Err(args.syntax("nothing to do")),
-    }
 }
 
 /// Finds a text that is there twice. By sorting, since a client may send very many.

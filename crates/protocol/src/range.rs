@@ -75,6 +75,16 @@ pub const COUNT: Range = Range::count("COUNT", 1, 10_000, "jobs");
 pub const NOTICES: Range = Range::count("COUNT", 1, 1_000, "notices");
 /// How many names of queues a page looks at.
 pub const NAMES: Range = Range::count("COUNT", 1, 10_000, "names");
+/// How many workers a page tells of.
+pub const WORKERS: Range = Range::count("COUNT", 1, 1_000, "workers");
+/// The number of a process.
+pub const PID: Range = Range::count("PID", 0, i64::MAX as i128, "");
+/// How many labels and values follow.
+pub const LABELS: Range = Range::count("LABELS", 1, 32, "pairs");
+/// By how much a queue's clock is set ahead.
+pub const ADVANCE: Range = Range::millis("ADVANCE", 1);
+/// How many commands are refused.
+pub const REFUSE: Range = Range::count("REFUSE", 0, u32::MAX as i128, "commands");
 /// How long ago a job was published, at least.
 pub const MIN_AGE: Range = Range::millis("MINAGE", 0);
 /// How long ago a job was published, at most.

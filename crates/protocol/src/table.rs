@@ -8,6 +8,7 @@ mod options;
 mod produce;
 mod settle;
 mod subscribe;
+mod worker;
 
 use crate::command::Command;
 
@@ -49,6 +50,8 @@ pub static COMMANDS: &[Command] = &[
     operate::LIMIT,
     inspect::DIGEST,
     inspect::QUEUES,
+    worker::WORKERS,
+    worker::WORKER,
     internal::DEBUG,
     internal::APPLY,
     internal::LOAD,

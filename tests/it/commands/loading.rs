@@ -28,6 +28,7 @@ fn an_unknown_module_argument_is_refused_with_its_name_in_the_log() {
         assert!(server.log().contains(&line), "{}", server.log());
     }
     assert_eq!(load(&mut client, &["debug", "verbose"]).error_word(), "ERR");
+    assert_eq!(load(&mut client, &["debug", "yes", "no"]).error_word(), "ERR");
     assert_eq!(load(&mut client, &["line\nbreak"]).error_word(), "ERR");
     assert!(server.log().contains("'line?break'"), "{}", server.log());
     assert_eq!(client.run("JQ.LEN mail").error_word(), "ERR", "nothing is half loaded");

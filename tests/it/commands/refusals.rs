@@ -27,6 +27,7 @@ const LINES: &[&str] = &[
     "JQ.NOTICES mail",
     "JQ.NOTICES mail BLOCK 0",
     "JQ.DELIVERED mail a@1 ada",
+    "JQ.TOUCH mail WORKER postman a",
     "JQ.KICK mail COUNT 1",
     "JQ.RESPAWN mail ALL",
     "JQ.DELETE mail a",
@@ -49,6 +50,7 @@ const LINES: &[&str] = &[
     "JQ.DIGEST mail",
     "JQ.JOB mail a",
     "JQ.LIST mail ready",
+    "JQ.WORKERS mail",
     "JQ.RESULT mail a",
     "JQ.RESULT mail a BLOCK 0",
     "JQ.UPDATE mail a BODY y",
@@ -58,7 +60,7 @@ const LINES: &[&str] = &[
 ];
 
 /// What names no queue, so there is none to be wrong.
-const WITHOUT_A_QUEUE: &[&str] = &["JQ.QUEUES"];
+const WITHOUT_A_QUEUE: &[&str] = &["JQ.QUEUES", "JQ.WORKER RESUME postman"];
 
 /// Lines for each internal command. The steps of a record are a tick; the command behind them; and a
 /// lease of the job `a`.
@@ -194,6 +196,9 @@ fn arguments_that_make_no_command_are_refused_with_the_usage() {
             "JQ.CONFIG mail GET colour",
             "JQ.DIGEST mail now",
             "JQ.DEBUG mail RESET",
+            "JQ.DEBUG mail LAPSE",
+            "JQ.WORKERS mail 5",
+            "JQ.WORKER SET a b",
         ] {
             let refused = client.run(line);
             if line == "JQ.CONFIG mail" {

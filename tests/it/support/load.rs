@@ -471,7 +471,10 @@ impl Load {
 
     fn touch(&mut self) -> Line {
         let (queue, job) = self.job();
-        let line = Line::new("JQ.TOUCH", &queue);
+        let mut line = Line::new("JQ.TOUCH", &queue);
+        if self.random.random_bool(0.3) {
+            line = line.with(["WORKER", "w1"]);
+        }
         if self.random.random_bool(0.3) {
             let progress = self.random.random_range(0..100).to_string();
             line.with(["PROGRESS".into(), progress, job])

@@ -1,10 +1,10 @@
 //! Commands as clients send them and as the log has them, by text alone.
 
 use jobq_engine::{
-    Action, BatchOrder, Bodies, Change, Child, Conditions, Consume, Distant, Due, Follow, Holder,
-    JobId, JobRefs, Lease, Millis, Operation, Outcome, ParentEnd, Permits, Publish, Queue, Refusal,
-    Request, Revival, Setting, Side, StateKind, Token, Told, Ulid, UnixMillis, Verdict, Which,
-    Wishes,
+    Action, BatchOrder, Bodies, Change, Child, Conditions, Consume, Distant, Due, Follow, Haste,
+    Holder, JobId, JobRefs, Lease, Millis, Operation, Outcome, ParentEnd, Permits, Publish, Queue,
+    Refusal, Request, Revival, Setting, Side, StateKind, Token, Told, Ulid, UnixMillis, Verdict,
+    Which, Wishes,
 };
 
 use crate::support::named;
@@ -29,6 +29,7 @@ pub enum Command {
     Respawn { chosen: Chosen, revival: Revival },
     Delete(Vec<String>),
     Cancel(String),
+    Hasten { jobs: Vec<String>, haste: Haste },
     BuryAll { state: StateKind, count: u64 },
     Purge { state: StateKind, count: u64 },
     Update { job: String, change: Change<'static> },
@@ -173,6 +174,7 @@ impl Command {
             }
             Self::Delete(jobs) => Action::Delete(refs(jobs)),
             Self::Cancel(job) => Action::Cancel(named(job)),
+            Self::Hasten { jobs, haste } => Action::Hasten { jobs: refs(jobs), haste: *haste },
             Self::BuryAll { state, count } => Action::BuryAll { state: *state, count: *count },
             Self::Purge { state, count } => Action::Purge { state: *state, count: *count },
             Self::Update { job, change } => {

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use jobq_engine::{
-    Action, Backoff, BatchOrder, Bodies, Change, Conditions, Digest, Due, Holder, IfDead,
+    Action, Backoff, BatchOrder, Bodies, Change, Conditions, Digest, Due, Haste, Holder, IfDead,
     LimitName, Millis, Otherwise, Outcome, ParentEnd, Permits, Publish, Queue, Rate, Refusal,
     Retain, Revival, Setting, Side, StateKind, Unique, UnixMillis, Until, Use, Verdict,
     WhenExpired, WhenLapsed, Wishes,
@@ -244,6 +244,10 @@ impl History {
                 let ttr = self.dice.maybe(50, |dice| Millis(1 + dice.below(500)));
                 let progress = self.dice.maybe(30, |dice| dice.below(100));
                 Command::Touch { jobs: self.any_names(), ttr, progress }
+            }
+            85 if self.dice.one_in(2) => {
+                let jobs = self.any_names();
+                Command::Hasten { jobs, haste: self.dice.pick(&Haste::ALL) }
             }
             85..87 => Command::Kick(self.any_choice()),
             87..91 => {

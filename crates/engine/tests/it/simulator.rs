@@ -17,8 +17,8 @@ mod ties; // leases that are bound to connections
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobq_engine::{
-    Backoff, BatchOrder, Change, Due, Holder, Listing, Millis, Outcome, Owner, Queue, Refusal,
-    Retain, Revival, Setting, Side, StateKind, Tidings, UnixMillis, Verdict, WhenExpired,
+    Backoff, BatchOrder, Change, Due, Haste, Holder, Listing, Millis, Outcome, Owner, Queue,
+    Refusal, Retain, Revival, Setting, Side, StateKind, Tidings, UnixMillis, Verdict, WhenExpired,
     WhenLapsed, Wishes,
 };
 
@@ -529,6 +529,11 @@ impl World {
                 let change = Change { priority: Some(-1), ..Change::default() };
                 Command::Update { job: id, change }
             }
+            24 => {
+                let known: BTreeSet<_> = self.latest.keys().cloned().collect();
+                let jobs = known.into_iter().filter(|_| dice.one_in(2)).collect();
+                Command::Hasten { jobs, haste: dice.pick(&Haste::ALL) }
+            }
             20..24 => {
                 let known: BTreeSet<_> = self.latest.keys().cloned().collect();
                 if known.is_empty() {
@@ -933,6 +938,13 @@ fn explains(queue: &Queue, command: &Command, id: &str, job: &Seen) -> bool {
                 || (is_crowded || dies && !kept) && jobs.iter().any(leads)
         }
         Command::Chain { done, .. } => !job.is_kept && (names(done) || leads(done)),
+        // As what a tick would bring, but only to some.
+        Command::Hasten { haste: Haste::Lapse, jobs } => {
+            let is_crowded = queue.config().dead_max > 0;
+            let is_meant = jobs.iter().any(|job| names(job) || leads(job));
+            job.is_cancelled && is_held && is_meant
+                || is_crowded && (job.state == StateKind::Dead || is_held && is_meant)
+        }
         Command::Publish(draft) => draft.replaces.as_ref().is_some_and(names),
         Command::Delete(jobs) => jobs.iter().any(names),
         Command::Cancel(name) => names(name) && job.state != StateKind::Leased,

@@ -33,7 +33,7 @@ pub fn consume<'a>(queue: &'a [u8], args: &mut Args<'a, '_>) -> Result<Call<'a>,
             "TTR" => holder.ttr = args.span(&range::TTR)?,
             "BLOCK" => block = Some(args.span(&range::BLOCK)?),
             "BIND" => bind = Some(args.optional_span(&range::GRACE)?.unwrap_or_default()),
-            "WORKER" => holder.worker = worker(args.value(word)?)?,
+            "WORKER" => holder.worker = worker_name(word, args.value(word)?)?,
             "FREE" => holder.counted = false,
             "DETAILS" => details = true,
             "WEIGHTS" => weights = shares(args.value(word)?)?,
@@ -73,11 +73,12 @@ fn gather(
     }
 }
 
-fn worker(name: &[u8]) -> Result<&[u8], BadArguments> {
+/// Reads the name of a worker, the value of `word`.
+pub fn worker_name<'a>(word: &str, name: &'a [u8]) -> Result<&'a [u8], BadArguments> {
     if (1..=WORKER_BYTES_MAX).contains(&name.len()) {
         return Ok(name);
     }
-    let message = format!("WORKER is a name of 1 to {WORKER_BYTES_MAX} bytes, not {}", name.len());
+    let message = format!("{word} is a name of 1 to {WORKER_BYTES_MAX} bytes, not {}", name.len());
     Err(BadArguments { word: ErrorWord::Range, message })
 }
 

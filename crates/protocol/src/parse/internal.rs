@@ -1,16 +1,37 @@
 //! What the log and replicas are told.
 
-use jobq_engine::{Action, Verdict};
+use jobq_engine::{Action, Haste, Verdict};
 use smallvec::smallvec;
 
 use super::parse;
 use crate::{
     args::Args,
-    call::Call,
+    call::{Call, DebugCall},
     error::{shown, BadArguments},
+    range,
     steps::unpack,
     table::find,
 };
+
+/// `JQ.DEBUG queue (PANIC [ANSWERED] | LAPSE id [id ...] | DUE id [id ...] | ADVANCE ms | REFUSE n)`
+pub fn debug<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let haste = match args.word()? {
+        Some("PANIC") => {
+            let is_answered = args.next_word() == Some("ANSWERED") && args.word()?.is_some();
+            return Ok(Call::Debug(DebugCall::Panic { is_answered }));
+        }
+        Some("ADVANCE") => {
+            return args.span(&range::ADVANCE).map(DebugCall::Advance).map(Call::Debug);
+        }
+        Some("REFUSE") => {
+            return args.integer(&range::REFUSE).map(DebugCall::Refuse).map(Call::Debug);
+        }
+        Some("LAPSE") => Haste::Lapse,
+        Some("DUE") => Haste::Due,
+        _ => return Err(args.syntax("nothing to do")),
+    };
+    Ok(Call::Act(Action::Hasten { jobs: args.ids()?, haste }))
+}
 
 /// `JQ.APPLY queue steps [command queue [argument ...]]`
 pub fn apply<'a>(queue: &[u8], args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
@@ -42,6 +63,10 @@ pub fn apply<'a>(queue: &[u8], args: &mut Args<'a, '_>) -> Result<Call<'a>, BadA
         Call::Chain { done, to, next } => {
             let asked = Some(Action::Settle { jobs: smallvec![done], verdict: Verdict::Ack });
             Ok(Call::Apply { steps, asked, beside: Some(Box::new((to, Action::Publish(*next)))) })
+        }
+        // Nor is who it was.
+        Call::TouchAs { action, .. } => {
+            Ok(Call::Apply { steps, asked: Some(action), beside: None })
         }
         _ => Err(refused()),
     }

@@ -4,7 +4,7 @@ use jobq_engine::{Action, JobRef, Millis, Verdict};
 
 use smallvec::smallvec;
 
-use super::{parse, produce::retain};
+use super::{consume::worker_name, parse, produce::retain};
 use crate::{args::Args, call::Call, error::BadArguments, range, table::PUBLISH};
 
 /// `JQ.ACK queue id [id ...]` or `JQ.ACK queue id THEN queue body [option ...]`
@@ -86,21 +86,27 @@ fn bury_all<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     Ok(Call::Act(Action::BuryAll { state, count }))
 }
 
-/// `JQ.TOUCH queue [TTR ms] [PROGRESS n] id [id ...]`
+/// `JQ.TOUCH queue [TTR ms] [PROGRESS n] [WORKER name] id [id ...]`
 pub fn touch<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    let (mut ttr, mut progress) = (None, None);
+    let (mut ttr, mut progress, mut worker) = (None, None, None);
     while args.next_word().is_some() {
         match args.word()? {
             Some("TTR") => ttr = Some(args.span(&range::TTR)?),
-            _ => progress = Some(args.integer(&range::PROGRESS)?),
+            Some("PROGRESS") => progress = Some(args.integer(&range::PROGRESS)?),
+            Some(word) => worker = Some(worker_name(word, args.value(word)?)?),
+            None => {}
         }
     }
     let jobs = args.ids()?;
-    match args.next_word() {
+    if let Some(word) = args.next_word() {
         // Taken for ids, the word and its value would go unnoticed.
-        Some(word) => Err(args.syntax(&format!("{word} comes before the ids"))),
-        None => Ok(Call::Act(Action::Touch { jobs, ttr, progress })),
+        return Err(args.syntax(&format!("{word} comes before the ids")));
     }
+    let action = Action::Touch { jobs, ttr, progress };
+    Ok(match worker {
+        Some(worker) => Call::TouchAs { action, worker },
+        None => Call::Act(action),
+    })
 }
 
 /// What may be said about the end of a lease. Which of it a command takes is in the table.

@@ -5,14 +5,14 @@ mod fuzz;
 mod refusals;
 
 use jobq_engine::{
-    Action, Backoff, BatchOrder, Bodies, Change, Cursor, Due, IfDead, JobRef, LimitName, Listing,
-    Millis, Otherwise, Permits, Rate, Retain, Setting, Side, StateKind, Token, Unique, UnixMillis,
-    Until, Use, Verdict, WhenExpired, WhenLapsed, Which,
+    Action, Backoff, BatchOrder, Bodies, Change, Cursor, Due, Haste, IfDead, JobRef, LimitName,
+    Listing, Millis, Otherwise, Permits, Rate, Retain, Setting, Side, StateKind, Token, Unique,
+    UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Which,
 };
 
 use super::*;
 use crate::{
-    call::{ConsumeCall, Gather},
+    call::{ConsumeCall, DebugCall, Gather, WorkerCall, WorkerWish},
     settings::SettingName,
     steps::{Packed, Step},
     table::find,
@@ -689,6 +689,89 @@ fn commands_of_a_queue_alone_take_nothing_else() {
     };
     assert!(!panics("JQ.DEBUG q panic"));
     assert!(panics("JQ.DEBUG q panic answered"));
+}
+
+#[test]
+fn what_a_test_cannot_wait_for_is_an_action_and_the_rest_a_call() {
+    for (line, named, wanted) in [
+        ("JQ.DEBUG q LAPSE a@1 b", vec![receipt("a", 1), job("b")], Haste::Lapse),
+        ("JQ.DEBUG q due a", vec![job("a")], Haste::Due),
+    ] {
+        let Call::Act(Action::Hasten { jobs, haste }) = understood(line) else { panic!("{line}") };
+        assert_eq!((jobs.to_vec(), haste), (named, wanted), "{line}");
+    }
+    let debug = |line| match understood(line) {
+        Call::Debug(call) => call,
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(debug("JQ.DEBUG q advance 3155760000000"), DebugCall::Advance(Millis::MAX));
+    assert_eq!(debug("JQ.DEBUG q REFUSE 0"), DebugCall::Refuse(0));
+    let steps = packed(&[Step::Tick { now: 7, budget: 0 }, Step::Command]);
+    let Ok(Call::Apply { asked, .. }) = record(&steps, "JQ.DEBUG q LAPSE a") else { panic!() };
+    assert!(matches!(asked, Some(Action::Hasten { .. })));
+    assert!(record(&steps, "JQ.DEBUG q ADVANCE 5").is_err());
+}
+
+#[test]
+fn a_touch_with_a_name_is_the_same_touch_and_so_it_is_in_a_record() {
+    for line in [
+        "JQ.TOUCH q worker w a@1",
+        "JQ.TOUCH q TTR 5 WORKER w a@1",
+        "JQ.TOUCH q WORKER w TTR 5 a@1",
+    ] {
+        let Call::TouchAs { action: Action::Touch { jobs, ttr, .. }, worker } = understood(line)
+        else {
+            panic!("{line}")
+        };
+        assert_eq!((jobs.to_vec(), worker), (vec![receipt("a", 1)], &b"w"[..]), "{line}");
+        assert_eq!(ttr.is_some(), line.contains("TTR"), "{line}");
+        let steps = packed(&[Step::Tick { now: 7, budget: 0 }, Step::Command]);
+        let Ok(Call::Apply { asked, .. }) = record(&steps, line) else { panic!("{line}") };
+        assert!(matches!(asked, Some(Action::Touch { .. })));
+    }
+}
+
+#[test]
+fn the_number_of_arguments_tells_whether_workers_of_one_queue_are_asked_for() {
+    for (line, expected) in [
+        ("JQ.WORKERS", (None, None, 100)),
+        ("JQ.WORKERS q", (Some("q"), None, 100)),
+        ("JQ.WORKERS COUNT", (Some("COUNT"), None, 100)),
+        ("JQ.WORKERS COUNT 7", (None, None, 7)),
+        ("JQ.WORKERS cursor COUNT 7", (Some("cursor"), None, 7)),
+        ("JQ.WORKERS CURSOR >w count 7", (None, Some("w"), 7)),
+        ("JQ.WORKERS CURSOR CURSOR 0", (Some("CURSOR"), None, 100)),
+    ] {
+        let Call::Workers { queue, after, count } = understood(line) else { panic!("{line}") };
+        let bytes = |text: Option<&'static str>| text.map(str::as_bytes);
+        assert_eq!(
+            (queue, after, count),
+            (bytes(expected.0), bytes(expected.1), expected.2),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_worker_says_who_it_is_and_others_what_they_wish() {
+    let set = |line| match understood(line) {
+        Call::Worker(WorkerCall::Set { name, host, pid, labels }) => (name, host, pid, labels),
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(set("JQ.WORKER SET SET"), (&b"SET"[..], None, None, vec![]));
+    let all = "JQ.WORKER set w labels 2 PID HOST a b pid 0 HOST h";
+    let labels = vec![(&b"PID"[..], &b"HOST"[..]), (b"a", b"b")];
+    assert_eq!(set(all), (&b"w"[..], Some(&b"h"[..]), Some(0), labels));
+    for (line, expected) in [
+        ("JQ.WORKER QUIET w", Some(WorkerWish::Quiet)),
+        ("JQ.WORKER stop w", Some(WorkerWish::Stop)),
+        ("JQ.WORKER RESUME w", None),
+    ] {
+        let Call::Worker(WorkerCall::Wish { name, wish }) = understood(line) else {
+            panic!("{line}")
+        };
+        assert_eq!((name, wish), (&b"w"[..], expected), "{line}");
+    }
 }
 
 /// Parses a record of these steps with this line behind them.

@@ -1,6 +1,6 @@
 //! Taking jobs.
 
-use super::options::{COUNT, QUEUE};
+use super::options::{COUNT, QUEUE, WORKER};
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
     range,
@@ -33,7 +33,7 @@ const BLOCK: Arg =
         "Waits so long for a job if there is none; 0 for ever. If not named, does not wait.",
     );
 
-const WORKER: Arg = Arg::string("name").after("WORKER").optional().about(
+const WORKER_NAME: Arg = WORKER.about(
     "Who takes the jobs: 1 to 256 bytes. For people who look at the queue; it proves nothing.",
 );
 
@@ -81,7 +81,7 @@ pub const CONSUME: Command = Command {
     dangerous: false,
     arity: -2,
     keys: Keys::FirstAndAfter("ALSO"),
-    args: &[QUEUE, COUNT, GATHER, TTR, BLOCK, WORKER, BIND, FREE, DETAILS, WEIGHTS, ALSO],
+    args: &[QUEUE, COUNT, GATHER, TTR, BLOCK, WORKER_NAME, BIND, FREE, DETAILS, WEIGHTS, ALSO],
     reply: "Array of jobs, each an array of three bulk strings: the queue, the receipt, the body; \
             with `DETAILS` a fourth element, a map of the job fields but `body` (a flat array in \
             RESP2). Null if there is no job, or none came in time (a null array in RESP2). A queue that \
@@ -109,6 +109,8 @@ pub const CONSUME: Command = Command {
          once, at the tail, or after its backoff if the queue's `lapse` says so, or dead if that was \
          its last try.",
         "Inside a transaction or a script it does not wait.",
+        "A worker that somebody has asked to be quiet or to stop, with `JQ.WORKER`, is given no job: to it \
+         the queues are as ones that are paused. It can hear of that, see `JQ.WORKER`.",
         "With `MIN n LINGER ms` it waits for `n` jobs in any one of its queues, and takes what is there \
          when so long has passed since the first was there for it, when `BLOCK` is over, or where it \
          may not wait. It holds nothing meanwhile: who does not wait takes the jobs from under it, \

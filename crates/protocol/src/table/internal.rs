@@ -4,6 +4,7 @@ use super::options::{BODY, QUEUE};
 use crate::{
     command::{Access, Command, CommandId, Keys},
     error::ErrorWord,
+    range,
     syntax::Arg,
 };
 
@@ -39,19 +40,63 @@ const INTERNAL: Command = Command {
 pub const DEBUG: Command = Command {
     id: CommandId::Debug,
     name: "JQ.DEBUG",
-    summary: "Provokes failures, to test how they are handled.",
-    complexity: "O(1)",
+    summary: "Has happen what a test cannot wait for, and provokes failures.",
+    complexity: "O(k log n) for k jobs or transitions, with n jobs in the queue",
     internal: false,
     arity: -3,
     args: &[
         QUEUE,
-        Arg::word("panic", "PANIC").about("Panics inside the command."),
-        Arg::word("answered", "ANSWERED").optional().about("Answers 0 before it does."),
+        Arg::one_of(
+            "what",
+            &[
+                Arg::string("lapsed").after("LAPSE").shown("id").multiple().about(
+                    "The leases of these jobs lapse now, with all that comes of it.",
+                ),
+                Arg::string("due").after("DUE").shown("id").multiple().about(
+                    "These jobs, which are delayed or wait for their next attempt, become due now.",
+                ),
+                Arg::integer("advance", range::ADVANCE).after("ADVANCE").shown("ms").about(
+                    "The queue's clock is set ahead, and all that becomes due by that happens.",
+                ),
+                Arg::integer("refuse", range::REFUSE).after("REFUSE").shown("n").about(
+                    "The next so many `JQ.ACK`, `JQ.FULFILL` and `JQ.NACK` on the queue are refused \
+                     with `REFUSED` and change nothing; with 0, none any more.",
+                ),
+                Arg::block(
+                    "panic",
+                    &[
+                        Arg::word("panic", "PANIC")
+                            .about("Panics inside the command, to see that it is caught."),
+                        Arg::word("answered", "ANSWERED")
+                            .optional()
+                            .about("Answers 0 before it does."),
+                    ],
+                ),
+            ],
+        ),
     ],
-    reply: "The error that was provoked; 0 if there is no queue to fail on.",
+    reply: "For `LAPSE` and `DUE` an integer: how many jobs that was done to. For `ADVANCE` an \
+            integer: the queue's clock from now on. For `REFUSE` an integer: how many commands are to \
+            be refused. For `PANIC` the error that was provoked. For all of them 0 if there is no \
+            queue.",
     errors: &[
         (ErrorWord::NoPerm, "the module was loaded without the argument `debug`"),
         (ErrorWord::Internal, "the panic was caught"),
+    ],
+    notes: &[
+        "For tests, yours and ours: it answers only where the module was loaded with the argument \
+         `debug` (`loadmodule /path/to/libjobq.so debug yes`). To replicas and to the log it is as any \
+         other command.",
+        "A lease that is made to lapse is counted, tried again or dead, and told of, just as one whose \
+         time was over. A job that is made due is `held` or `gathering` then if it waits for anything \
+         else.",
+        "After `ADVANCE` the queue's clock goes on from where it is, at the usual pace. Who waits goes \
+         on waiting as long as he would have, and other queues keep their time. The server that was \
+         told remembers how far the queue is ahead; one that is started again or takes over does not, \
+         and there the clock stands until the time has caught up, since it never goes back.",
+        "`REFUSE` is for how a client deals with an error. It goes with the key when that is renamed, \
+         and is forgotten when the queue is loaded or deleted. Within a transaction the command counts \
+         as well.",
     ],
     ..INTERNAL
 };

@@ -64,6 +64,9 @@ pub const CURSOR: Arg = Arg::string("cursor")
     .optional()
     .about("The cursor of the page before, to go on there; with `0`, or if not named, begins.");
 
+/// The name of a worker.
+pub const WORKER: Arg = Arg::string("name").after("WORKER").optional();
+
 /// How long a finished job is kept.
 pub const RETAIN: Arg = Arg::string("retain").after("RETAIN").shown("ms|FOREVER").optional();
 

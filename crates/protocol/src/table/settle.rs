@@ -4,6 +4,7 @@ use super::{
     operate::SLICES,
     options::{
         COUNT_MOVED, DELAY, DELAYED, ERROR, GATHERING, HELD, IDS, JOB_ID, QUEUE, READY, RETAIN,
+        WORKER,
     },
     produce::PUBLISH,
 };
@@ -27,6 +28,20 @@ const CONSUMED: Example = Example {
 
 const WORDS: &str = "The words of this command are not taken for ids. A leased job whose given id \
                      is such a word can be named by its receipt.";
+
+/// What a test may ask of those that say how an attempt ended.
+const TESTED: (ErrorWord, &str) = (ErrorWord::Refused, "a test has asked for it with `JQ.DEBUG`");
+
+/// What an ack can meet: with a successor, what a publish can.
+const ACK_ERRORS: [(ErrorWord, &str); PUBLISH.errors.len() + 1] = {
+    let mut errors = [TESTED; PUBLISH.errors.len() + 1];
+    let mut at = 0;
+    while at < PUBLISH.errors.len() {
+        errors[at] = PUBLISH.errors[at];
+        at += 1;
+    }
+    errors
+};
 
 /// What the settling commands have in common.
 const SETTLE: Command = Command {
@@ -77,7 +92,7 @@ pub const ACK: Command = Command {
     reply: "Integer: how many jobs were settled. A job that is gone, or whose lease is another one than \
             the receipt's, is not counted and not changed. With `THEN` a bulk string, the id of the \
             successor or of the job that holds its key; null if the lease did not hold.",
-    errors: PUBLISH.errors,
+    errors: &ACK_ERRORS,
     examples: &[
         PUBLISHED,
         CONSUMED,
@@ -123,7 +138,7 @@ pub const FULFILL: Command = Command {
     ],
     reply: "Integer: 1, or 0 if there is no such job, it is completed already, or the lease that \
             the receipt names has ended.",
-    errors: &[(ErrorWord::TooBig, "the result is longer than `maxbody`")],
+    errors: &[(ErrorWord::TooBig, "the result is longer than `maxbody`"), TESTED],
     examples: &[
         PUBLISHED,
         CONSUMED,
@@ -157,6 +172,7 @@ pub const NACK: Command = Command {
         DELAY.about("The wait before the next attempt, instead of the backoff's."),
         ERROR,
     ],
+    errors: &[TESTED],
     examples: &[
         PUBLISHED,
         CONSUMED,
@@ -265,11 +281,15 @@ pub const TOUCH: Command = Command {
             .shown("n")
             .optional()
             .about("How far the work has come, in whatever the worker counts: `JQ.JOB` and `JQ.LIST` tell it."),
+        WORKER.about(
+            "Who it is: 1 to 256 bytes. The answer then says besides what somebody wishes of this worker.",
+        ),
         IDS,
     ],
     reply: "Array with an entry for each job named: when the lease now runs out as an integer, in \
             milliseconds since the epoch; null if the lease is lost; or the simple string `CANCELLED` \
-            if the job was cancelled: its lease is not extended then.",
+            if the job was cancelled: its lease is not extended then. With `WORKER` one more entry, \
+            the last: the simple string `QUIET` or `STOP`, or null if nothing is wished.",
     examples: &[
         PUBLISHED,
         CONSUMED,

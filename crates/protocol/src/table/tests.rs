@@ -40,7 +40,7 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.NACK queue id [id ...] [DELAY ms] [ERROR text]",
         "JQ.RELEASE queue id [id ...] [DELAY ms] [UNCOUNTED]",
         "JQ.BURY queue (id [id ...] [ERROR text] | ALL (delayed|held|gathering|ready) [COUNT n])",
-        "JQ.TOUCH queue [TTR ms] [PROGRESS n] id [id ...]",
+        "JQ.TOUCH queue [TTR ms] [PROGRESS n] [WORKER name] id [id ...]",
         "JQ.SUBSCRIBE queue id target [target ...]",
         "JQ.UNSUBSCRIBE queue id (ALL | target [target ...])",
         "JQ.NOTICES queue [COUNT n] [TTR ms] [BLOCK ms]",
@@ -67,7 +67,10 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.LIMIT queue (SET name [CONCURRENCY n | UNLIMITED] [RATE n PER ms] | DEL name | LIST)",
         "JQ.DIGEST queue",
         "JQ.QUEUES [MATCH pattern] [CURSOR c] [COUNT n]",
-        "JQ.DEBUG queue PANIC [ANSWERED]",
+        "JQ.WORKERS [queue] [CURSOR c] [COUNT n]",
+        "JQ.WORKER (SET name [HOST h] [PID n] [LABELS n label value [label value ...]] | QUIET name | \
+         STOP name | RESUME name)",
+        "JQ.DEBUG queue (LAPSE id [id ...] | DUE id [id ...] | ADVANCE ms | REFUSE n | PANIC [ANSWERED])",
         "JQ.APPLY queue steps [command argument [argument ...]]",
         "JQ.LOAD queue frame",
     ];
@@ -225,11 +228,12 @@ fn only_what_says_how_long_to_wait_can_wait() {
 }
 
 #[test]
-fn every_command_but_two_is_about_one_queue() {
+fn every_command_but_a_few_is_about_one_queue() {
     for command in COMMANDS {
         let keys = match command.name {
             "JQ.CONSUME" => Keys::FirstAndAfter("ALSO"),
-            "JQ.QUEUES" => Keys::None,
+            "JQ.QUEUES" | "JQ.WORKER" => Keys::None,
+            "JQ.WORKERS" => Keys::FirstIfOdd,
             _ => Keys::First,
         };
         assert_eq!(command.keys, keys, "{}", command.name);
@@ -248,6 +252,8 @@ fn categories_keep_clients_from_what_is_not_for_them() {
     assert_eq!(of(b"JQ.LIST"), "read jobqueue");
     assert_eq!(of(b"JQ.QUEUES"), "read jobqueue");
     assert_eq!(of(b"JQ.PAUSE"), "write fast jobqueue");
+    assert_eq!(of(b"JQ.WORKERS"), "read jobqueue");
+    assert_eq!(of(b"JQ.WORKER"), "write jobqueue");
     assert_eq!(of(b"JQ.PURGE"), "write jobqueue");
     assert_eq!(of(b"JQ.DIGEST"), "read jobqueue");
     for command in COMMANDS.iter().filter(|command| command.internal || command.dangerous) {

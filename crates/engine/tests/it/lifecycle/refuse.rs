@@ -3,8 +3,8 @@
 //! The driver of these tests compares digests at each refusal; here each kind is met once.
 
 use jobq_engine::{
-    Action, Bodies, Change, Due, Lease, Millis, Operation, Outcome, Publish, Refusal, Revival,
-    Setting, Side, StateKind, Verdict, Which,
+    Action, Bodies, Change, Due, Haste, Lease, Millis, Operation, Outcome, Publish, Refusal,
+    Revival, Setting, Side, StateKind, Verdict, Which,
 };
 
 use crate::support::{all_named, job, named, Driver, ANYONE, BURY, NACK, RELEASE, START};
@@ -110,6 +110,8 @@ fn a_request_that_finds_nothing_is_no_change() {
         Action::Kick(Which::Ids(nobody())),
         Action::Kick(Which::Ids(all_named(&["ready", "leased", "dead"]))),
         Action::Kick(Which::First(0)),
+        Action::Hasten { jobs: nobody(), haste: Haste::Lapse },
+        Action::Hasten { jobs: nobody(), haste: Haste::Due },
         Action::Respawn { which: Which::Ids(nobody()), revival },
         Action::Respawn { which: Which::Ids(all_named(&["ready", "leased"])), revival },
         Action::Respawn { which: Which::First(0), revival },

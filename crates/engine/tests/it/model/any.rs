@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use jobq_engine::{
-    Backoff, Change, Due, IfDead, Millis, Retain, Revival, Setting, Side, StateKind, UnixMillis,
-    Verdict, Wishes,
+    Backoff, Change, Due, Haste, IfDead, Millis, Retain, Revival, Setting, Side, StateKind,
+    UnixMillis, Verdict, Wishes,
 };
 
 use super::trial::Told;
@@ -83,6 +83,7 @@ fn names_of(command: &mut Command) -> Vec<&mut String> {
         | Command::Settle { jobs: names, .. }
         | Command::Touch { jobs: names, .. }
         | Command::Delete(names)
+        | Command::Hasten { jobs: names, .. }
         | Command::Kick(Chosen::Ids(names))
         | Command::Respawn { chosen: Chosen::Ids(names), .. } => names.iter_mut().collect(),
         Command::Kick(Chosen::First(_))
@@ -188,6 +189,7 @@ pub fn simpler(command: &Command) -> Vec<Command> {
         | Command::Touch { jobs: list, .. }
         | Command::Lease { ids: list, .. }
         | Command::Delete(list)
+        | Command::Hasten { jobs: list, .. }
         | Command::Kick(Chosen::Ids(list))
         | Command::Respawn { chosen: Chosen::Ids(list), .. } = &mut fewer
         {
@@ -242,6 +244,10 @@ impl Any<'_> {
                 let ttr = self.dice.maybe(50, |dice| Millis(1 + dice.below(500)));
                 let progress = self.dice.maybe(30, |dice| dice.below(100));
                 Command::Touch { jobs: self.names(), ttr, progress }
+            }
+            81 if self.dice.one_in(2) => {
+                let jobs = self.names();
+                Command::Hasten { jobs, haste: self.dice.pick(&Haste::ALL) }
             }
             81..83 => Command::Kick(self.choice()),
             83..87 => {

@@ -2,12 +2,12 @@
 //! match here has a wildcard: what is new does not compile until it has a word.
 
 use jobq_engine::{
-    Action, BatchOrder, IfDead, Operation, Otherwise, Outcome, Setting, Side, StateKind, Unique,
-    Until, Verdict, Which,
+    Action, BatchOrder, Haste, IfDead, Operation, Otherwise, Outcome, Setting, Side, StateKind,
+    Unique, Until, Verdict, Which,
 };
 
 /// Every word there is.
-pub const ALL: [&str; 84] = [
+pub const ALL: [&str; 86] = [
     "tick",
     "lease",
     "publish",
@@ -92,6 +92,8 @@ pub const ALL: [&str; 84] = [
     "unsubscribe all",
     "take notices",
     "cross off",
+    "lapse",
+    "due",
 ];
 
 /// The words for what a publish says of its key.
@@ -170,6 +172,8 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
             Action::Respawn { which: Which::Ids(_), .. } => ALL[12],
             Action::Delete(_) => ALL[13],
             Action::Cancel(_) => ALL[49],
+            Action::Hasten { haste: Haste::Lapse, .. } => ALL[84],
+            Action::Hasten { haste: Haste::Due, .. } => ALL[85],
             Action::BuryAll { state: StateKind::Delayed, .. } => ALL[14],
             Action::BuryAll { state: StateKind::Held, .. } => ALL[58],
             Action::BuryAll { state: StateKind::Gathering, .. } => ALL[67],

@@ -14,9 +14,9 @@ use super::{
     turns::{self, Limits},
 };
 use jobq_engine::{
-    uses, Action, Backoff, Cancelled, Change, Conditions, Counters, Due, Holder, IfDead, JobRef,
-    Otherwise, Publish, Refusal, Retain, Revival, Setting, Side, StateKind, Touched, Unique,
-    UnixMillis, Until, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
+    uses, Action, Backoff, Cancelled, Change, Conditions, Counters, Due, Haste, Holder, IfDead,
+    JobRef, Otherwise, Publish, Refusal, Retain, Revival, Setting, Side, StateKind, Touched,
+    Unique, UnixMillis, Until, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
 };
 
 pub const NEVER: u64 = u64::MAX;
@@ -1055,14 +1055,7 @@ impl Model {
             Transition::LockEnds => self.free_if(seq, |_| true),
             Transition::NoticeLapses => self.lapse_notice(seq),
             Transition::Wakes => self.become_ready(seq),
-            Transition::Lapses => {
-                self.counters.lapsed += 1 + self.followers(seq).len() as u64;
-                let wait = match self.settings.lapse {
-                    WhenLapsed::Ready => Wait::Span(0),
-                    WhenLapsed::Backoff => Wait::Backoff,
-                };
-                self.fail(seq, wait);
-            }
+            Transition::Lapses => self.lapse(seq),
             Transition::Expires => {
                 self.counters.expired += 1;
                 match self.settings.expired {
@@ -1160,6 +1153,15 @@ impl Model {
             self.tasks.push(Task { work, left });
         }
         left
+    }
+
+    fn lapse(&mut self, seq: u64) {
+        self.counters.lapsed += 1 + self.followers(seq).len() as u64;
+        let wait = match self.settings.lapse {
+            WhenLapsed::Ready => Wait::Span(0),
+            WhenLapsed::Backoff => Wait::Backoff,
+        };
+        self.fail(seq, wait);
     }
 
     fn kick(&mut self, seq: u64) {
@@ -1289,6 +1291,12 @@ impl Model {
                 })))
             }
             Action::Cancel(name) => Ok(Reply::Cancelled(self.cancel(name))),
+            Action::Hasten { jobs, haste: Haste::Lapse } => {
+                Ok(Reply::Done(self.each(jobs, &[StateKind::Leased], Self::lapse)))
+            }
+            Action::Hasten { jobs, haste: Haste::Due } => {
+                Ok(Reply::Done(self.each(jobs, &[StateKind::Delayed], Self::become_ready_now)))
+            }
             Action::BuryAll { state, count } => {
                 Ok(Reply::Done(self.begin(Work::Bury(*state), *count)))
             }

@@ -57,9 +57,9 @@ fn draw_value(arg: &Arg, n: usize, dice: &mut Dice, argv: &mut Vec<Vec<u8>>) {
             argv.extend([spec.name.into(), spec.default.into()]);
         }
         // As many as are announced, no two of the same name.
-        (Kind::Block, "headers") => {
+        (Kind::Block, "headers" | "labels") => {
             let pairs = 1 + dice.below(3);
-            argv.extend([b"HEADERS".into(), pairs.to_string().into()]);
+            argv.extend([arg.name.to_uppercase().into(), pairs.to_string().into()]);
             for n in 0..pairs {
                 argv.extend([format!("header-{n}").into(), b"any \x00 bytes".into()]);
             }
@@ -82,7 +82,9 @@ fn draw_value(arg: &Arg, n: usize, dice: &mut Dice, argv: &mut Vec<Vec<u8>>) {
         }
         (Kind::Key(_), name) => argv.push(format!("{name}-{n}").into()),
         (Kind::String, "receipt") => argv.push(b"job-0@7".into()),
-        (Kind::String, "id" | "replaces") => argv.push(format!("job-{n}").into()),
+        (Kind::String, "id" | "replaces" | "lapsed" | "due") => {
+            argv.push(format!("job-{n}").into())
+        }
         (Kind::String, "backoff") => argv.push("exp:1:2".into()),
         (Kind::String, "cursor") => argv.push(b"0".into()),
         (Kind::String, "retain") => {
