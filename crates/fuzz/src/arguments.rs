@@ -92,6 +92,9 @@ fn act(twins: &mut Twins, call: Call<'_>) -> Result<(), Refusal> {
         Call::PublishOrWait { publish, .. } | Call::PublishAndWait { publish, .. } => {
             Action::Publish(publish)
         }
+        // There is one queue.
+        Call::Chain { done, next, .. } => Action::Chain { done, publish: next },
+        Call::Notices { count, ttr, .. } => Action::TakeNotices { count, ttr },
         Call::Consume(call) => {
             let share = call.weights.len();
             assert!(share == 0 || share == call.queues.len(), "a weight for each queue");

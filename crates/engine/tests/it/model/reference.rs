@@ -370,6 +370,8 @@ pub struct Model {
     pub endings: Vec<Ending>,
     pub limits: Limits,
     pub gathering: Gathering,
+    /// The job whose success a publish comes behind, in one step.
+    just_done: Option<String>,
     pub tidings: Vec<Tidings>,
     pub tidings_made: u64,
     /// The ready job that a task meets next, where only the engine knows.
@@ -1392,7 +1394,10 @@ impl Model {
         let replaced = replaced.flatten();
         let duplicate = unique.and_then(|unique| Some((self.holder(unique.key)?.seq, unique)));
         let duplicate = duplicate.filter(|(holder, _)| Some(*holder) != replaced);
-        if after.iter().any(|name| self.is_to_come(name)) {
+        let is_done = |name: &JobRef<'_>| {
+            self.just_done.as_ref().is_some_and(|done| is_same_id(done, name.id()))
+        };
+        if after.iter().any(|name| self.is_to_come(name) && !is_done(name)) {
             reasons.push(Refusal::NoSuchJob);
         }
         if let Some(id) = *id {
@@ -1623,10 +1628,12 @@ impl Model {
     /// Both, or nothing at all: tried where it does no harm.
     fn chain(&mut self, done: &JobRef<'_>, publish: &Publish<'_>) -> Answer {
         let mut tried = self.clone();
+        tried.just_done = self.find(done).map(|job| job.id.clone());
         if tried.settle(std::slice::from_ref(done), Verdict::Ack) != Ok(Reply::Done(1)) {
             return Ok(Reply::Chained(None));
         }
         let next = tried.publish(publish)?;
+        tried.just_done = None;
         *self = tried;
         Ok(Reply::Chained(Some(Box::new(next))))
     }
