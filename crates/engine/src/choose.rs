@@ -122,28 +122,34 @@ impl Queue {
         if let Some(holder) = self.duplicate_of(publish).filter(|holder| !done.contains(holder)) {
             return self.check_duplicate(publish, holder);
         }
-        let is_kept = |slot: &Slot| self.terms_of(self.job(*slot)).retain != Retain::NONE;
-        let mut gone: Slots = done.iter().copied().filter(|slot| !is_kept(slot)).collect();
-        gone.extend(self.check_names(publish, &gone)?);
-        let others = self.len() - gone.len();
+        // Of those that are done, the ones that are not kept leave; or the one that is replaced.
+        let leaves = |slot: &&Slot| self.terms_of(self.job(**slot)).retain == Retain::NONE;
+        let left = || done.iter().filter(leaves).copied();
+        let replaced = self.check_names(publish, |slot| left().any(|gone| gone == slot))?;
+        let gone = || left().chain(replaced);
+        let others = self.len() - gone().count();
         let max = self.config.max_len;
         if max > 0 && (others + bodies.len()) as u64 > max {
             return Err(Refusal::Full { max });
         }
-        self.check_group(publish, &gone)?;
+        self.check_group(publish, gone)?;
         if !self.has_room_for(bodies.len()) {
             return Err(Refusal::Full { max: COUNT_MAX });
         }
         Ok(())
     }
 
-    fn check_group(&self, publish: &Publish<'_>, gone: &[Slot]) -> Result<(), Refusal> {
+    fn check_group<G: Iterator<Item = Slot>>(
+        &self,
+        publish: &Publish<'_>,
+        gone: impl Fn() -> G,
+    ) -> Result<(), Refusal> {
         let max = self.config.group_max_len;
         let Some(group) = publish.wishes.group.filter(|group| max > 0 && !group.is_empty()) else {
             return Ok(());
         };
-        let is_of_group = |slot: &&Slot| *self.terms_of(self.job(**slot)).group == *group;
-        let others = self.len_of_group(group) - gone.iter().filter(is_of_group).count() as u64;
+        let is_of_group = |slot: &Slot| *self.terms_of(self.job(*slot)).group == *group;
+        let others = self.len_of_group(group) - gone().filter(is_of_group).count() as u64;
         if others + publish.bodies.as_slice().len() as u64 > max {
             return Err(Refusal::GroupFull { max });
         }
@@ -212,19 +218,19 @@ impl Queue {
     }
 
     /// The job to be replaced, if one is named. Refuses an id that a job has, in any state and
-    /// whoever gave it, unless it is this one's, or of those that are `gone` by then.
+    /// whoever gave it, unless it is this one's, or of one that is gone by then.
     #[inline]
     pub(crate) fn check_names(
         &self,
         publish: &Publish<'_>,
-        gone: &[Slot],
+        is_gone: impl Fn(Slot) -> bool,
     ) -> Result<Option<Slot>, Refusal> {
         let replaced = match &publish.replaces {
             Some(job) => Some(self.find(job).ok_or(Refusal::NoSuchJob)?),
             None => None,
         };
         match publish.id.and_then(|id| self.find_id(id)) {
-            Some(slot) if Some(slot) != replaced && !gone.contains(&slot) => {
+            Some(slot) if Some(slot) != replaced && !is_gone(slot) => {
                 Err(Refusal::Duplicate(publish.id.unwrap_or_default().to_owned()))
             }
             _ => Ok(replaced),

@@ -162,6 +162,8 @@ fn read(twins: &Twins, call: Call<'_>) {
         | Call::Batches
         | Call::Digest
         | Call::Queues { .. }
+        | Call::Workers { .. }
+        | Call::Worker(_)
         | Call::Debug(_) => {}
         changing => panic!("{changing:?} is not for reading"),
     }
