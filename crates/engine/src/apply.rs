@@ -9,10 +9,12 @@ use crate::{
     id::{JobRef, Ulid},
     interner::Key,
     job::{Extra, Job},
+    list::Links,
     operation::{
         Action, Change, Conditions, Lease, Leases, Operation, Outcome, Publish, Revival, Touched,
         Verdict, Which,
     },
+    numbers::Time,
     parents::{Found, Parents},
     pause::Pauses,
     queue::{intern_terms, Task, Timed, COUNT_MAX},
@@ -138,6 +140,7 @@ impl Queue {
 
     fn tick(&mut self, now: UnixMillis, budget: u32) -> u32 {
         self.clock = self.clock.max(now);
+        self.turn_history();
         self.family.clean();
         let mut done = 0;
         while done < budget {
@@ -185,7 +188,7 @@ impl Queue {
         let is_over = |at: Option<UnixMillis>| at.is_some_and(|at| at <= due);
         let is_unfinished = !job.state().kind().is_final();
         if is_unfinished && is_over(self.expires_at(job)) {
-            self.counters.expired += 1;
+            self.count(slot, |counts| &mut counts.expired);
             match self.config.expired {
                 WhenExpired::Drop => self.remove(slot),
                 WhenExpired::Bury => {
@@ -198,17 +201,18 @@ impl Queue {
             if matches!(job.state(), State::Leased { .. }) {
                 self.count_failure(slot);
             }
-            self.counters.overdue += 1;
+            self.count(slot, |counts| &mut counts.overdue);
             self.die(slot);
             return;
         }
         match job.state() {
-            State::Delayed { .. } => {
+            State::Delayed { until } => {
+                self.note_time(job.terms, Time::Lateness, until);
                 self.proceed(slot, Event::Wake);
             }
             State::Leased { .. } => self.lapse(slot),
             State::Completed { .. } => {
-                self.counters.retired += 1;
+                self.count(slot, |counts| &mut counts.retired);
                 self.remove(slot);
             }
             State::Dead { .. } => self.prune_one(slot),
@@ -218,7 +222,10 @@ impl Queue {
 
     /// Ends the lease of a job of whose holder nothing was heard in time.
     pub(crate) fn lapse(&mut self, slot: Slot) {
-        self.counters.lapsed += u64::from(self.jobs_with(slot));
+        self.count(slot, |counts| &mut counts.lapsed);
+        if !self.batches.is_empty() {
+            self.lapse_followers(slot);
+        }
         let then = match self.config.lapse {
             WhenLapsed::Ready => Event::Lapse,
             WhenLapsed::Backoff => self.backed_off(slot),
@@ -258,7 +265,7 @@ impl Queue {
                 self.bury(slot, None);
             }
             Task::Purge { .. } => {
-                self.counters.purged += 1;
+                self.count(slot, |counts| &mut counts.purged);
                 self.remove(slot);
             }
             Task::Prune => self.prune_one(slot),
@@ -284,7 +291,7 @@ impl Queue {
     }
 
     fn prune_one(&mut self, slot: Slot) {
-        self.counters.pruned += 1;
+        self.count(slot, |counts| &mut counts.pruned);
         self.remove(slot);
     }
 
@@ -297,7 +304,7 @@ impl Queue {
             return Ok(Outcome::Published(Slots::new()));
         }
         if let Some(slot) = replaced {
-            self.counters.replaced += 1;
+            self.count(slot, |counts| &mut counts.replaced);
             self.name_receipt(publish.replaces.as_ref().and_then(|job| job.token));
             self.remove(slot);
             self.name_receipt(None);
@@ -328,7 +335,10 @@ impl Queue {
             self.default_terms
         } else {
             let terms = publish.wishes.over(&self.config.defaults);
-            intern_terms(&mut self.terms, Terms { uses: &uses, when: &when, batch, ..terms })
+            let terms = Terms { uses: &uses[..], when: &when[..], batch, ..terms };
+            let key = intern_terms(&mut self.terms, terms);
+            self.numbers.types.link(key, terms.job_type);
+            key
         };
         let bodies = publish.bodies.as_slice();
         let extra = || extra(publish, &parents);
@@ -364,14 +374,14 @@ impl Queue {
     ) -> Slot {
         let ulid = self.make_ulid();
         self.jobs_published += 1;
-        self.counters.published += 1;
+        self.count_with(terms, |counts| &mut counts.published);
         self.admit(Job {
             ulid,
             seq: U48::new(self.jobs_published),
             due: U48::new(state.until().unwrap_or(self.clock).0),
             body: body.into(),
             state: state.into(),
-            links: crate::list::Links::NONE,
+            links: Links::NONE,
             terms,
             deliveries: 0,
             extra,
@@ -410,16 +420,19 @@ impl Queue {
             }
             let slot = *slot;
             let job = &self.jobs[slot];
+            let State::Ready { since, .. } = job.state() else { continue };
             let deadline = self.lease_end(job, self.ttr_for(job, holder));
-            let is_urgent = job.deadline().is_some();
+            let (is_urgent, terms) = (job.deadline().is_some(), job.terms);
             let token = self.grant_token();
             if self.is_charged(slot) {
                 self.charge(slot);
             }
             if self.shift(slot, Event::Lease { token, deadline, holder }) {
-                self.counters.delivered += 1;
                 self.join_crew(slot, holder, self.clock);
-                self.jobs[slot].deliveries += u32::from(lease.holder.counted);
+                self.count_and_note(terms, |counts| &mut counts.delivered, Time::Wait, since);
+                let job = &mut self.jobs[slot];
+                job.deliveries += u32::from(lease.holder.counted);
+                job.links = Links::since(self.clock);
                 if !self.batches.is_empty() {
                     self.deliver_followers(slot, lease.holder.counted);
                 }
@@ -457,7 +470,7 @@ impl Queue {
             Verdict::Ack => self.acknowledge(slot),
             Verdict::Fulfill { result, retain } => return self.fulfill(slot, result, retain),
             Verdict::Nack { delay, error } => {
-                self.counters.nacked += 1;
+                self.count(slot, |counts| &mut counts.nacked);
                 self.keep_error(slot, error);
                 let retry = match delay {
                     Some(wait) => self.postponed(wait, Event::Retry),
@@ -466,7 +479,7 @@ impl Queue {
                 self.fail(slot, retry);
             }
             Verdict::Release { delay, counted: counts } => {
-                self.counters.released += 1;
+                self.count(slot, |counts| &mut counts.released);
                 let back = self.postponed(delay, Event::Release);
                 if self.is_released_too_often(slot, counts) {
                     self.die_alone(slot, back);
@@ -501,8 +514,10 @@ impl Queue {
 
     /// Ends the lease of a job whose work is done.
     pub(crate) fn acknowledge(&mut self, slot: Slot) {
-        self.counters.acked += 1;
-        match self.terms.get(self.jobs[slot].terms).retain.until(self.clock) {
+        let job = &self.jobs[slot];
+        let (terms, published) = (job.terms, job.ulid.millis());
+        self.count_and_note(terms, |counts| &mut counts.acked, Time::PublishToAck, published);
+        match self.terms.get(terms).retain.until(self.clock) {
             Some(until) => {
                 self.shift(slot, Event::Complete { until });
             }
@@ -531,8 +546,9 @@ impl Queue {
         if matches!(job.state(), State::Completed { .. }) {
             return false;
         }
-        self.counters.fulfilled += 1;
-        let retain = retain.unwrap_or(self.terms.get(job.terms).retain);
+        let (terms, published) = (job.terms, job.ulid.millis());
+        self.count_and_note(terms, |counts| &mut counts.fulfilled, Time::PublishToAck, published);
+        let retain = retain.unwrap_or(self.terms.get(terms).retain);
         match retain.until(self.clock) {
             Some(until) => {
                 self.change_extra(slot, |extra| extra.result = Some(result.into()));
@@ -547,7 +563,7 @@ impl Queue {
         if self.jobs[slot].state().kind().is_final() {
             return false;
         }
-        self.counters.buried += 1;
+        self.count(slot, |counts| &mut counts.buried);
         self.keep_error(slot, error);
         self.die(slot)
     }
@@ -555,7 +571,9 @@ impl Queue {
     /// Sends a job to the dead, and the longest dead away if that is one too many.
     pub(crate) fn die(&mut self, slot: Slot) -> bool {
         let died = self.shift(slot, Event::Bury);
-        self.counters.died += u64::from(died);
+        if died {
+            self.count(slot, |counts| &mut counts.died);
+        }
         // Only the one that this one pushes out; where the queue was told to keep fewer, that is a
         // task.
         if self.has_too_many_dead() && !self.prunes() {
@@ -635,7 +653,7 @@ impl Queue {
             return Touched::Cancelled;
         }
         let deadline = self.lease_end(job, ttr.unwrap_or_else(|| self.ttr_for(job, holder)));
-        self.counters.touched += 1;
+        self.count(slot, |counts| &mut counts.touched);
         if progress.is_some() {
             self.change_extra(slot, |extra| extra.progress = progress);
         }
@@ -664,7 +682,7 @@ impl Queue {
                     State::Held { .. } | State::Gathering { .. }
                         if !queue.goes_with_lease(&queue.jobs[slot]) =>
                     {
-                        queue.counters.kicked += 1;
+                        queue.count(slot, |counts| &mut counts.kicked);
                         queue.shift(slot, Event::Kick);
                     }
                     _ => return false,
@@ -675,7 +693,7 @@ impl Queue {
     }
 
     fn kick_one(&mut self, slot: Slot) {
-        self.counters.kicked += 1;
+        self.count(slot, |counts| &mut counts.kicked);
         self.proceed(slot, Event::Kick);
     }
 
@@ -697,7 +715,7 @@ impl Queue {
     }
 
     fn respawn_one(&mut self, slot: Slot, revival: Revival) {
-        self.counters.respawned += 1;
+        self.count(slot, |counts| &mut counts.respawned);
         let terms = self.terms.get(self.jobs[slot].terms).clone();
         let tries = revival.tries.unwrap_or(terms.tries);
         let terms = Terms { tries, ttl: Millis::ZERO, ..terms.as_ref() };
@@ -749,7 +767,7 @@ impl Queue {
             terms.ttl = Millis::ZERO;
             expires_at = (!ttl.is_zero()).then(|| self.clock.after(ttl));
         }
-        self.counters.updated += 1;
+        self.count(slot, |counts| &mut counts.updated);
         self.rewrite(slot, &terms, expires_at);
         self.change_extra(slot, |extra| extra.updates = COUNT_MAX.min(extra.updates + 1));
         if let Some(body) = change.body {
@@ -769,7 +787,7 @@ impl Queue {
 
     fn delete(&mut self, jobs: &[JobRef<'_>]) -> u64 {
         self.each(jobs, |queue, slot| {
-            queue.counters.deleted += 1;
+            queue.count(slot, |counts| &mut counts.deleted);
             queue.remove(slot);
             true
         })

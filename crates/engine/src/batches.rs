@@ -564,14 +564,14 @@ impl Queue {
             match order {
                 BatchOrder::Fire => {}
                 BatchOrder::Run => {
-                    self.counters.kicked += 1;
+                    self.count(slot, |counts| &mut counts.kicked);
                     self.shift(slot, Event::Kick);
                 }
                 BatchOrder::Bury => {
                     self.bury(slot, None);
                 }
                 BatchOrder::Delete => {
-                    self.counters.deleted += 1;
+                    self.count(slot, |counts| &mut counts.deleted);
                     self.remove(slot);
                 }
             }
@@ -582,8 +582,8 @@ impl Queue {
     /// Counts a delivery for those who go with a job that was taken.
     pub(crate) fn deliver_followers(&mut self, slot: Slot, counted: bool) {
         let followers: Slots = self.followers(&self.jobs[slot]).collect();
-        self.counters.delivered += followers.len() as u64;
         for slot in followers {
+            self.count(slot, |counts| &mut counts.delivered);
             self.jobs[slot].deliveries += u32::from(counted);
             if self.jobs[slot].lock().is_some_and(|lock| lock.until.is_over(StateKind::Leased)) {
                 self.unlock(slot);
@@ -606,11 +606,11 @@ impl Queue {
                 }
                 // The rest of it is done where any attempt fails.
                 Verdict::Nack { error, .. } => {
-                    self.counters.nacked += 1;
+                    self.count(slot, |counts| &mut counts.nacked);
                     self.keep_error(slot, error);
                 }
                 Verdict::Release { counted: counts, .. } => {
-                    self.counters.released += 1;
+                    self.count(slot, |counts| &mut counts.released);
                     if self.is_released_too_often(slot, counts) {
                         self.die(slot);
                         continue;
@@ -619,6 +619,14 @@ impl Queue {
                     job.deliveries = job.deliveries.saturating_sub(u32::from(counted));
                 }
             }
+        }
+    }
+
+    /// Counts the lapse of a lease for those who go with a job.
+    pub(crate) fn lapse_followers(&mut self, slot: Slot) {
+        let followers: Slots = self.followers(&self.jobs[slot]).collect();
+        for slot in followers {
+            self.count(slot, |counts| &mut counts.lapsed);
         }
     }
 

@@ -47,7 +47,7 @@ impl Queue {
 
     /// Removes a job because it was cancelled.
     pub(crate) fn end_cancelled(&mut self, slot: Slot) {
-        self.counters.cancelled += 1;
+        self.count(slot, |counts| &mut counts.cancelled);
         self.remove(slot);
     }
 }

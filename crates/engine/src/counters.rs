@@ -75,4 +75,33 @@ impl Counters {
             ("retired", self.retired),
         ]
     }
+
+    /// The counters from their values, in the order of [`named`](Self::named).
+    pub(crate) fn from_counts(counts: [u64; 21]) -> Self {
+        let [published, delivered, acked, fulfilled, nacked, released, buried, touched, lapsed, expired, overdue, kicked, respawned, deleted, cancelled, replaced, died, updated, purged, pruned, retired] =
+            counts;
+        Self {
+            published,
+            delivered,
+            acked,
+            fulfilled,
+            nacked,
+            released,
+            buried,
+            touched,
+            lapsed,
+            expired,
+            overdue,
+            kicked,
+            respawned,
+            deleted,
+            cancelled,
+            replaced,
+            died,
+            updated,
+            purged,
+            pruned,
+            retired,
+        }
+    }
 }

@@ -29,6 +29,7 @@ impl Queue {
         self.check_families()?;
         self.check_outsiders()?;
         self.check_subscribers_of_jobs()?;
+        self.check_numbers()?;
         self.check_sums()
     }
 

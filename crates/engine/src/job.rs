@@ -30,7 +30,7 @@ pub struct Job {
     pub body: Box<[u8]>,
     /// Where the job is.
     pub(crate) state: PackedState,
-    /// Its neighbors while it is ready, completed or dead.
+    /// Its neighbors while it is ready, completed or dead; since when, while it is leased.
     pub links: Links,
     /// Its terms, in the queue's interner.
     pub terms: Key,
@@ -106,6 +106,17 @@ impl Job {
     #[must_use]
     pub fn due(&self) -> UnixMillis {
         UnixMillis(self.due.get())
+    }
+
+    /// Since when a leased job is so; of no meaning in any other state.
+    pub(crate) fn taken(&self) -> UnixMillis {
+        self.links.instant()
+    }
+
+    /// Since when a job is leased, if it is.
+    #[must_use]
+    pub fn leased_since(&self) -> Option<UnixMillis> {
+        matches!(self.state(), State::Leased { .. }).then(|| self.taken())
     }
 
     /// Where the job is.

@@ -38,6 +38,7 @@ mod limits;
 mod list;
 mod listing;
 mod notices;
+mod numbers;
 mod operation;
 mod outbox;
 mod outsiders;
@@ -78,6 +79,9 @@ pub use job::{Extra, Job};
 pub use limits::{Permits, EACH_GROUP, WHOLE_QUEUE};
 pub use listing::{Cursor, Listing, Page};
 pub use notices::{News, Notice};
+pub use numbers::{
+    Grain, Histogram, Row, Time, Times, TypeNumbers, Types, DUE_SPANS, TYPES_MAX,
+};
 pub use operation::{
     Action, Bodies, Change, Conditions, Consume, Due, Holder, JobRefs, Lease, Leases, Operation,
     Outcome, Publish, Request, Revival, Side, Touched, Verdict, Which,

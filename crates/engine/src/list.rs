@@ -3,9 +3,10 @@
 use crate::{
     job::Job,
     slab::{Slab, Slot},
+    time::UnixMillis,
 };
 
-/// A job's neighbors in the one list it is in.
+/// A job's neighbors in the one list it is in. A leased job is in none, and keeps here since when.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Links {
     prev: Slot,
@@ -15,6 +16,19 @@ pub struct Links {
 impl Links {
     /// In no list.
     pub const NONE: Self = Self { prev: Slot::NONE, next: Slot::NONE };
+
+    /// In no list, and since when: in the words of a job that is leased.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "each half is cut out of the whole")]
+    pub fn since(at: UnixMillis) -> Self {
+        Self { prev: Slot(at.0 as u32), next: Slot((at.0 >> 32) as u32) }
+    }
+
+    /// The instant that was put there by [`since`](Self::since).
+    #[must_use]
+    pub fn instant(self) -> UnixMillis {
+        UnixMillis(u64::from(self.next.0) << 32 | u64::from(self.prev.0))
+    }
 
     /// The job behind this one.
     #[must_use]

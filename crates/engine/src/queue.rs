@@ -21,8 +21,9 @@ use crate::{
     interner::{Interner, Key},
     job::{Extra, Job},
     limits::{GroupKey, Limits},
-    list::List,
+    list::{Links, List},
     notices::Notices,
+    numbers::{Numbers, Time},
     operation::{Holder, Revival},
     outsiders::Outsiders,
     parents::{End as Fate, Family},
@@ -57,7 +58,7 @@ pub struct Queue {
     pub(crate) jobs_published: u64,
     pub(crate) tokens_granted: u64,
     pub(crate) config: Config,
-    pub(crate) counters: Counters,
+    pub(crate) numbers: Numbers,
 
     pub(crate) jobs: Slab<Job>,
     pub(crate) ids: IdIndex,
@@ -156,7 +157,7 @@ impl Queue {
             jobs_published: 0,
             tokens_granted: 0,
             config,
-            counters: Counters::default(),
+            numbers: Numbers::default(),
             jobs: Slab::default(),
             ids: IdIndex::default(),
             hash_key: seed,
@@ -372,7 +373,7 @@ impl Queue {
     /// What has happened so far.
     #[must_use]
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        &self.numbers.counts
     }
 
     /// Bytes of memory held, about: exact but for what the allocator adds. O(1).
@@ -396,6 +397,7 @@ impl Queue {
             + self.outsiders.bytes()
             + self.subscriptions.bytes()
             + self.crew.as_ref().map_or(0, |crew| crew.bytes())
+            + self.numbers.bytes()
             + self.heap_bytes
     }
 
@@ -610,6 +612,10 @@ impl Queue {
             if self.notices.are_kept() && self.is_held_by_name(before) {
                 self.note_end(slot);
             }
+            let job = &mut self.jobs[slot];
+            let (terms, taken) = (job.terms, job.taken());
+            job.links = Links::NONE;
+            self.note_time(terms, Time::Run, taken);
         }
         if state.kind().is_final() && !self.batches.is_empty() {
             self.step_down(slot);
@@ -720,6 +726,9 @@ impl Queue {
         let Some(job) = self.jobs.remove(slot) else { return };
         self.heap_bytes -= job.heap_bytes();
         self.given_ids -= usize::from(job.given().is_some());
+        if matches!(state, State::Leased { .. }) {
+            self.note_time(job.terms, Time::Run, job.taken());
+        }
         if self.is_bound(job.terms) {
             self.dismiss(&job);
         }
@@ -739,6 +748,7 @@ impl Queue {
             }
             if self.terms.bytes() > DRAINED_TERMS_BYTES_MAX {
                 self.terms = Interner::default();
+                self.numbers.types.forget_terms();
                 self.default_terms = intern_terms(&mut self.terms, self.config.defaults.as_ref());
             }
         }
@@ -764,12 +774,15 @@ impl Queue {
 
     /// Finds or keeps terms and counts one use.
     pub(crate) fn intern_terms(&mut self, terms: Terms<&[u8]>) -> Key {
-        intern_terms(&mut self.terms, terms)
+        let key = intern_terms(&mut self.terms, terms);
+        self.numbers.types.link(key, terms.job_type);
+        key
     }
 
     /// Takes the terms of jobs to come from the configuration.
     pub(crate) fn renew_default_terms(&mut self) {
         let terms = intern_terms(&mut self.terms, self.config.defaults.as_ref());
+        self.numbers.types.link(terms, &self.config.defaults.job_type);
         self.terms.release(std::mem::replace(&mut self.default_terms, terms));
     }
 

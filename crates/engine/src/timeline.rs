@@ -114,6 +114,15 @@ impl Timeline {
         Keys::<true>::from(&self.root, cut).map(unpack)
     }
 
+    /// How many entries are due before each of these instants, which ascend, and not before the one
+    /// before it; and how many after the last. Leaves between two of them are not looked into: O(n)
+    /// with a step for each leaf, which has 16 to 64 entries.
+    pub fn count_by<const N: usize, const M: usize>(&self, instants: [UnixMillis; N]) -> [u64; M] {
+        let mut counts = [0; M];
+        self.root.count_by((0, NO_KEY), &instants.map(|at| pack(at, 0, Slot(0))), &mut counts);
+        counts
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -171,6 +180,34 @@ impl Node {
                 let right = insert_or_split(children, at + 1, split_off, FANOUT, bytes)?;
                 Some(Child { low: right[0].low, node: Node::Inner(right) })
             }
+        }
+    }
+
+    /// Counts the keys, which are in these bounds, before each cut and after the one before it.
+    fn count_by(&self, (low, end): (u128, u128), cuts: &[u128], counts: &mut [u64]) {
+        let cuts_before = |key: u128| cuts.iter().filter(|cut| **cut <= key).count();
+        let at = cuts_before(low);
+        if at == cuts_before(end - 1) {
+            counts[at] += self.count();
+            return;
+        }
+        match self {
+            Node::Leaf(keys) => keys.iter().for_each(|key| counts[cuts_before(*key)] += 1),
+            Node::Inner(children) => {
+                for (n, child) in children.iter().enumerate() {
+                    let low = if n == 0 { low } else { child.low };
+                    let end = children.get(n + 1).map_or(end, |next| next.low);
+                    child.node.count_by((low, end), cuts, counts);
+                }
+            }
+        }
+    }
+
+    /// How many keys there are. A step for each leaf.
+    fn count(&self) -> u64 {
+        match self {
+            Node::Leaf(keys) => keys.len() as u64,
+            Node::Inner(children) => children.iter().map(|child| child.node.count()).sum(),
         }
     }
 

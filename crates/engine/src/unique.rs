@@ -322,7 +322,7 @@ impl Queue {
     /// Gives a job that waits what another with its key would have had: its body, its headers, its
     /// instant, and a lock from then on.
     fn debounce(&mut self, publish: &Publish<'_>, unique: &Unique<'_>, body: &[u8], slot: Slot) {
-        self.counters.updated += 1;
+        self.count(slot, |counts| &mut counts.updated);
         self.replace_body(slot, body);
         self.change_extra(slot, |extra| {
             extra.headers = Headers::new(&publish.headers);

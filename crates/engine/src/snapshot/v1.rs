@@ -27,6 +27,7 @@ use crate::{
     interner::Key,
     job::{Extra, Job},
     list::{Links, List},
+    numbers::Numbers,
     operation::{Holder, Revival},
     parents::{End, Ended, Parents},
     pause::Pauses,
@@ -115,6 +116,9 @@ struct QueueV1<'a> {
     /// The key up to which batches follow settings that have changed.
     #[serde(with = "serde_bytes")]
     stale_after: Option<&'a [u8]>,
+    /// How long things took, what happened to the jobs of each type, and what happened when.
+    #[serde(with = "serde_bytes")]
+    numbers: &'a [u8],
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
@@ -314,6 +318,8 @@ enum StateV1<'a> {
         worker: &'a [u8],
         ttr: u64,
         counted: bool,
+        /// Since when.
+        taken: u64,
     },
     Completed {
         since: u64,
@@ -362,7 +368,9 @@ fn read_record<'a, R: Deserialize<'a>>(records: &mut &'a [u8]) -> Result<R, Corr
 }
 
 pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
-    let counters = queue.counters.named().map(|(_, count)| count.min(COUNT_MAX));
+    let mut numbers = Vec::new();
+    queue.numbers.write(&mut numbers);
+    let counters = queue.numbers.counts.named().map(|(_, count)| count.min(COUNT_MAX));
     let record = QueueV1 {
         clock: queue.clock.0,
         generator: queue.generator.state(),
@@ -405,6 +413,7 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
             .map(|(key, pace)| (serde_bytes::Bytes::new(key), (*pace).into()))
             .collect(),
         stale_after: queue.batches.stale_after(),
+        numbers: &numbers,
     };
     write_record(frame, &record);
 }
@@ -445,10 +454,15 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Expected, Unfinished), C
         consuming: record.consuming_paused.map(pause).transpose()?,
     };
     queue.renew_default_terms();
+    if !queue.config.defaults.job_type.is_empty() {
+        return Err(Corrupt::Value("type of jobs without one"));
+    }
     for count in record.counters {
         small(count)?;
     }
-    queue.counters = counters(record.counters);
+    let counts = Counters::from_counts(record.counters);
+    queue.numbers = Numbers::read(record.numbers, counts, queue.clock)
+        .ok_or(Corrupt::Value("numbers of the past"))?;
     for task in record.tasks {
         queue.tasks.push_back(task.check()?);
     }
@@ -503,6 +517,7 @@ impl JobWriter {
                     worker: &holder.worker,
                     ttr: holder.ttr.0,
                     counted: holder.counted,
+                    taken: job.taken().0,
                 }
             }
             State::Completed { since, until } => StateV1::Completed {
@@ -600,7 +615,10 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         return Err(Corrupt::Value("mark of a cancel"));
     }
     let parents = record.parents.as_ref().map(ParentsV1::check).transpose()?;
-    let mut holder = None;
+    if !queue.numbers.types.can_have(terms.job_type) {
+        return Err(Corrupt::Value("type of a job"));
+    }
+    let (mut holder, mut links) = (None, Links::NONE);
     let state = match record.state {
         StateV1::Delayed { until } => State::Delayed { until: instant(until)? },
         StateV1::Held { .. } if terms.when.is_empty() && parents.is_none() => {
@@ -622,11 +640,12 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
             until: until.map_or(Ok(UnixMillis::NEVER), instant)?,
         },
         StateV1::Dead { since } => State::Dead { since: after_last(since, &queue.dead, queue)? },
-        StateV1::Leased { token, deadline, worker, ttr, counted } => {
+        StateV1::Leased { token, deadline, worker, ttr, counted, taken } => {
             if token == 0 || token > queue.tokens_granted {
                 return Err(Corrupt::Value("token"));
             }
             let deadline = instant(deadline)?;
+            links = Links::since(past(taken, queue.clock)?);
             let key = queue.intern_holder(&Holder { worker, ttr: span(ttr)?, counted });
             holder = Some(key);
             State::Leased { token: Token(token), deadline, holder: key }
@@ -662,7 +681,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         due: U48::new(instant(record.due)?.0),
         body: record.body.into(),
         state: state.into(),
-        links: Links::NONE,
+        links,
         terms,
         deliveries: record.deliveries,
         extra: (extra != Extra::default()).then(|| Box::new(extra)),
@@ -940,34 +959,6 @@ impl TaskV1 {
                 Ok(Task::Respawn { left, revival: Revival { tries, ttl, delay: span(delay)? } })
             }
         }
-    }
-}
-
-fn counters(counts: [u64; 21]) -> Counters {
-    let [published, delivered, acked, fulfilled, nacked, released, buried, touched, lapsed, expired, overdue, kicked, respawned, deleted, cancelled, replaced, died, updated, purged, pruned, retired] =
-        counts;
-    Counters {
-        published,
-        delivered,
-        acked,
-        fulfilled,
-        nacked,
-        released,
-        buried,
-        touched,
-        lapsed,
-        expired,
-        overdue,
-        kicked,
-        respawned,
-        deleted,
-        cancelled,
-        replaced,
-        died,
-        updated,
-        purged,
-        pruned,
-        retired,
     }
 }
 
