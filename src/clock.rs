@@ -15,7 +15,7 @@ pub fn now() -> UnixMillis {
 
 /// A stretch of work that must not hold up other clients.
 pub struct Slice {
-    ends: Instant,
+    began: Instant,
 }
 
 impl Slice {
@@ -24,11 +24,16 @@ impl Slice {
 
     /// Begins now.
     pub fn begin() -> Self {
-        Self { ends: Instant::now() + Self::LENGTH }
+        Self { began: Instant::now() }
     }
 
     /// Whether it is time to let others go on.
     pub fn is_over(&self) -> bool {
-        Instant::now() >= self.ends
+        self.length() >= Self::LENGTH
+    }
+
+    /// How long the work has taken so far.
+    pub fn length(&self) -> Duration {
+        self.began.elapsed()
     }
 }

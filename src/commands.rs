@@ -5,6 +5,7 @@ mod chain;
 mod consume;
 mod inspect;
 mod internal;
+mod numbers;
 mod publish;
 mod queues;
 mod register;
@@ -129,7 +130,7 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         }
         Call::Peek { count } => inspect::peek(context, arguments, count),
         Call::Len(state) => inspect::len(context, queue, state),
-        Call::Stats => inspect::stats(context, queue),
+        Call::Stats(view) => numbers::stats(context, queue, view),
         Call::Gates => inspect::gates(context, queue),
         Call::Batches => inspect::batches(context, queue),
         Call::ConfigGet(setting) => inspect::config(context, queue, setting),

@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
 };
 
-use jobq_engine::{Ending, Loader, Name, Notice, Ulid, UnixMillis};
+use jobq_engine::{Ending, Loader, Name, Notice, Ulid, UnixMillis, SUMMARY};
 use lazy_static::lazy_static;
 use redis_module::raw::RedisModuleType;
 
@@ -179,6 +179,14 @@ pub struct Stats {
     pub undelivered: u64,
     /// Jobs whose leases ended with their connections.
     pub unbound: u64,
+    /// What has happened to the jobs of all queues, as in their histories.
+    pub counts: [u64; SUMMARY.len()],
+    /// Turns of the timer that have used up their slice.
+    pub full_turns: u64,
+    /// How late the timer was, in milliseconds: all its turns together, and the latest.
+    pub late: u64,
+    /// See [`late`](Self::late).
+    pub latest: u64,
 }
 
 /// Lets a value that only the server's main thread uses be a static.

@@ -328,33 +328,3 @@ pub fn ending(context: Context, ending: &Ending) {
         None => context.reply_null_array(),
     }
 }
-
-/// Answers with what a queue tells of itself.
-pub fn stats(context: Context, queue: &Queue) {
-    let lengths = StateKind::ALL.map(|state| (state.name(), queue.len_of(state) as u64));
-    let sizes = [
-        ("jobs", queue.len() as u64),
-        ("bytes", queue.bytes() as u64),
-        ("locks", queue.locks_held() as u64),
-        ("notices", queue.notices() as u64),
-    ];
-    let counters = queue.counters().named();
-    let pauses = queue.pauses();
-    let instants = [
-        ("next-due", queue.next_due()),
-        ("paused-in", pauses.publishing),
-        ("paused-out", pauses.consuming),
-        ("oldest-ready", queue.oldest_ready()),
-        ("idle-ends", queue.idle_ends()),
-    ];
-    let own = [("clock", queue.clock().0), ("tasks-left", queue.tasks_left())];
-    context.reply_map(lengths.len() + sizes.len() + counters.len() + own.len() + instants.len());
-    for (name, n) in lengths.into_iter().chain(sizes).chain(counters).chain(own) {
-        context.reply_bytes(name.as_bytes());
-        context.reply_integer(n as i64);
-    }
-    for (name, at) in instants {
-        context.reply_bytes(name.as_bytes());
-        value(context, &details::instant(at));
-    }
-}

@@ -1,6 +1,6 @@
 //! What is in a key: a queue, and what the shell remembers of it.
 
-use jobq_engine::{Millis, Queue, UnixMillis};
+use jobq_engine::{Millis, Queue, UnixMillis, SUMMARY};
 
 use crate::{registry, workers};
 
@@ -25,11 +25,14 @@ pub struct Stored {
     /// An internal error happened while it was open for writing: it may be half changed, so it
     /// is not written to until it is loaded again.
     pub poisoned: bool,
+    /// What of the queue's counts is in the sums for `INFO`.
+    pub summed: [u64; SUMMARY.len()],
 }
 
 impl Stored {
     /// Wraps a queue that the registry does not know yet.
     pub fn new(queue: Queue) -> Self {
+        let summed = queue.counters().summary();
         Self {
             queue,
             listed: false,
@@ -40,6 +43,7 @@ impl Stored {
             ahead: Millis::ZERO,
             refusals: 0,
             poisoned: false,
+            summed,
         }
     }
 
@@ -57,6 +61,17 @@ impl Stored {
                 });
             }
         }
+    }
+
+    /// Adds what has been counted since the last time to the sums over all queues.
+    pub fn sum_up(&mut self) {
+        let counts = self.queue.counters().summary();
+        registry::with(|registry| {
+            let sums = registry.stats.counts.iter_mut();
+            for ((sum, now), before) in sums.zip(counts).zip(&mut self.summed) {
+                *sum = sum.wrapping_add(now.wrapping_sub(std::mem::replace(before, now)));
+            }
+        });
     }
 
     /// Lets the registry know the queue by its name, and when it has work next or has been idle

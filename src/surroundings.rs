@@ -110,7 +110,7 @@ fn valkey_version(context: Context) -> Option<(u32, u32)> {
 }
 
 /// A setting of the server.
-fn config(context: Context, name: &CStr) -> Option<String> {
+pub fn config(context: Context, name: &CStr) -> Option<String> {
     // SAFETY: the context is live; `c` takes C strings. The reply is freed below, and its parts
     // are copied before.
     unsafe {

@@ -11,7 +11,7 @@ use crate::{
     clock::{self, Slice},
     distant, endings, notices, registry, room,
     server::{call, guard, Context, Text},
-    tidings, visit, workers,
+    surroundings, tidings, visit, workers,
 };
 
 /// How long to stay away while replicas must not be sent anything.
@@ -81,7 +81,7 @@ pub fn stop(context: Context) {
 unsafe extern "C" fn on_timer(raw: *mut RedisModuleCtx, _data: *mut c_void) {
     guard(|| {
         // Before anything else: stopping a timer that has fired frees it twice.
-        registry::with(|registry| registry.alarm.armed = None);
+        let armed = registry::with(|registry| registry.alarm.armed.take());
         // SAFETY: the server hands over a live context.
         let context = unsafe { Context::new(raw) };
         let flags = context.flags();
@@ -89,14 +89,35 @@ unsafe extern "C" fn on_timer(raw: *mut RedisModuleCtx, _data: *mut c_void) {
             // The end of loading and the promotion arm it again.
             return;
         }
-        take_turn(context);
+        let slice = Slice::begin();
+        take_turn(context, &slice, armed.map(|(_, at)| at));
+        if slice.is_over() {
+            registry::with(|registry| registry.stats.full_turns += 1);
+            tell_latency(context, &slice);
+        }
     });
 }
 
-fn take_turn(context: Context) {
-    let slice = Slice::begin();
+/// Tells the server's latency monitor of a turn that took a whole slice or longer, for so long nobody else
+/// was served. What commands take the server measures itself.
+fn tell_latency(context: Context, slice: &Slice) {
+    // The function for it takes the samples of a monitor that is off as well.
+    let threshold = surroundings::config(context, c"latency-monitor-threshold");
+    if threshold.is_some_and(|threshold| threshold != "0") {
+        context.note_latency(c"jobq-tick", slice.length());
+    }
+}
+
+/// Does what is due within a slice; `at` is when the timer should have fired.
+fn take_turn(context: Context, slice: &Slice, at: Option<UnixMillis>) {
     let now = clock::now();
-    registry::with(|registry| registry.stats.timer_turns += 1);
+    registry::with(|registry| {
+        // The beginning of time stands for as soon as can be.
+        let late = at.filter(|at| *at > UnixMillis(0)).map_or(0, |at| now.since(at).0);
+        registry.stats.timer_turns += 1;
+        registry.stats.late += late;
+        registry.stats.latest = registry.stats.latest.max(late);
+    });
 
     while !slice.is_over() && blocking::expire_one(now) {}
     // Before any key is opened: opening one that is over its time replicates its deletion.
@@ -119,8 +140,8 @@ fn take_turn(context: Context) {
             || endings::tell_more()
             || endings::look_again(context)
             || blocking::look_last(context)
-            || look_at_one(context, &slice)
-            || serve_one(context, now, &slice);
+            || look_at_one(context, slice)
+            || serve_one(context, now, slice);
         distant::deliver(context);
         if !busy {
             break;

@@ -708,7 +708,9 @@ impl<'a> Site<'a> {
         let NewQueue { seed, tokens, queue } = new;
         let mut stored = keyspace::create(&self.key, Stored::new(queue));
         // SAFETY: the key is open, and nothing else refers to its value meanwhile.
-        unsafe { stored.as_mut() }.term = registry::with(|registry| registry.term);
+        let known = unsafe { stored.as_mut() };
+        known.term = registry::with(|registry| registry.term);
+        known.summed = Default::default();
         let done = self.visit(stored, now, |visit| {
             visit.note(&Step::Create { seed });
             visit.note(&Step::Tick { now: now.0, budget: 0 });
@@ -799,6 +801,7 @@ impl<'a> Site<'a> {
             if let Some(before) = before {
                 before.tell_if_more((self.db, self.name()), &stored.queue);
             }
+            stored.sum_up();
             stored.file(self.db, self.name());
             endings::tell((self.db, self.name()), stored);
             bonds::forget_unbound((self.db, self.name()), stored);

@@ -132,11 +132,6 @@ pub fn len(context: Context, queue: *mut RedisModuleString, state: Option<StateK
     );
 }
 
-/// `JQ.STATS`
-pub fn stats(context: Context, queue: *mut RedisModuleString) {
-    look(context, queue, |queue| reply::stats(context, queue), || context.reply_null());
-}
-
 /// `JQ.GATE LIST`
 pub fn gates(context: Context, queue: *mut RedisModuleString) {
     let show = |queue: &Queue| {
@@ -206,7 +201,7 @@ pub fn digest(context: Context, queue: *mut RedisModuleString) {
     look(context, queue, show, || context.reply_null());
 }
 
-fn look(
+pub(super) fn look(
     context: Context,
     queue: *mut RedisModuleString,
     show: impl FnOnce(&Queue),

@@ -4,6 +4,7 @@ use std::{
     ffi::{c_int, c_long, c_void, CStr},
     mem::zeroed,
     ptr::null_mut,
+    time::Duration,
 };
 
 use redis_module::raw::{self, RedisModuleClientInfo, RedisModuleCtx, RedisModuleString};
@@ -280,6 +281,14 @@ impl Context {
     pub fn reply_map(self, pairs: usize) {
         // SAFETY: see `flags`.
         unsafe { call!(RedisModule_ReplyWithMap(self.0, pairs as c_long)) };
+    }
+
+    /// Has the server's latency monitor note how long something took, if that is as long as it is
+    /// told to note.
+    pub fn note_latency(self, event: &CStr, length: Duration) {
+        let millis = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
+        // SAFETY: the server copies the name.
+        unsafe { call!(RedisModule_LatencyAddSample(event.as_ptr(), millis)) };
     }
 
     /// Whether the server only asks where the keys of the command are.

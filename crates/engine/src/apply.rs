@@ -10,11 +10,11 @@ use crate::{
     interner::Key,
     job::{Extra, Job},
     list::Links,
+    numbers::Time,
     operation::{
         Action, Change, Conditions, Lease, Leases, Operation, Outcome, Publish, Revival, Touched,
         Verdict, Which,
     },
-    numbers::Time,
     parents::{Found, Parents},
     pause::Pauses,
     queue::{intern_terms, Task, Timed, COUNT_MAX},

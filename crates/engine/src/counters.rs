@@ -48,9 +48,12 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// How many there are.
+    pub const COUNTS: usize = 21;
+
     /// Every counter with its name on the wire, in the order of a job's life.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 21] {
+    pub fn named(&self) -> [(&'static str, u64); Self::COUNTS] {
         [
             ("published", self.published),
             ("delivered", self.delivered),
@@ -77,7 +80,7 @@ impl Counters {
     }
 
     /// The counters from their values, in the order of [`named`](Self::named).
-    pub(crate) fn from_counts(counts: [u64; 21]) -> Self {
+    pub(crate) fn from_counts(counts: [u64; Self::COUNTS]) -> Self {
         let [published, delivered, acked, fulfilled, nacked, released, buried, touched, lapsed, expired, overdue, kicked, respawned, deleted, cancelled, replaced, died, updated, purged, pruned, retired] =
             counts;
         Self {

@@ -80,7 +80,7 @@ pub use limits::{Permits, EACH_GROUP, WHOLE_QUEUE};
 pub use listing::{Cursor, Listing, Page};
 pub use notices::{News, Notice};
 pub use numbers::{
-    Grain, Histogram, Row, Time, Times, TypeNumbers, Types, DUE_SPANS, TYPES_MAX,
+    Grain, Histogram, Row, Time, Times, TypeNumbers, Types, DUE_SPANS, SUMMARY, TYPES_MAX,
 };
 pub use operation::{
     Action, Bodies, Change, Conditions, Consume, Due, Holder, JobRefs, Lease, Leases, Operation,

@@ -11,7 +11,8 @@ mod sparse;
 
 pub use by_type::{TypeNumbers, Types, TYPES_MAX};
 pub use histogram::Histogram;
-pub use history::{Grain, History, Row};
+pub(crate) use history::History;
+pub use history::{Grain, Row, SUMMARY};
 
 use crate::{
     counters::Counters,
@@ -110,7 +111,7 @@ impl Numbers {
     pub fn read(mut bytes: &[u8], counts: Counters, clock: UnixMillis) -> Option<Self> {
         let bytes = &mut bytes;
         let (times, types) = (Times::read(bytes)?, Types::read(bytes)?);
-        let history = History::read(bytes, clock, counts.for_history())?;
+        let history = History::read(bytes, clock, counts.summary())?;
         bytes.is_empty().then_some(Self { counts, times, types, history })
     }
 }
@@ -176,7 +177,7 @@ impl Queue {
     #[inline]
     pub(crate) fn turn_history(&mut self) {
         if self.numbers.history.is_over(self.clock) {
-            self.numbers.history.turn(self.clock, self.numbers.counts.for_history());
+            self.numbers.history.turn(self.clock, self.numbers.counts.summary());
         }
     }
 
@@ -195,7 +196,7 @@ impl Queue {
     /// What happened when, the oldest first; `now` is where the queue's own clock may be behind.
     #[must_use]
     pub fn history(&self, grain: Grain, now: UnixMillis) -> Vec<Row> {
-        let counts = self.numbers.counts.for_history();
+        let counts = self.numbers.counts.summary();
         self.numbers.history.rows(grain, self.clock.max(now), counts)
     }
 

@@ -4,13 +4,13 @@
 
 use jobq_engine::{
     Action, Child, Cursor, Follow, Holder, JobId, Listing, Loader, Millis, Operation, ParentEnd,
-    Refusal, Request, StateKind, Told, Ulid, UnixMillis,
+    Queue, Refusal, Request, StateKind, Told, Ulid, UnixMillis,
 };
 use jobq_protocol::{
     cursor::EDGE,
     find, parse,
     steps::{unpack, FollowStep, LeaseStep, Packed, Step, ToldStep},
-    Arg, BadArguments, Call, Command, CommandId, ErrorWord, Kind, COMMANDS, SETTINGS,
+    Arg, BadArguments, Call, Command, CommandId, ErrorWord, Kind, StatsView, COMMANDS, SETTINGS,
 };
 
 use crate::{
@@ -156,8 +156,8 @@ fn read(twins: &Twins, call: Call<'_>) {
         }
         Call::ConfigGet(_) => check_settings(twins),
         Call::Limits => drop(twins.queue().limits_set()),
+        Call::Stats(view) => look_at_numbers(queue, view),
         Call::Len(_)
-        | Call::Stats
         | Call::Gates
         | Call::Batches
         | Call::Digest
@@ -166,6 +166,31 @@ fn read(twins: &Twins, call: Call<'_>) {
         | Call::Worker(_)
         | Call::Debug(_) => {}
         changing => panic!("{changing:?} is not for reading"),
+    }
+}
+
+/// What is told of the past agrees with itself.
+fn look_at_numbers(queue: &Queue, view: StatsView<'_>) {
+    let now = queue.clock();
+    match view {
+        StatsView::Queue | StatsView::Times => {}
+        StatsView::Type(name) => {
+            let found = queue.types().get(name);
+            assert!(found.is_none_or(|found| found.name() == Some(name)));
+        }
+        StatsView::Types => {
+            let published = queue.types().iter().map(|of_type| of_type.counts.published);
+            assert!(published.sum::<u64>() <= queue.counters().published);
+        }
+        StatsView::History { grain, .. } => {
+            assert!(queue.history(grain, now).len() <= grain.rows() as usize);
+        }
+        StatsView::Due => {
+            for state in [StateKind::Delayed, StateKind::Leased] {
+                let due: u64 = queue.due_by(state, now).iter().sum();
+                assert_eq!(due, queue.len_of(state) as u64);
+            }
+        }
     }
 }
 

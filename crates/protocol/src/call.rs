@@ -1,7 +1,7 @@
 //! What an argument vector can mean, in the engine's own types. The queue's key is not part of it,
 //! except where there can be several.
 
-use jobq_engine::{Action, Consume, JobRef, Listing, Millis, Publish, StateKind};
+use jobq_engine::{Action, Consume, Grain, JobRef, Listing, Millis, Publish, StateKind};
 
 use smallvec::SmallVec;
 
@@ -74,7 +74,7 @@ pub enum Call<'a> {
     /// `JQ.LEN`, in one state or in all.
     Len(Option<StateKind>),
     /// `JQ.STATS`.
-    Stats,
+    Stats(StatsView<'a>),
     /// `JQ.GATE LIST`.
     Gates,
     /// `JQ.BATCH LIST`.
@@ -156,6 +156,28 @@ pub struct Gather {
     pub min: u32,
     /// But no longer than this once there is one for it.
     pub linger: Millis,
+}
+
+/// What `JQ.STATS` tells of a queue.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StatsView<'a> {
+    /// How many jobs it holds, and what has happened to them.
+    Queue,
+    /// What has happened to the jobs of a type, and how long it took.
+    Type(&'a [u8]),
+    /// The same of all types.
+    Types,
+    /// How long it took.
+    Times,
+    /// What happened when.
+    History {
+        /// By the minute, the hour or the day.
+        grain: Grain,
+        /// At most so many rows, the latest.
+        count: usize,
+    },
+    /// When something becomes due.
+    Due,
 }
 
 /// What can be said of a worker.

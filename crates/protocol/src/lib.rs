@@ -39,7 +39,7 @@ mod syntax;
 mod table;
 pub mod worker_fields;
 
-pub use call::{Call, ConsumeCall, DebugCall, Gather, WorkerCall, WorkerWish};
+pub use call::{Call, ConsumeCall, DebugCall, Gather, StatsView, WorkerCall, WorkerWish};
 pub use command::{Access, Command, CommandId, Example, Keys};
 pub use error::{BadArguments, ErrorWord};
 pub use job_fields::{JOB_FIELDS, NOT_IN_DETAILS};

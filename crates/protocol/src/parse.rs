@@ -58,7 +58,7 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
         CommandId::List => inspect::list(&mut args),
         CommandId::Result => inspect::result(&mut args),
         CommandId::Len => inspect::len(&mut args),
-        CommandId::Stats => Ok(Call::Stats),
+        CommandId::Stats => inspect::stats(&mut args),
         CommandId::Gate => operate::gate(&mut args),
         CommandId::Batch => operate::batch(&mut args),
         CommandId::Config => operate::config(&mut args),

@@ -85,6 +85,8 @@ pub const LABELS: Range = Range::count("LABELS", 1, 32, "pairs");
 pub const ADVANCE: Range = Range::millis("ADVANCE", 1);
 /// How many commands are refused.
 pub const REFUSE: Range = Range::count("REFUSE", 0, u32::MAX as i128, "commands");
+/// How many rows of a history are told.
+pub const ROWS: Range = Range::count("COUNT", 1, 90, "rows");
 /// How long ago a job was published, at least.
 pub const MIN_AGE: Range = Range::millis("MINAGE", 0);
 /// How long ago a job was published, at most.

@@ -81,7 +81,8 @@ impl Histogram {
     /// All spans together, in milliseconds.
     #[must_use]
     pub fn sum(&self) -> u64 {
-        let add = |sum: u64, (span, count): (u64, u64)| sum.saturating_add(span.saturating_mul(count));
+        let add =
+            |sum: u64, (span, count): (u64, u64)| sum.saturating_add(span.saturating_mul(count));
         self.exact().fold(self.sum, add)
     }
 
@@ -105,7 +106,11 @@ impl Histogram {
         })?;
         let (low, high) = bounds(at);
         // Of all that is between the two, what is the same part off from either.
-        let middle = if low == 0 { 0 } else { 2 * u128::from(low) * u128::from(high) / u128::from(low + high) };
+        let middle = if low == 0 {
+            0
+        } else {
+            2 * u128::from(low) * u128::from(high) / u128::from(low + high)
+        };
         Some(Millis((middle as u64).min(self.max().0)))
     }
 

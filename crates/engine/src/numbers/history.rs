@@ -57,12 +57,11 @@ impl Grain {
 
 const MINUTE_MS: u64 = 60_000;
 
-/// How many counts a row has.
-pub const ROW_COUNTS: usize = 8;
-
-/// What a row counts, with the names on the wire.
-pub(crate) const ROW_NAMES: [&str; ROW_COUNTS] =
+/// The counts that sum up what goes on, with their names on the wire: those of a row.
+pub const SUMMARY: [&str; ROW_COUNTS] =
     ["published", "delivered", "finished", "nacked", "released", "lapsed", "expired", "died"];
+
+const ROW_COUNTS: usize = 8;
 
 type Counts = [u64; ROW_COUNTS];
 
@@ -78,13 +77,15 @@ impl Row {
     /// Each count with its name.
     #[must_use]
     pub fn named(&self) -> [(&'static str, u64); ROW_COUNTS] {
-        std::array::from_fn(|at| (ROW_NAMES[at], self.counts[at]))
+        std::array::from_fn(|at| (SUMMARY[at], self.counts[at]))
     }
 }
 
 impl Counters {
-    /// What a history tells of; in the order of [`ROW_NAMES`].
-    pub(crate) fn for_history(&self) -> Counts {
+    /// What a history tells of; in the order of [`SUMMARY`].
+    #[must_use]
+    #[inline]
+    pub fn summary(&self) -> [u64; SUMMARY.len()] {
         let finished = self.acked.saturating_add(self.fulfilled);
         let Self { published, delivered, nacked, released, lapsed, expired, died, .. } = *self;
         [published, delivered, finished, nacked, released, lapsed, expired, died]

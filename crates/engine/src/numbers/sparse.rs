@@ -42,11 +42,7 @@ pub fn write(bytes: &mut Vec<u8>, counts: impl Iterator<Item = u64> + Clone) {
 
 /// Reads counts of which there are `len` at most: each that is not zero with its place, until `take`
 /// refuses one. `None` if they are not written as [`write`] does.
-pub fn read(
-    bytes: &mut &[u8],
-    len: usize,
-    mut take: impl FnMut(usize, u64) -> bool,
-) -> Option<()> {
+pub fn read(bytes: &mut &[u8], len: usize, mut take: impl FnMut(usize, u64) -> bool) -> Option<()> {
     let mut at = 0_usize;
     for _ in 0..read_one(bytes)? {
         at = at.checked_add(usize::try_from(read_one(bytes)?).ok()?)?;

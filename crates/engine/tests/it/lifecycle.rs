@@ -16,6 +16,7 @@ mod hasten;
 mod idle;
 mod limits;
 mod notices;
+mod numbers;
 mod operate;
 mod parents;
 mod pause;

@@ -10,8 +10,8 @@ use crate::support::{job, Driver, ANYONE};
 const JOBS: u32 = 30_000;
 const BODY: &str = "a body of 32 bytes, for counting";
 
-/// What an emptied queue may keep.
-const DRAINED_BYTES_MAX: usize = 6500;
+/// What an emptied queue may keep: what is known of its past included, which is some hundred bytes.
+const DRAINED_BYTES_MAX: usize = 7300;
 
 #[test]
 fn a_job_itself_takes_88_bytes_and_nothing_more_in_its_slot() {

@@ -1,9 +1,15 @@
 //! Looking without changing.
 
-use jobq_engine::{Cursor, Listing};
+use jobq_engine::{Cursor, Grain, Listing};
 
 use super::produce::{batch_key, group, job_type};
-use crate::{args::Args, call::Call, cursor, error::BadArguments, range};
+use crate::{
+    args::Args,
+    call::{Call, StatsView},
+    cursor,
+    error::BadArguments,
+    range,
+};
 
 /// How many jobs or names a page has unless told otherwise.
 const PAGE: usize = 10;
@@ -53,6 +59,31 @@ pub fn len<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
         None => None,
     };
     Ok(Call::Len(state))
+}
+
+/// `JQ.STATS queue [TYPE name | TYPES | TIMES | HISTORY (MINUTES|HOURS|DAYS) [COUNT n] | DUE]`
+pub fn stats<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    Ok(Call::Stats(match args.word()? {
+        None => StatsView::Queue,
+        Some("TYPE") => StatsView::Type(job_type(args.value("TYPE")?)?),
+        Some("TYPES") => StatsView::Types,
+        Some("TIMES") => StatsView::Times,
+        Some("DUE") => StatsView::Due,
+        Some("HISTORY") => {
+            let Some(word) = args.word()? else {
+                return Err(args.syntax("nothing says how long the rows are"));
+            };
+            let grain = Grain::ALL.into_iter().find(|grain| grain.name() == word);
+            let grain = grain.ok_or_else(|| args.misplaced(word))?;
+            let count = match args.word()? {
+                None => grain.rows() as usize,
+                Some("COUNT") => args.integer(&range::ROWS)?,
+                Some(word) => return Err(args.misplaced(word)),
+            };
+            StatsView::History { grain, count }
+        }
+        Some(word) => return Err(args.misplaced(word)),
+    }))
 }
 
 /// `JQ.QUEUES [MATCH pattern] [CURSOR c] [COUNT n]`

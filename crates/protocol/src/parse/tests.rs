@@ -5,14 +5,14 @@ mod fuzz;
 mod refusals;
 
 use jobq_engine::{
-    Action, Backoff, BatchOrder, Bodies, Change, Cursor, Due, Haste, IfDead, JobRef, LimitName,
+    Action, Backoff, BatchOrder, Bodies, Change, Cursor, Due, Grain, Haste, IfDead, JobRef, LimitName,
     Listing, Millis, Otherwise, Permits, Rate, Retain, Setting, Side, StateKind, Token, Unique,
     UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Which,
 };
 
 use super::*;
 use crate::{
-    call::{ConsumeCall, DebugCall, Gather, WorkerCall, WorkerWish},
+    call::{ConsumeCall, DebugCall, Gather, StatsView, WorkerCall, WorkerWish},
     settings::SettingName,
     steps::{Packed, Step},
     table::find,
@@ -681,7 +681,23 @@ fn several_settings_are_set_at_once_in_their_order() {
 
 #[test]
 fn commands_of_a_queue_alone_take_nothing_else() {
-    assert!(matches!(understood("JQ.STATS q"), Call::Stats));
+    fn view(line: &str) -> StatsView<'_> {
+        match understood(line) {
+            Call::Stats(view) => view,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(view("JQ.STATS q"), StatsView::Queue);
+    assert_eq!(view("JQ.STATS q type TYPES"), StatsView::Type(b"TYPES"));
+    assert_eq!(view("JQ.STATS q types"), StatsView::Types);
+    assert_eq!(view("JQ.STATS q Times"), StatsView::Times);
+    assert_eq!(view("JQ.STATS q due"), StatsView::Due);
+    for (grain, rows) in [(Grain::Minutes, 60), (Grain::Hours, 48), (Grain::Days, 90)] {
+        let line = format!("JQ.STATS q HISTORY {}", grain.name());
+        let history = |count| StatsView::History { grain, count };
+        assert_eq!(view(&line), history(rows));
+        assert_eq!(view(&format!("{line} count 90")), history(90));
+    }
     assert!(matches!(understood("JQ.DIGEST q"), Call::Digest));
     let panics = |line| match understood(line) {
         Call::Debug(DebugCall::Panic { is_answered }) => is_answered,

@@ -198,18 +198,88 @@ pub const LEN: Command = Command {
 pub const STATS: Command = Command {
     id: CommandId::Stats,
     name: "JQ.STATS",
-    summary: "Tells how many jobs a queue holds and what has happened to them.",
+    summary: "Tells how many jobs a queue holds, what has happened to them, how long it took, and when.",
+    complexity: "O(1); with `TYPE` O(log t), with `TYPES` O(t) with t types, of which there are 257 at most; \
+                 with `DUE` O(n) with n jobs delayed or leased, but a step only for each 16 to 64 of them",
+    fast: false,
+    args: &[
+        QUEUE,
+        Arg::one_of(
+            "view",
+            &[
+                Arg::string("type").after("TYPE").shown("name").about("The jobs of this type."),
+                Arg::word("types", "TYPES").about("The jobs of each type."),
+                Arg::word("times", "TIMES").about("How long it took."),
+                Arg::block(
+                    "history",
+                    &[
+                        Arg::word("history", "HISTORY").about("What happened when."),
+                        Arg::one_of(
+                            "grain",
+                            &[
+                                Arg::word("minutes", "MINUTES").about("By the minute, for an hour."),
+                                Arg::word("hours", "HOURS").about("By the hour, for two days."),
+                                Arg::word("days", "DAYS").about("By the day, for 90 days."),
+                            ],
+                        ),
+                        Arg::integer("count", range::ROWS)
+                            .after("COUNT")
+                            .shown("n")
+                            .optional()
+                            .about("At most so many rows, the latest; all if not named."),
+                    ],
+                ),
+                Arg::word("due", "DUE").about("How many jobs become due how soon."),
+            ],
+        )
+        .optional(),
+    ],
     reply:
-        "Map from field names to integers or nulls (a flat array in RESP2). Null if there is no \
-            queue.",
+        "Map from field names to integers or nulls (a flat array in RESP2). With `TYPE` a map of \
+            counts and times, null if no job of the type was counted. With `TYPES` an array of such maps, by name. \
+            With `TIMES` a map of times. With `HISTORY` an array of maps, one for each row, the oldest \
+            first. With `DUE` a map of two maps of integers, by the states `delayed` and `leased`. Null \
+            if there is no queue.",
     examples: &[
         PUBLISHED,
         Example {
             command: "JQ.STATS mail",
             reply: " 1) \"delayed\"\n 2) (integer) 0\n 3) \"held\"\n 4) (integer) 0\n...",
         },
+        Example {
+            command: "JQ.STATS mail HISTORY DAYS COUNT 1",
+            reply: "1)  1) \"since\"\n    2) (integer) 1767225600000\n    3) \"published\"\n    4) (integer) 1\n...",
+        },
+        Example {
+            command: "JQ.STATS mail DUE",
+            reply: "1) \"delayed\"\n2)  1) \"1s\"\n    2) (integer) 0\n...",
+        },
+        Example { command: "JQ.STATS mail TYPE greeting", reply: "(nil)" },
     ],
-    notes: &["The fields are in the table of statistics below.", AS_OF],
+    notes: &[
+        "The fields are in the table of statistics below.",
+        "**`TYPE` and `TYPES`**: `type`, the counts of the table below from `published` to `retired`, and the \
+         times. The first 256 types that a queue meets are counted by name, for as long as there is the queue; \
+         all that come later are counted together, in a last map of `TYPES` whose `type` is null. So a type is \
+         to name a kind of work, and no single job. Jobs without a type are in the queue's own \
+         figures only.",
+        "**Times** are maps: `wait`, from when a job was ready until it was taken; `run`, from when it was taken until \
+         its lease ended, however it did; `lateness`, from when a delayed job was due until the server came \
+         to it; `publish-to-ack`, from when a job was published until it was finished by an ack or with a \
+         result. Each has `count`, `sum` and `max`, and `p50`, `p90`, `p99` and `p99.9`: so many of a hundred \
+         took no longer than that; null where nothing was counted. All are in milliseconds and since the queue was \
+         made; `sum` and `max` are exact, the others exact up to 15 ms and less than 6% off \
+         above. Of jobs that are delivered together as a batch, `wait` and `run` count the delivery once.",
+        "**`HISTORY`**: each row has `since`, when the minute, hour or day (UTC) began, and the counts of \
+         `published`, `delivered`, `finished` (acks and results), `nacked`, `released`, `lapsed`, \
+         `expired` and `died` within it. Rows in which nothing happened are left out. The last row is of the \
+         time that is not over yet. Whatever happened is in the row of the queue's own clock, which is \
+         the server's but for the time that it was down.",
+        "**`DUE`**: how many jobs become due in less than `1s`, `10s`, `1m`, `10m`, `1h` and `1d` from now, each \
+         without those before, and how many `later`: a delayed job's instant comes or its life ends, a \
+         lease ends.",
+        AS_OF,
+    ],
     ..INSPECT
 };
 

@@ -60,7 +60,7 @@ fn the_usage_lines_are_those_of_the_wire() {
          [TYPE t] [GROUP g] [BATCH b] [MINAGE ms] [MAXAGE ms] [REVERSE]",
         "JQ.RESULT queue id [BLOCK ms]",
         "JQ.LEN queue [delayed|held|gathering|ready|leased|completed|dead]",
-        "JQ.STATS queue",
+        "JQ.STATS queue [TYPE name | TYPES | TIMES | HISTORY (MINUTES|HOURS|DAYS) [COUNT n] | DUE]",
         "JQ.GATE queue (OPEN name [name ...] | CLOSE name [name ...] | LIST)",
         "JQ.BATCH queue (FIRE key | RUN key | BURY key | DELETE key | LIST)",
         "JQ.CONFIG queue (GET [name] | SET name value [name value ...])",

@@ -234,12 +234,12 @@ impl Model {
             match order {
                 BatchOrder::Fire => {}
                 BatchOrder::Run => {
-                    self.counters.kicked += 1;
+                    self.count(job.seq, |counts| &mut counts.kicked);
                     self.ready_now(job.seq);
                 }
                 BatchOrder::Bury => self.bury(job.seq),
                 BatchOrder::Delete => {
-                    self.counters.deleted += 1;
+                    self.count(job.seq, |counts| &mut counts.deleted);
                     self.remove(job.seq);
                 }
             }
@@ -250,7 +250,7 @@ impl Model {
     /// Counts a delivery for those who go with a job that was taken.
     pub fn deliver_followers(&mut self, leader: u64, counted: bool) {
         for seq in self.followers(leader) {
-            self.counters.delivered += 1;
+            self.count(seq, |counts| &mut counts.delivered);
             self.job(seq).deliveries += u32::from(counted);
             self.free_if(seq, |until| until == Until::Start);
         }
@@ -265,11 +265,11 @@ impl Model {
         for seq in self.followers(leader) {
             match verdict {
                 Verdict::Ack => {
-                    self.counters.acked += 1;
+                    self.count(seq, |counts| &mut counts.acked);
                     self.complete(seq, None, None);
                 }
                 Verdict::Fulfill { result, retain } => {
-                    self.counters.fulfilled += 1;
+                    self.count(seq, |counts| &mut counts.fulfilled);
                     self.complete(seq, Some(result), retain);
                 }
                 Verdict::Bury { error } => {
@@ -277,11 +277,11 @@ impl Model {
                     self.bury(seq);
                 }
                 Verdict::Nack { error, .. } => {
-                    self.counters.nacked += 1;
+                    self.count(seq, |counts| &mut counts.nacked);
                     self.keep_error(seq, error);
                 }
                 Verdict::Release { counted: counts, .. } => {
-                    self.counters.released += 1;
+                    self.count(seq, |counts| &mut counts.released);
                     let max = self.settings.releases_max;
                     let job = self.job(seq);
                     if counts && max > 0 && job.releases >= max {

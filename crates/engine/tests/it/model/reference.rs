@@ -353,6 +353,11 @@ pub struct Model {
     pub jobs: Vec<Job>,
     pub settings: Settings,
     pub counters: Counters,
+    pub by_type: BTreeMap<Vec<u8>, Counters>,
+    /// How often it was counted, and how long it took together.
+    pub waits: (u64, u64),
+    pub lateness: (u64, u64),
+    pub to_ack: (u64, u64),
     pub publishing_paused: Option<u64>,
     pub consuming_paused: Option<u64>,
     open_gates: BTreeSet<Vec<u8>>,
@@ -572,7 +577,7 @@ impl Model {
         if !reasons.is_empty() {
             return Err(reasons);
         }
-        self.counters.updated += 1;
+        self.count(seq, |counts| &mut counts.updated);
         let was_delayed = job.place.kind() == StateKind::Delayed;
         let job = self.job(seq);
         job.version += 1;
@@ -590,6 +595,20 @@ impl Model {
     }
 
     // What moves a job.
+
+    /// Counts what happens to a job.
+    pub fn count(&mut self, seq: u64, of: fn(&mut Counters) -> &mut u64) {
+        *of(&mut self.counters) += 1;
+        let (job_type, age) =
+            (self.job(seq).job_type.clone(), self.clock - self.job(seq).published);
+        let before = self.counters.acked + self.counters.fulfilled;
+        if before > self.to_ack.0 {
+            self.to_ack = (before, self.to_ack.1 + age);
+        }
+        if !job_type.is_empty() {
+            *of(self.by_type.entry(job_type).or_default()) += 1;
+        }
+    }
 
     pub fn job(&mut self, seq: u64) -> &mut Job {
         self.jobs.iter_mut().find(|job| job.seq == seq).expect("it is there")
@@ -869,7 +888,7 @@ impl Model {
     }
 
     pub fn die(&mut self, seq: u64) {
-        self.counters.died += 1;
+        self.count(seq, |counts| &mut counts.died);
         self.inform(seq, Some(StateKind::Dead), None);
         self.free_if(seq, |until| until != Until::Gone);
         let (since, turn) = (self.clock, self.tail());
@@ -897,7 +916,7 @@ impl Model {
 
     fn prune_longest_dead(&mut self) {
         let longest = self.in_order(StateKind::Dead)[0].seq;
-        self.counters.pruned += 1;
+        self.count(longest, |counts| &mut counts.pruned);
         self.remove(longest);
     }
 
@@ -1055,18 +1074,21 @@ impl Model {
                 self.fire(&key);
             }
             Transition::LockEnds => self.free_if(seq, |_| true),
+            Transition::Wakes => {
+                self.lateness = (self.lateness.0 + 1, self.lateness.1 + self.clock - at);
+                self.become_ready(seq);
+            }
             Transition::NoticeLapses => self.lapse_notice(seq),
-            Transition::Wakes => self.become_ready(seq),
             Transition::Lapses => self.lapse(seq),
             Transition::Expires => {
-                self.counters.expired += 1;
+                self.count(seq, |counts| &mut counts.expired);
                 match self.settings.expired {
                     WhenExpired::Drop => self.remove(seq),
                     WhenExpired::Bury => self.die(seq),
                 }
             }
             Transition::Overdue => {
-                self.counters.overdue += 1;
+                self.count(seq, |counts| &mut counts.overdue);
                 let now = self.clock;
                 let job = self.job(seq);
                 if matches!(job.place, Place::Leased { .. }) {
@@ -1076,11 +1098,11 @@ impl Model {
                 self.die(seq);
             }
             Transition::Retires => {
-                self.counters.retired += 1;
+                self.count(seq, |counts| &mut counts.retired);
                 self.remove(seq);
             }
             Transition::Ages => {
-                self.counters.pruned += 1;
+                self.count(seq, |counts| &mut counts.pruned);
                 self.remove(seq);
             }
         }
@@ -1107,7 +1129,7 @@ impl Model {
                     Work::Respawn(revival) => self.respawn(seq, revival),
                     Work::Bury(_) => self.bury(seq),
                     Work::Purge(_) => {
-                        self.counters.purged += 1;
+                        self.count(seq, |counts| &mut counts.purged);
                         self.remove(seq);
                     }
                     Work::Prune => self.prune_longest_dead(),
@@ -1158,7 +1180,9 @@ impl Model {
     }
 
     fn lapse(&mut self, seq: u64) {
-        self.counters.lapsed += 1 + self.followers(seq).len() as u64;
+        for seq in self.followers(seq).into_iter().chain([seq]) {
+            self.count(seq, |counts| &mut counts.lapsed);
+        }
         let wait = match self.settings.lapse {
             WhenLapsed::Ready => Wait::Span(0),
             WhenLapsed::Backoff => Wait::Backoff,
@@ -1167,7 +1191,7 @@ impl Model {
     }
 
     fn kick(&mut self, seq: u64) {
-        self.counters.kicked += 1;
+        self.count(seq, |counts| &mut counts.kicked);
         match self.job(seq).place {
             Place::Held { .. } | Place::Gathering { .. } => self.ready_now(seq),
             _ => self.become_ready_now(seq),
@@ -1175,13 +1199,13 @@ impl Model {
     }
 
     pub fn bury(&mut self, seq: u64) {
-        self.counters.buried += 1;
+        self.count(seq, |counts| &mut counts.buried);
         self.die(seq);
     }
 
     fn respawn(&mut self, seq: u64, revival: Revival) {
         let Revival { tries, ttl, delay } = revival;
-        self.counters.respawned += 1;
+        self.count(seq, |counts| &mut counts.respawned);
         let now = self.clock;
         let job = self.job(seq);
         (job.deliveries, job.failures) = (0, 0);
@@ -1223,13 +1247,15 @@ impl Model {
             let ttr = if to.ttr.0 > 0 { to.ttr.0 } else { job.ttr };
             let until = (now + ttr).min(job.deadline.unwrap_or(NEVER));
             let uses = turns::uses_of(job);
+            let Place::Ready { since, .. } = job.place else { unreachable!("it was checked") };
             job.place = Place::Leased { token: 0, until, holder: to.clone() };
             let due = job.due;
             if let Some(lock) = job.lock.as_mut().filter(|lock| lock.end(due) < NEVER) {
                 lock.fixed = Some(lock.end(due));
             }
             job.deliveries += u32::from(to.counted);
-            self.counters.delivered += 1;
+            self.count(seq, |counts| &mut counts.delivered);
+            self.waits = (self.waits.0 + 1, self.waits.1 + now - since);
             self.limits.take(&uses, now);
             used.extend(uses);
             self.free_if(seq, |until| until == Until::Start);
@@ -1288,7 +1314,7 @@ impl Model {
             }
             Action::Delete(names) => {
                 Ok(Reply::Done(self.each(names, &StateKind::ALL, |model, seq| {
-                    model.counters.deleted += 1;
+                    model.count(seq, |counts| &mut counts.deleted);
                     model.remove(seq);
                 })))
             }
@@ -1444,7 +1470,7 @@ impl Model {
             over.into_iter().for_each(|seq| self.free_if(seq, |_| true));
         }
         if let Some(replaced) = replaced {
-            self.counters.replaced += 1;
+            self.count(replaced, |counts| &mut counts.replaced);
             self.remove(replaced);
         }
         let parents = self.look_up(&after);
@@ -1454,7 +1480,6 @@ impl Model {
         for body in bodies {
             self.published += 1;
             let seq = self.published;
-            self.counters.published += 1;
             self.jobs.push(Job {
                 seq,
                 id: id.unwrap_or_default().to_owned(),
@@ -1493,6 +1518,7 @@ impl Model {
                 draw: None,
                 watched: false,
             });
+            self.count(seq, |counts| &mut counts.published);
             published.push(seq);
         }
         for parent in parents.iter().filter(|parent| parent.is_listed) {
@@ -1527,7 +1553,7 @@ impl Model {
         let done = match verdict {
             Verdict::Ack => self.each(names, &[Leased], |model, seq| {
                 model.settle_followers(seq, verdict);
-                model.counters.acked += 1;
+                model.count(seq, |counts| &mut counts.acked);
                 model.complete(seq, None, None);
             }),
             Verdict::Fulfill { result, retain } => {
@@ -1537,13 +1563,13 @@ impl Model {
                 let unfinished = [Delayed, Held, Gathering, Ready, Leased, Dead];
                 self.each(names, &unfinished, |model, seq| {
                     model.settle_followers(seq, verdict);
-                    model.counters.fulfilled += 1;
+                    model.count(seq, |counts| &mut counts.fulfilled);
                     model.complete(seq, Some(result), retain);
                 })
             }
             Verdict::Nack { delay, error } => self.each(names, &[Leased], |model, seq| {
                 model.settle_followers(seq, verdict);
-                model.counters.nacked += 1;
+                model.count(seq, |counts| &mut counts.nacked);
                 if let Some(error) = error {
                     model.job(seq).error = Some(kept(error));
                 }
@@ -1557,7 +1583,7 @@ impl Model {
                 }
                 self.each(&names, &[Leased], |model, seq| {
                     model.settle_followers(seq, verdict);
-                    model.counters.released += 1;
+                    model.count(seq, |counts| &mut counts.released);
                     if model.job(seq).cancelled {
                         return model.remove_cancelled(seq);
                     }
@@ -1618,7 +1644,7 @@ impl Model {
 
     /// Those who went with it while it was leased have been given back by now, or have failed.
     fn remove_cancelled(&mut self, seq: u64) {
-        self.counters.cancelled += 1;
+        self.count(seq, |counts| &mut counts.cancelled);
         if let Place::Leased { holder, .. } = &mut self.job(seq).place {
             holder.counted = false;
         }
@@ -1651,7 +1677,7 @@ impl Model {
         *until = (now + ttr.unwrap_or(own)).min(latest);
         let until = *until;
         job.progress = progress.or(job.progress);
-        self.counters.touched += 1;
+        self.count(seq, |counts| &mut counts.touched);
         Touched::Until(UnixMillis(until))
     }
 
@@ -1731,7 +1757,7 @@ impl Model {
                 self.become_ready_now(seq);
             }
         }
-        self.counters.updated += 1;
+        self.count(seq, |counts| &mut counts.updated);
         Ok(Reply::Updated(Some(self.job(seq).version)))
     }
 }

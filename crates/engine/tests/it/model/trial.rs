@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobq_engine::{
-    gates, Config, Consume, Cursor, Job, Listing, Operation, Outcome, Pace, ParentState, Queue,
-    Refusal, Request, Slot, State, StateKind, Terms, Ulid, UnixMillis,
+    gates, Config, Consume, Cursor, Grain, Job, Listing, Operation, Outcome, Pace, ParentState,
+    Queue, Refusal, Request, Slot, State, StateKind, Terms, Time, Ulid, UnixMillis,
 };
 
 use super::{
@@ -338,6 +338,22 @@ impl Trial {
             same!("a counter", engine, model);
         }
         same!("the counters", queue.counters(), &model.counters);
+        let by_type =
+            queue.types().iter().map(|it| (it.name().unwrap_or_default().to_vec(), it.counts));
+        same!(
+            "the counters by type",
+            by_type.collect::<Vec<_>>(),
+            model.by_type.iter().map(|(name, counts)| (name.clone(), *counts)).collect::<Vec<_>>()
+        );
+        let time = |time| (queue.times().of(time).count(), queue.times().of(time).sum());
+        same!("how long jobs waited", time(Time::Wait), model.waits);
+        same!("how late jobs were", time(Time::Lateness), model.lateness);
+        same!("how long jobs took", time(Time::PublishToAck), model.to_ack);
+        let leases = time(Time::Run).0 + queue.len_of(StateKind::Leased) as u64;
+        same!("the leases that have ended", leases, model.waits.0);
+        let rows = queue.history(Grain::Days, queue.clock());
+        let finished = rows.iter().map(|row| row.named()[2].1).sum::<u64>();
+        same!("what a history has of the finished", finished, model.to_ack.0);
         if self.bound {
             let (engine, model) = (instant(queue.next_due()), model.next_due());
             let is_sooner = engine.unwrap_or(NEVER) <= model.unwrap_or(NEVER).max(queue.clock().0);
