@@ -109,11 +109,15 @@ unsafe extern "C" fn on_loading(
     _data: *mut c_void,
 ) {
     if kind != numbers::LOADING_ENDED && kind != numbers::LOADING_FAILED {
-        return;
+        return guard(|| {
+            registry::with(|registry| registry.stats.before_loading = registry.stats.counts);
+        });
     }
     guard(|| {
         replicas::expect();
         let unfinished = registry::with(|registry| {
+            // What a log tells did not happen now.
+            registry.stats.counts = registry.stats.before_loading;
             registry.look_at_awaited(None);
             std::mem::take(&mut registry.loading).len()
         });

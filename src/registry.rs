@@ -181,6 +181,8 @@ pub struct Stats {
     pub unbound: u64,
     /// What has happened to the jobs of all queues, as in their histories.
     pub counts: [u64; SUMMARY.len()],
+    /// The same as of when the data set last began to be loaded.
+    pub before_loading: [u64; SUMMARY.len()],
     /// Turns of the timer that have used up their slice.
     pub full_turns: u64,
     /// How late the timer was, in milliseconds: all its turns together, and the latest.

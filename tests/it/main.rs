@@ -19,6 +19,7 @@ mod log;
 mod mass;
 mod memory;
 mod notices;
+mod numbers;
 mod persistence;
 mod queues;
 mod registration;

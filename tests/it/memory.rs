@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Publishes so many jobs, a thousand a command.
-fn fill(client: &mut Client, queue: &str, jobs: usize, options: &str) {
+pub fn fill(client: &mut Client, queue: &str, jobs: usize, options: &str) {
     let mut words = vec!["JQ.MPUBLISH".to_string(), queue.into(), "1000".into()];
     words.extend((0..1000).map(|n| format!("body {n}")));
     words.extend(options.split_whitespace().map(String::from));
