@@ -76,7 +76,10 @@ fn types_beyond_those_that_are_counted_by_name_are_told_together() {
     let types = view(&server, "TYPES");
     assert_eq!(types.items().len(), 257);
     let [.., last, others] = types.items() else { panic!("{types:?}") };
-    assert_eq!((last.field("type").text().as_str(), count(last, &["published"])[0]), ("type-255", 1));
+    assert_eq!(
+        (last.field("type").text().as_str(), count(last, &["published"])[0]),
+        ("type-255", 1)
+    );
     assert!(others.field("type").is_nothing());
     assert_eq!(count(others, &["published"]), [44]);
     assert!(view(&server, "TYPE type-299").is_nothing());
@@ -244,7 +247,8 @@ fn turns_of_the_timer_that_take_their_whole_slice_are_told_to_the_latency_monito
         client.run("JQ.PURGE mail ready");
         wait_for("the purge", || (client.run("JQ.LEN mail").int() == 0).then_some(()));
     };
-    let full_turns = || server.info("jobq", "jobq_timer_turns_full").parse::<i64>().expect("a number");
+    let full_turns =
+        || server.info("jobq", "jobq_timer_turns_full").parse::<i64>().expect("a number");
     // A monitor that is off hears of nothing.
     client.run("CONFIG SET latency-monitor-threshold 0");
     storm(&mut client);

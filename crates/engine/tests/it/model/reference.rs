@@ -26,6 +26,9 @@ const SPAN_MAX: u64 = 3_155_760_000_000;
 
 const ERROR_BYTES_MAX: usize = 4_096;
 
+/// In milliseconds.
+pub const DAY: u64 = 86_400_000;
+
 /// A job and all that is known of it.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -358,6 +361,8 @@ pub struct Model {
     pub waits: (u64, u64),
     pub lateness: (u64, u64),
     pub to_ack: (u64, u64),
+    /// How many jobs were finished on each day.
+    pub finished: BTreeMap<u64, u64>,
     pub publishing_paused: Option<u64>,
     pub consuming_paused: Option<u64>,
     open_gates: BTreeSet<Vec<u8>>,
@@ -604,6 +609,7 @@ impl Model {
         let before = self.counters.acked + self.counters.fulfilled;
         if before > self.to_ack.0 {
             self.to_ack = (before, self.to_ack.1 + age);
+            *self.finished.entry(self.clock / DAY).or_default() += 1;
         }
         if !job_type.is_empty() {
             *of(self.by_type.entry(job_type).or_default()) += 1;

@@ -10,7 +10,7 @@ use jobq_engine::{
 use super::{
     bonds::Bonds,
     met,
-    reference::{self, Answer, Ending, Model, Place, Reply, NEVER},
+    reference::{self, Answer, Ending, Model, Place, Reply, DAY, NEVER},
     turns,
 };
 use crate::{
@@ -352,8 +352,14 @@ impl Trial {
         let leases = time(Time::Run).0 + queue.len_of(StateKind::Leased) as u64;
         same!("the leases that have ended", leases, model.waits.0);
         let rows = queue.history(Grain::Days, queue.clock());
-        let finished = rows.iter().map(|row| row.named()[2].1).sum::<u64>();
-        same!("what a history has of the finished", finished, model.to_ack.0);
+        let finished = rows.iter().map(|row| (row.since.0 / DAY, row.named()[2].1));
+        let today = model.clock / DAY;
+        let recent = model.finished.iter().filter(|(day, _)| **day + 90 > today);
+        same!(
+            "what was finished when",
+            finished.filter(|(_, jobs)| *jobs > 0).collect::<Vec<_>>(),
+            recent.map(|(day, jobs)| (*day, *jobs)).collect::<Vec<_>>()
+        );
         if self.bound {
             let (engine, model) = (instant(queue.next_due()), model.next_due());
             let is_sooner = engine.unwrap_or(NEVER) <= model.unwrap_or(NEVER).max(queue.clock().0);
