@@ -109,9 +109,10 @@ unsafe extern "C" fn on_loading(
     _data: *mut c_void,
 ) {
     if kind != numbers::LOADING_ENDED && kind != numbers::LOADING_FAILED {
-        return guard(|| {
+        guard(|| {
             registry::with(|registry| registry.stats.before_loading = registry.stats.counts);
         });
+        return;
     }
     guard(|| {
         replicas::expect();
