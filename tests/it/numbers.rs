@@ -15,13 +15,13 @@ const VIEWS: [&str; 6] =
     ["TYPES", "TYPE greeting", "TIMES", "HISTORY MINUTES", "HISTORY HOURS", "HISTORY DAYS"];
 
 fn view(server: &Server, view: &str) -> Reply {
-    server.run(&format!("JQ.STATS mail {view}"))
+    server.run(format!("JQ.STATS mail {view}").trim_end())
 }
 
 /// One after the other is published, taken and acked.
 fn cycles(client: &mut Client, options: &str, jobs: usize) {
     for _ in 0..jobs {
-        client.run(&format!("JQ.PUBLISH mail hello {options}"));
+        client.run(format!("JQ.PUBLISH mail hello {options}").trim_end());
         let taken = client.run("JQ.CONSUME mail").items()[0].items()[1].text();
         assert_eq!(client.run(&format!("JQ.ACK mail {taken}")), Reply::Int(1));
     }
@@ -166,7 +166,7 @@ fn the_past_is_kept_through_restarts_and_is_the_same_on_replicas() {
     let replica = Server::replica_of(&server);
     let mut client = server.client();
     for options in ["TYPE greeting", "TYPE bill", "", "DELAY 5"] {
-        client.run(&format!("JQ.PUBLISH mail hello {options}"));
+        client.run(format!("JQ.PUBLISH mail hello {options}").trim_end());
     }
     wait_for("the jobs", || (client.run("JQ.LEN mail ready").int() == 4).then_some(()));
     client.run("JQ.CONSUME mail COUNT 3");
@@ -177,6 +177,7 @@ fn the_past_is_kept_through_restarts_and_is_the_same_on_replicas() {
     let before = told(&server);
     assert_eq!(told(&replica), before);
     assert_eq!(told(&replayed(&server)), before);
+    assert_eq!(client.run("SAVE").text(), "OK");
     assert_eq!(told(&reloaded(&server)), before);
     server.kill_and_restart();
     assert_eq!(told(&server), before);
