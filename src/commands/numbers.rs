@@ -49,25 +49,21 @@ fn of_queue(context: Context, queue: &Queue) {
     ];
     let counters = queue.counters().named();
     let pauses = queue.pauses();
-    let oldest = queue.oldest_ready();
-    let age = oldest.map(|since| clock::now().max(queue.clock()).since(since));
     let instants = [
         ("next-due", queue.next_due()),
         ("paused-in", pauses.publishing),
         ("paused-out", pauses.consuming),
-        ("oldest-ready", oldest),
+        ("oldest-ready", queue.oldest_ready()),
+        ("idle-ends", queue.idle_ends()),
     ];
     let own = [("clock", queue.clock().0), ("tasks-left", queue.tasks_left())];
     let numbers = lengths.into_iter().chain(sizes).chain(counters).chain(own);
-    context.reply_map(numbers.clone().count() + instants.len() + 2);
+    context.reply_map(numbers.clone().count() + instants.len());
     numbers.for_each(|(name, n)| integer(context, name, n));
     for (name, at) in instants {
         context.reply_bytes(name.as_bytes());
         reply::value(context, &details::instant(at));
     }
-    span(context, "oldest-age", age);
-    context.reply_bytes(b"idle-ends");
-    reply::value(context, &details::instant(queue.idle_ends()));
 }
 
 fn of_type(context: Context, numbers: &TypeNumbers) {

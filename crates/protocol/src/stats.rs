@@ -44,7 +44,6 @@ pub static FIELDS: &[(&str, &str)] = &[
     ("paused-in", "until when publishing is paused; -1 until it is resumed, null if it is not"),
     ("paused-out", "until when no job is handed out; -1 until it is resumed, null if jobs are"),
     ("oldest-ready", "since when the job that has been ready longest is so, as in `ready-since`; null if none is"),
-    ("oldest-age", "how long it has been so, in milliseconds; null if no job is ready"),
     ("idle-ends", "when the queue, empty and unused, will be removed by `idle-expire`; or null"),
 ];
 
