@@ -154,6 +154,12 @@ impl Types {
         self.0.as_ref().map_or(0, |table| table.entries.len() - 1)
     }
 
+    /// Whether no job has had a type so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Whether a stored job can be of this type: it is counted, or there was no place for it.
     pub(crate) fn can_have(&self, name: &[u8]) -> bool {
         let is_known = |table: &Table| table.is_full() || table.find(name).is_ok();
