@@ -5,9 +5,9 @@ mod fuzz;
 mod refusals;
 
 use jobq_engine::{
-    Action, Backoff, BatchOrder, Bodies, Change, Cursor, Due, Grain, Haste, IfDead, JobRef, LimitName,
-    Listing, Millis, Otherwise, Permits, Rate, Retain, Setting, Side, StateKind, Token, Unique,
-    UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Which,
+    Action, Backoff, BatchOrder, Bodies, Change, Cursor, Due, Grain, Haste, IfDead, JobRef,
+    LimitName, Listing, Millis, Otherwise, Permits, Rate, Retain, Setting, Side, StateKind, Token,
+    Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Which,
 };
 
 use super::*;
