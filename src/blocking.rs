@@ -179,6 +179,9 @@ unsafe extern "C" fn on_answer(
             (Some(Answer::NoRoom(asking)), _) | (None, Some(Wish::Room(asking))) => {
                 room::refuse(context, &asking);
             }
+            (Some(Answer::Events(reading)), _) | (None, Some(Wish::Events(reading))) => {
+                commands::events_now(context, &reading);
+            }
             (None, Some(Wish::Jobs { .. } | Wish::Notices { .. }) | None) => {
                 context.reply_null_array();
             }

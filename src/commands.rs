@@ -19,14 +19,14 @@ use redis_module::raw::{RedisModuleCtx, RedisModuleString, REDISMODULE_OK};
 use smallvec::SmallVec;
 
 use crate::{
-    distant, registry,
+    changes, distant, registry,
     reply::{self, NoQueue},
     server::{guard, text::bytes_of, Context},
     tidings,
     visit::{self, Denied},
 };
 
-pub use inspect::result_now;
+pub use inspect::{events_now, result_now};
 pub use register::register;
 
 /// The arguments of a command, as the server lends them: as its own strings, and as bytes.
@@ -75,6 +75,7 @@ pub unsafe extern "C" fn entry<const PLACE: usize>(
         }
         run(context, command, &arguments);
         distant::deliver(context);
+        changes::tell(context);
     });
     if answered.is_none() {
         distant::forget();
@@ -122,6 +123,8 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::Chain { done, to, next } => chain::chain(context, arguments, done, to, next),
         Call::Queues { pattern, after, count } => queues::queues(context, pattern, after, count),
         Call::Job(job) => inspect::job(context, queue, &job),
+        Call::Trace(job) => inspect::trace(context, queue, &job),
+        Call::Events(call) => inspect::events(context, queue, call),
         Call::List(listing) => inspect::list(context, queue, &listing),
         Call::Result { job, block } => inspect::result(context, queue, &job, block),
         Call::Consume(call) => consume::consume(context, arguments, &call),

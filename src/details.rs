@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use jobq_engine::{
-    gates, uses, Job, LimitName, Parent, ParentState, Parents, Queue, State, UnixMillis, Use,
+    gates, uses, Happening, Job, LimitName, Parent, ParentState, Parents, Queue, State, StateKind,
+    TrailStep, UnixMillis, Use,
 };
 use jobq_protocol::NOT_IN_DETAILS;
 
@@ -130,6 +131,28 @@ pub fn besides_body<'a>(queue: &'a Queue, job: &'a Job) -> Details<'a> {
     let mut details = of(queue, job);
     details.retain(|(name, _)| *name != NOT_IN_DETAILS);
     details
+}
+
+/// An event of a queue: the fields of `jobq_protocol::causes::EVENT_FIELDS`.
+pub fn of_happening<'a>(happening: &Happening<'a>) -> Details<'a> {
+    let job = happening.job.map_or(Value::Null, |job| text(job.to_string()));
+    let Happening { number: n, at, cause, from, to, worker, .. } = *happening;
+    let mut details = vec![("number", number(n))];
+    details.extend(of_step(&TrailStep { at, cause, from, to, worker }));
+    details.insert(3, ("id", job));
+    details
+}
+
+/// A change of a job: the same but for which job it is.
+pub fn of_step<'a>(step: &TrailStep<'a>) -> Details<'a> {
+    let state = |state: Option<StateKind>| bytes(state.map(|state| state.name().as_bytes()));
+    vec![
+        ("at", number(step.at.0)),
+        ("event", Value::Bytes(step.cause.word().as_bytes().into())),
+        ("from", state(step.from)),
+        ("to", state(step.to)),
+        ("worker", filled(step.worker)),
+    ]
 }
 
 /// The same with copies of its own.

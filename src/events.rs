@@ -96,6 +96,7 @@ unsafe extern "C" fn on_role(
             registry::with(|registry| {
                 registry.notices.clear();
                 registry.wishes.clear();
+                registry.comings.clear();
             });
             timer::stop(context);
         }
@@ -120,6 +121,7 @@ unsafe extern "C" fn on_loading(
             // What a log tells did not happen now.
             registry.stats.counts = registry.stats.before_loading;
             registry.look_at_awaited(None);
+            registry.comings.clear();
             std::mem::take(&mut registry.loading).len()
         });
         if unfinished > 0 {
@@ -263,6 +265,10 @@ unsafe extern "C" fn on_cron(
     guard(|| {
         // SAFETY: see `on_role`.
         let context = unsafe { Context::new(raw) };
+        if !context.flags().is_primary() {
+            // A replica sees queues go too, but tells nobody.
+            registry::with(|registry| registry.comings.clear());
+        }
         timer::check(context);
         workers::sweep_from_time_to_time(context);
     });

@@ -12,6 +12,8 @@
 //! | `blocking.rs`, `waiters.rs`, `endings.rs` | clients that wait, for jobs or for the end of one |
 //! | `lingers.rs` | those of them that wait for several jobs |
 //! | `bonds.rs` | leases that end with a connection |
+//! | `readers.rs` | clients that wait for events |
+//! | `changes.rs` | what is told of changes to who listens |
 //! | `room.rs` | publishers that wait for room |
 //! | `workers.rs`, `roster.rs` | who works, and what is wished of them |
 //! | `notices.rs` | what workers hear of their leases |
@@ -27,6 +29,7 @@
 
 mod blocking;
 mod bonds;
+mod changes;
 mod clock;
 mod commands;
 mod details;
@@ -40,6 +43,7 @@ mod lingers;
 mod names;
 mod notices;
 mod persist;
+mod readers;
 mod record;
 mod registry;
 mod replicas;

@@ -12,7 +12,7 @@ use redis_module::raw::{
 };
 
 use crate::{
-    registry,
+    changes, registry,
     server::{call, guard, log, text::bytes_of, Context, Level},
     stored::Stored,
 };
@@ -214,6 +214,7 @@ unsafe extern "C" fn unlink(context: *mut RedisModuleKeyOptCtx, value: *const c_
                     registry.has_history = true;
                     registry.recheck(&(db, name.into()));
                 });
+                changes::note_gone(db, name);
             }
         }
     });

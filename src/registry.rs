@@ -7,13 +7,15 @@ use std::{
     rc::Rc,
 };
 
-use jobq_engine::{Ending, Loader, Name, Notice, Ulid, UnixMillis, SUMMARY};
+use jobq_engine::{Cause, Ending, Loader, Name, Notice, Ulid, UnixMillis, SUMMARY};
 use lazy_static::lazy_static;
 use redis_module::raw::RedisModuleType;
 
 use crate::{
     bonds::Bonds,
+    changes::Coming,
     names::Names,
+    readers::Edge,
     roster::Roster,
     schedule::Schedule,
     timer::Alarm,
@@ -69,6 +71,14 @@ pub struct Registry {
     pub rechecks: BTreeMap<Place, Option<Ulid>>,
     /// Jobs that have ended, and of which not all are told yet who wait for that.
     pub untold: Vec<(Place, Rc<Ending>)>,
+    /// Queues of which not all are woken yet who wait for events, and who of them goes on waiting.
+    pub unread: BTreeMap<Place, Edge>,
+    /// Queues that may have become others while somebody waits for their events.
+    pub rereads: BTreeSet<Place>,
+    /// What has changed in queues, while somebody hears of it, and no key is closed yet.
+    pub changes: VecDeque<(Place, Vec<Cause>)>,
+    /// Queues that have come or gone, and nobody is told yet.
+    pub comings: VecDeque<Coming>,
     /// What workers are to hear of their leases, with the queues.
     pub notices: VecDeque<(Box<[u8]>, Notice)>,
     /// Queues that were just visited and have something for others.
@@ -94,6 +104,9 @@ impl Registry {
             || self.waiters.has_last_looks()
             || !self.notices.is_empty()
             || !self.wishes.is_empty()
+            || !self.unread.is_empty()
+            || !self.rereads.is_empty()
+            || !self.comings.is_empty()
             || !self.waiters.rooms.is_empty();
         let firsts = [
             at_once.then_some(UnixMillis(0)),
@@ -124,6 +137,7 @@ impl Registry {
         self.looks.extend(self.waiters.awaited(db));
         let rechecks = self.waiters.awaited_endings(db).into_iter().map(|place| (place, None));
         self.rechecks.extend(rechecks);
+        self.rereads.extend(self.waiters.read(db));
         self.waiters.look_for_room(db);
         self.alarm.want(UnixMillis(0));
     }
@@ -158,6 +172,10 @@ impl Registry {
     pub fn recheck(&mut self, place: &Place) {
         if self.waiters.awaits_ending(place) {
             self.rechecks.insert(place.clone(), None);
+            self.alarm.want(UnixMillis(0));
+        }
+        if self.waiters.awaits_events(place) {
+            self.rereads.insert(place.clone());
             self.alarm.want(UnixMillis(0));
         }
         self.look_for_room(place);
@@ -218,6 +236,10 @@ lazy_static! {
         looks: BTreeSet::new(),
         rechecks: BTreeMap::new(),
         untold: Vec::new(),
+        unread: BTreeMap::new(),
+        rereads: BTreeSet::new(),
+        changes: VecDeque::new(),
+        comings: VecDeque::new(),
         notices: VecDeque::new(),
         outgoing: VecDeque::new(),
         undelivered: Vec::new(),

@@ -7,9 +7,9 @@ use jobq_engine::{Millis, UnixMillis};
 use redis_module::raw::{RedisModuleCtx, RedisModuleTimerID};
 
 use crate::{
-    blocking, bonds,
+    blocking, bonds, changes,
     clock::{self, Slice},
-    distant, endings, notices, registry, room,
+    distant, endings, notices, readers, registry, room,
     server::{call, guard, Context, Text},
     surroundings, tidings, visit, workers,
 };
@@ -136,6 +136,9 @@ fn take_turn(context: Context, slice: &Slice, at: Option<UnixMillis>) {
             || bonds::settle_some(context, now)
             || notices::send_some(context)
             || workers::sweep_if_wanted(context, now)
+            || changes::send_some(context)
+            || readers::tell_some()
+            || readers::look_again(context)
             || room::fill_one(context)
             || endings::tell_more()
             || endings::look_again(context)
@@ -143,6 +146,7 @@ fn take_turn(context: Context, slice: &Slice, at: Option<UnixMillis>) {
             || look_at_one(context, slice)
             || serve_one(context, now, slice);
         distant::deliver(context);
+        changes::tell(context);
         if !busy {
             break;
         }

@@ -11,11 +11,11 @@ use jobq_protocol::steps::{self, LeaseStep, Step};
 use redis_module::raw::{self, RedisModuleString};
 
 use crate::{
-    blocking, bonds,
+    blocking, bonds, changes,
     clock::{self, Slice},
     details, distant, endings,
     keyspace::{self, Found},
-    notices,
+    notices, readers,
     record::{Asked, Record},
     registry,
     reply::Body,
@@ -600,9 +600,11 @@ pub fn settle_for_us(
     })
 }
 
-/// Tells who listens to keyspace events of a new queue.
+/// Tells who listens of a new queue.
 fn announce(context: Context, name: *mut RedisModuleString) {
-    context.notify(raw::REDISMODULE_NOTIFY_MODULE, c"queue-created", name);
+    // SAFETY: the server lends the name for the length of the command.
+    changes::tell_created(context, name, unsafe { bytes_of(name) });
+    timer::arm(context);
 }
 
 /// A queue that is yet to be put into its key.
@@ -621,6 +623,7 @@ impl NewQueue {
         if let Some(tokens) = tokens {
             queue.apply(Operation::Term { seed, tokens })?;
         }
+        changes::hear(&mut queue);
         Ok(Self { seed, tokens, queue })
     }
 }
@@ -794,8 +797,12 @@ impl<'a> Site<'a> {
             return Err(Denied::Internal);
         }
         // Nobody begins to wait before this is done.
-        let is_awaited = registry::with(|registry| registry.waiters.has_publishers());
+        let (is_awaited, is_read) = registry::with(|registry| {
+            (registry.waiters.has_publishers(), registry.waiters.has_readers())
+        });
         let before = is_awaited.then(|| Room::of(&stored.queue));
+        let edge = is_read.then(|| readers::edge(&stored.queue));
+        let is_heard = changes::hear(&mut stored.queue);
         let result = guard(|| {
             let result = body(stored);
             if let Some(before) = before {
@@ -803,6 +810,13 @@ impl<'a> Site<'a> {
             }
             stored.sum_up();
             stored.file(self.db, self.name());
+            if is_heard {
+                changes::keep((self.db, self.name()), &mut stored.queue);
+            }
+            let edge_now = readers::edge(&stored.queue);
+            if edge.is_some_and(|edge| edge != edge_now) {
+                readers::note((self.db, self.name().into()), edge_now);
+            }
             endings::tell((self.db, self.name()), stored);
             bonds::forget_unbound((self.db, self.name()), stored);
             result

@@ -17,7 +17,9 @@ use std::{
 use jobq_engine::{Ending, Holder, Millis, Name, Owner, Tidings, Ulid, UnixMillis};
 use jobq_protocol::Gather;
 
-use crate::{details::Details, lingers::Lingers, registry::Place, reply::Body, visit::Denied};
+use crate::{
+    details::Details, lingers::Lingers, readers::Edge, registry::Place, reply::Body, visit::Denied,
+};
 
 /// A blocked client, by the address of the server's handle. Good until the client is answered or
 /// gone.
@@ -67,6 +69,19 @@ pub enum Wish {
         /// For how long they are leased, if not as long as jobs are.
         ttr: Option<Millis>,
     },
+    /// Events.
+    Events(Rc<Reading>),
+}
+
+/// What a client wants to read.
+#[derive(Debug)]
+pub struct Reading {
+    /// The queue.
+    pub queue: Box<[u8]>,
+    /// Events behind this number.
+    pub since: u64,
+    /// At most so many.
+    pub count: usize,
 }
 
 /// What a publisher asks for.
@@ -143,6 +158,8 @@ pub enum Answer {
     Denied(Rc<Denied>),
     /// Its time is over, and there was no room.
     NoRoom(Rc<Asking>),
+    /// What there is to read by now.
+    Events(Rc<Reading>),
 }
 
 /// Jobs that are leased to one consumer.
@@ -172,6 +189,7 @@ pub struct Waiters {
     endings: HashMap<Place, BTreeMap<Ulid, BTreeSet<Ticket>>>,
     publishers: HashMap<Place, BTreeSet<Ticket>>,
     messengers: HashMap<Place, BTreeSet<Ticket>>,
+    readers: HashMap<Place, BTreeSet<Ticket>>,
     /// Queues in which there may be room for the publisher that stands first.
     pub rooms: BTreeSet<Place>,
     deadlines: BTreeSet<(UnixMillis, Ticket)>,
@@ -227,6 +245,10 @@ impl Waiters {
                 let place = (waiter.db, queue.clone());
                 self.messengers.entry(place).or_default().insert(ticket);
             }
+            Wish::Events(reading) => {
+                let place = (waiter.db, reading.queue.clone());
+                self.readers.entry(place).or_default().insert(ticket);
+            }
         }
         self.by_handle.insert(waiter.handle, ticket);
         self.deadlines.extend(waiter.deadline.map(|at| (at, ticket)));
@@ -244,7 +266,7 @@ impl Waiters {
         let waiter = self.by_ticket.get(&ticket)?;
         match &waiter.wish {
             Wish::Jobs { take, .. } => Some((ticket, waiter.handle, take)),
-            Wish::Ending { .. } | Wish::Room(_) | Wish::Notices { .. } => None,
+            Wish::Ending { .. } | Wish::Room(_) | Wish::Notices { .. } | Wish::Events(_) => None,
         }
     }
 
@@ -305,7 +327,9 @@ impl Waiters {
         let waiter = self.by_ticket.get(self.publishers.get(place)?.first()?)?;
         match &waiter.wish {
             Wish::Room(asking) => Some((waiter.handle, asking.clone())),
-            Wish::Jobs { .. } | Wish::Ending { .. } | Wish::Notices { .. } => None,
+            Wish::Jobs { .. } | Wish::Ending { .. } | Wish::Notices { .. } | Wish::Events(_) => {
+                None
+            }
         }
     }
 
@@ -313,6 +337,42 @@ impl Waiters {
     pub fn look_for_room(&mut self, db: Option<i32>) {
         let places = self.publishers.keys().filter(|(at, _)| db.is_none_or(|db| *at == db));
         self.rooms.extend(places.cloned());
+    }
+
+    /// Whether anybody waits for events.
+    pub fn has_readers(&self) -> bool {
+        !self.readers.is_empty()
+    }
+
+    /// Whether somebody waits for events of this queue.
+    pub fn awaits_events(&self, place: &Place) -> bool {
+        self.readers.contains_key(place)
+    }
+
+    /// The queues, of one database or of all, for whose events somebody waits.
+    pub fn read(&self, db: Option<i32>) -> Vec<Place> {
+        let places = self.readers.keys();
+        places.filter(|(at, _)| db.is_none_or(|db| *at == db)).cloned().collect()
+    }
+
+    /// Up to `count` of those who wait for events of a queue, but for those behind this very one.
+    pub fn readers_behind(
+        &self,
+        place: &Place,
+        edge: Edge,
+        count: usize,
+    ) -> Vec<(Handle, Rc<Reading>)> {
+        let tickets = self.readers.get(place).into_iter().flatten();
+        let reader = |ticket: &Ticket| {
+            let waiter = self.by_ticket.get(ticket)?;
+            match &waiter.wish {
+                Wish::Events(reading) if Some(reading.since) != edge => {
+                    Some((waiter.handle, reading.clone()))
+                }
+                _ => None,
+            }
+        };
+        tickets.filter_map(reader).take(count).collect()
     }
 
     /// Whether somebody waits for the end of a job of this queue.
@@ -336,7 +396,7 @@ impl Waiters {
             .wish
         {
             Wish::Ending { named, .. } => Some((*ulid, named.clone())),
-            Wish::Jobs { .. } | Wish::Room(_) | Wish::Notices { .. } => None,
+            Wish::Jobs { .. } | Wish::Room(_) | Wish::Notices { .. } | Wish::Events(_) => None,
         };
         jobs.range((start, Unbounded)).filter_map(named).take(count).collect()
     }
@@ -413,6 +473,15 @@ impl Waiters {
                     }
                 }
             }
+            Wish::Events(reading) => {
+                let place = (waiter.db, reading.queue.clone());
+                if let Some(line) = self.readers.get_mut(&place) {
+                    line.remove(&ticket);
+                    if line.is_empty() {
+                        self.readers.remove(&place);
+                    }
+                }
+            }
         }
         Some(waiter)
     }
@@ -439,6 +508,7 @@ impl Waiters {
                 self.keep_answer(ticket, Answer::NoEnding { queue, named });
             }
             Some(Wish::Room(asking)) => self.keep_answer(ticket, Answer::NoRoom(asking)),
+            Some(Wish::Events(reading)) => self.keep_answer(ticket, Answer::Events(reading)),
             Some(Wish::Jobs { .. } | Wish::Notices { .. }) | None => {}
         }
         Expired::Told(handle)
@@ -451,7 +521,7 @@ impl Waiters {
             Wish::Jobs { queues, .. } => {
                 queues.iter().any(|queue| self.lingers.of(waiter.db, queue).is_some())
             }
-            Wish::Ending { .. } | Wish::Room(_) | Wish::Notices { .. } => false,
+            Wish::Ending { .. } | Wish::Room(_) | Wish::Notices { .. } | Wish::Events(_) => false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Commands that only look. They see a queue as of its last tick, and replicas serve them too.
 
 use jobq_engine::{Config, Cursor, JobId, JobRef, Listing, Millis, Queue, StateKind, Ulid};
-use jobq_protocol::{cursor, SettingName, KEYED_SETTINGS, SETTINGS};
+use jobq_protocol::{cursor, ErrorWord, EventsCall, SettingName, Since, KEYED_SETTINGS, SETTINGS};
 use redis_module::raw::RedisModuleString;
 
 use super::Arguments;
@@ -9,10 +9,11 @@ use crate::{
     blocking, clock,
     details::{self, Value},
     keyspace::{self, Watched, WrongType},
+    readers,
     reply::{self, Body},
     server::{text::bytes_of, Context, Text},
     visit::Denied,
-    waiters::{Waiter, Wish},
+    waiters::{Reading, Waiter, Wish},
 };
 
 /// `JQ.PEEK`
@@ -78,6 +79,93 @@ pub fn result(
         Ok(Watched::Ended(ending)) => reply::ending(context, &ending),
         Ok(Watched::Unfinished(ulid)) => wait_for_end(context, queue, job, ulid, span),
         Ok(Watched::NoJob | Watched::NoQueue) => context.reply_null_array(),
+    }
+}
+
+/// `JQ.JOB` with `TRACE`
+pub fn trace(context: Context, queue: *mut RedisModuleString, job: &JobRef<'_>) {
+    let show = |queue: &Queue| match queue.find(job).map(|slot| queue.job(slot)) {
+        Some(job) => {
+            context.reply_array(job.trail().count());
+            for step in job.trail() {
+                reply::details(context, &details::of_step(&step));
+            }
+        }
+        None => context.reply_null(),
+    };
+    look(context, queue, show, || context.reply_null());
+}
+
+/// `JQ.EVENTS`: at once if there are some or there is no waiting, and later otherwise.
+pub fn events(context: Context, name: *mut RedisModuleString, call: EventsCall) {
+    let flags = context.flags();
+    // On a replica no timer of ours would end the wait.
+    let block = call.block.filter(|_| flags.is_primary() && !flags.denies_blocking());
+    let since_of = |edge: u64| match call.since {
+        Since::Oldest => 0,
+        Since::Number(number) => number,
+        Since::Now => edge,
+    };
+    let show = |queue: &Queue| {
+        let (edge, made) = (readers::edge(queue), queue.events_made());
+        // A number that is none of this queue is answered at once, and so is that there is no ring.
+        let waits = match call.since {
+            Since::Oldest => queue.events_kept() == 0,
+            Since::Number(_) | Since::Now => since_of(made) == made,
+        };
+        if let (Some(span), Some(_), true) = (block, edge, waits) {
+            return Some((span, made));
+        }
+        let since = (call.since != Since::Oldest).then(|| since_of(made));
+        show_events(context, queue, since, call.count);
+        None
+    };
+    match keyspace::read(context, name, show) {
+        Err(WrongType) => reply::denied(context, &Denied::WrongType),
+        Ok(None) => context.reply_null_array(),
+        Ok(Some(None)) => {}
+        Ok(Some(Some((span, since)))) => {
+            let db = context.db();
+            // SAFETY: the name is an argument of the command, which the server lends for its length.
+            let queue = unsafe { bytes_of(name) }.into();
+            let reading = Reading { queue, since, count: call.count };
+            blocking::block(context, &mut [name], |handle| Waiter {
+                handle,
+                db,
+                deadline: (!span.is_zero()).then(|| clock::now().after(span)),
+                wish: Wish::Events(reading.into()),
+            });
+        }
+    }
+}
+
+/// Answers with the events that there are by now, to a client that has waited for some.
+pub fn events_now(context: Context, reading: &Reading) {
+    let show = |queue: &Queue| show_events(context, queue, Some(reading.since), reading.count);
+    look(context, Text::new(&reading.queue).raw(), show, || context.reply_null_array());
+}
+
+/// Answers with the events of a queue behind a number, or with the oldest that are kept.
+fn show_events(context: Context, queue: &Queue, since: Option<u64>, count: usize) {
+    if queue.config().events == 0 {
+        let prose = "the queue keeps no events, see JQ.CONFIG queue SET events";
+        return reply::error(context, ErrorWord::WrongState, prose);
+    }
+    let made = queue.events_made();
+    let forgotten = made - queue.events_kept() as u64;
+    let (after, missed) = match since {
+        None => (forgotten, 0),
+        // Of another queue, or of one of which the end was lost.
+        Some(since) if since > made => (forgotten, -1),
+        Some(since) => (since.max(forgotten), forgotten.saturating_sub(since) as i64),
+    };
+    let told = count.min((made - after) as usize);
+    context.reply_array(3);
+    context.reply_integer((after + told as u64) as i64);
+    context.reply_integer(missed);
+    context.reply_array(told);
+    for happening in queue.events_after(after).take(told) {
+        reply::details(context, &details::of_happening(&happening));
     }
 }
 

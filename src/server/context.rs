@@ -173,6 +173,16 @@ impl Context {
         }
     }
 
+    /// Whether keyspace events of modules are told to anybody: `notify-keyspace-events` says so.
+    #[inline]
+    pub fn tells_module_events() -> bool {
+        /// By key, by event, or by both: `K` and `E` there.
+        const LISTENED: c_int = 0b11;
+        // SAFETY: takes nothing and only looks.
+        let flags = unsafe { call!(RedisModule_GetNotifyKeyspaceEvents()) };
+        flags & raw::REDISMODULE_NOTIFY_MODULE != 0 && flags & LISTENED != 0
+    }
+
     /// Sends a message to who listens on a channel. It is not propagated, except to the other nodes of
     /// a cluster.
     pub fn publish_message(self, channel: &Text, message: &Text) {

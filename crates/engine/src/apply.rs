@@ -9,6 +9,7 @@ use crate::{
     id::{JobRef, Ulid},
     interner::Key,
     job::{Extra, Job},
+    journal::{Cause, Move},
     list::Links,
     numbers::Time,
     operation::{
@@ -85,9 +86,13 @@ impl Queue {
             Action::Update { job, change } => self.update(job, change)?,
             Action::Pause { side, span } => {
                 self.pauses.close(*side, self.clock, *span);
+                self.tell_of_queue(Cause::Paused);
                 Outcome::Configured
             }
             Action::Resume => {
+                if self.pauses != Pauses::default() {
+                    self.tell_of_queue(Cause::Resumed);
+                }
                 self.pauses = Pauses::default();
                 Outcome::Configured
             }
@@ -95,6 +100,7 @@ impl Queue {
             Action::Batch { key, order } => Outcome::Done(self.order_batch(key, *order)),
             Action::Configure(settings) => {
                 settings.iter().for_each(|setting| self.configure(setting));
+                self.tell_of_queue(Cause::Configured);
                 let prunes = self.has_too_many_dead() && !self.prunes();
                 self.begin(prunes.then_some(Task::Prune));
                 self.renew_default_terms();
@@ -128,6 +134,7 @@ impl Queue {
             Setting::BatchSize { .. } | Setting::BatchDelay { .. } | Setting::BatchGrace { .. } => {
                 self.batches.mark_stale(b"");
             }
+            Setting::Events(_) | Setting::Trail(_) => self.journal.follow(&self.config),
             _ => {}
         }
     }
@@ -168,7 +175,10 @@ impl Queue {
             Some((_, Timed::Refill)) => self.refill(),
             Some((_, Timed::LockEnd(slot))) => self.unlock(slot),
             Some((_, Timed::NoticeLapse)) => self.lapse_notice(),
-            Some((at, Timed::PauseEnd)) => self.pauses.end_due(at),
+            Some((at, Timed::PauseEnd)) => {
+                self.pauses.end_due(at);
+                self.tell_of_queue(Cause::Resumed);
+            }
             None => {
                 let is_done = self.tell_next()
                     || self.look_at_gate()
@@ -190,9 +200,9 @@ impl Queue {
         if is_unfinished && is_over(self.expires_at(job)) {
             self.count(slot, |counts| &mut counts.expired);
             match self.config.expired {
-                WhenExpired::Drop => self.remove(slot),
+                WhenExpired::Drop => self.remove(slot, Cause::Expired),
                 WhenExpired::Bury => {
-                    self.die(slot);
+                    self.die(slot, Cause::Expired);
                 }
             }
             return;
@@ -202,7 +212,7 @@ impl Queue {
                 self.count_failure(slot);
             }
             self.count(slot, |counts| &mut counts.overdue);
-            self.die(slot);
+            self.die(slot, Cause::Overdue);
             return;
         }
         match job.state() {
@@ -213,7 +223,7 @@ impl Queue {
             State::Leased { .. } => self.lapse(slot),
             State::Completed { .. } => {
                 self.count(slot, |counts| &mut counts.retired);
-                self.remove(slot);
+                self.remove(slot, Cause::Retired);
             }
             State::Dead { .. } => self.prune_one(slot),
             State::Held { .. } | State::Gathering { .. } | State::Ready { .. } => {}
@@ -230,7 +240,7 @@ impl Queue {
             WhenLapsed::Ready => Event::Lapse,
             WhenLapsed::Backoff => self.backed_off(slot),
         };
-        self.fail(slot, then);
+        self.fail(slot, then.by(Cause::Lapsed));
     }
 
     fn work_on_task(&mut self) -> bool {
@@ -266,7 +276,7 @@ impl Queue {
             }
             Task::Purge { .. } => {
                 self.count(slot, |counts| &mut counts.purged);
-                self.remove(slot);
+                self.remove(slot, Cause::Purged);
             }
             Task::Prune => self.prune_one(slot),
         }
@@ -292,7 +302,7 @@ impl Queue {
 
     fn prune_one(&mut self, slot: Slot) {
         self.count(slot, |counts| &mut counts.pruned);
-        self.remove(slot);
+        self.remove(slot, Cause::Pruned);
     }
 
     fn publish(&mut self, publish: &Publish<'_>) -> Result<Outcome, Refusal> {
@@ -306,7 +316,7 @@ impl Queue {
         if let Some(slot) = replaced {
             self.count(slot, |counts| &mut counts.replaced);
             self.name_receipt(publish.replaces.as_ref().and_then(|job| job.token));
-            self.remove(slot);
+            self.remove(slot, Cause::Replaced);
             self.name_receipt(None);
         }
         if let Some(unique) = publish.unique() {
@@ -476,11 +486,11 @@ impl Queue {
                     Some(wait) => self.postponed(wait, Event::Retry),
                     None => self.backed_off(slot),
                 };
-                self.fail(slot, retry);
+                self.fail(slot, retry.by(Cause::Nacked));
             }
             Verdict::Release { delay, counted: counts } => {
                 self.count(slot, |counts| &mut counts.released);
-                let back = self.postponed(delay, Event::Release);
+                let back = self.postponed(delay, Event::Release).by(Cause::Released);
                 if self.is_released_too_often(slot, counts) {
                     self.die_alone(slot, back);
                     return true;
@@ -552,7 +562,7 @@ impl Queue {
         match retain.until(self.clock) {
             Some(until) => {
                 self.change_extra(slot, |extra| extra.result = Some(result.into()));
-                self.shift(slot, Event::Complete { until });
+                self.shift(slot, Event::Complete { until }.by(Cause::Fulfilled));
             }
             None => self.remove_completed(slot, Some(result)),
         }
@@ -565,12 +575,12 @@ impl Queue {
         }
         self.count(slot, |counts| &mut counts.buried);
         self.keep_error(slot, error);
-        self.die(slot)
+        self.die(slot, Cause::Buried)
     }
 
     /// Sends a job to the dead, and the longest dead away if that is one too many.
-    pub(crate) fn die(&mut self, slot: Slot) -> bool {
-        let died = self.shift(slot, Event::Bury);
+    pub(crate) fn die(&mut self, slot: Slot, cause: Cause) -> bool {
+        let died = self.shift(slot, Event::Bury.by(cause));
         if died {
             self.count(slot, |counts| &mut counts.died);
         }
@@ -583,9 +593,9 @@ impl Queue {
     }
 
     /// Ends a failed attempt: as `otherwise` says, or in death when the tries are used up.
-    fn fail(&mut self, slot: Slot, otherwise: Event) {
+    fn fail(&mut self, slot: Slot, otherwise: Move) {
         if !self.batches.is_empty() {
-            self.fail_followers(slot);
+            self.fail_followers(slot, otherwise.cause);
         }
         if self.jobs[slot].is_cancelled() {
             return self.end_cancelled_alone(slot);
@@ -738,7 +748,7 @@ impl Queue {
         } else {
             Event::RespawnLater { until: self.clock.after(revival.delay) }
         };
-        self.proceed(slot, event);
+        self.proceed(slot, event.by(Cause::Respawned));
     }
 
     fn bury_all(&mut self, state: StateKind, count: u64) -> u64 {
@@ -778,9 +788,13 @@ impl Queue {
             if until > self.clock {
                 self.shift(slot, Event::Reschedule { until });
             } else if matches!(self.jobs[slot].state(), State::Delayed { .. }) {
-                self.proceed(slot, Event::Kick);
+                self.proceed(slot, Event::Kick.by(Cause::Updated));
+            } else {
+                self.tell_in_place(slot, Cause::Updated);
             }
             // A held, gathering or ready job that is due now stays where it is.
+        } else {
+            self.tell_in_place(slot, Cause::Updated);
         }
         Ok(Outcome::Updated(Some(self.jobs[slot].version())))
     }
@@ -788,7 +802,7 @@ impl Queue {
     fn delete(&mut self, jobs: &[JobRef<'_>]) -> u64 {
         self.each(jobs, |queue, slot| {
             queue.count(slot, |counts| &mut counts.deleted);
-            queue.remove(slot);
+            queue.remove(slot, Cause::Deleted);
             true
         })
     }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
     job::Job,
+    journal::{Cause, Move},
     operation::Verdict,
     slab::{Slab, Slot, Slots},
     state::{Event, State, StateKind},
@@ -368,11 +369,11 @@ impl Queue {
     }
 
     /// Has a job gather with others of its key, and forms their batch if they are enough.
-    pub(crate) fn gather(&mut self, slot: Slot) -> bool {
+    pub(crate) fn gather(&mut self, slot: Slot, cause: Cause) -> bool {
         let key = &self.terms.get(self.jobs[slot].terms).batch;
         let size = self.config.pace_of(key).jobs();
         let batch = self.batches.open(key);
-        let is_done = self.shift(slot, Event::Gather { batch });
+        let is_done = self.shift(slot, Event::Gather { batch }.by(cause));
         let jobs = self.batches.members(batch).len();
         match jobs {
             // It was cancelled, and is gone.
@@ -439,7 +440,7 @@ impl Queue {
             batch.leader = Some(heir);
         }
         self.change_extra(heir, |extra| extra.leads = Some(batch));
-        self.proceed(heir, then);
+        self.proceed(heir, then.by(Cause::Leads));
     }
 
     /// Has the next one lead in place of a job that is about to leave its batch where that is. Those
@@ -476,11 +477,11 @@ impl Queue {
     }
 
     /// Sends a job to the dead whose tries are used up. Those who went with it go on as it would have.
-    pub(crate) fn die_alone(&mut self, slot: Slot, otherwise: Event) {
+    pub(crate) fn die_alone(&mut self, slot: Slot, otherwise: Move) {
         let batch = self.resign(slot);
-        self.die(slot);
+        self.die(slot, otherwise.cause);
         let Some(batch) = batch else { return };
-        let then = match otherwise {
+        let then = match otherwise.event {
             Event::Postpone { until } => Event::Reschedule { until },
             _ => Event::Free,
         };
@@ -572,7 +573,7 @@ impl Queue {
                 }
                 BatchOrder::Delete => {
                     self.count(slot, |counts| &mut counts.deleted);
-                    self.remove(slot);
+                    self.remove(slot, Cause::Deleted);
                 }
             }
         }
@@ -585,6 +586,7 @@ impl Queue {
         for slot in followers {
             self.count(slot, |counts| &mut counts.delivered);
             self.jobs[slot].deliveries += u32::from(counted);
+            self.tell_in_place(slot, Cause::Leased);
             if self.jobs[slot].lock().is_some_and(|lock| lock.until.is_over(StateKind::Leased)) {
                 self.unlock(slot);
             }
@@ -612,11 +614,12 @@ impl Queue {
                 Verdict::Release { counted: counts, .. } => {
                     self.count(slot, |counts| &mut counts.released);
                     if self.is_released_too_often(slot, counts) {
-                        self.die(slot);
+                        self.die(slot, Cause::Released);
                         continue;
                     }
                     let job = &mut self.jobs[slot];
                     job.deliveries = job.deliveries.saturating_sub(u32::from(counted));
+                    self.tell_in_place(slot, Cause::Released);
                 }
             }
         }
@@ -632,13 +635,15 @@ impl Queue {
 
     /// Counts the failure of those who go with a job whose attempt fails: they are dead where that
     /// was their last.
-    pub(crate) fn fail_followers(&mut self, slot: Slot) {
+    pub(crate) fn fail_followers(&mut self, slot: Slot, cause: Cause) {
         let followers: Slots = self.followers(&self.jobs[slot]).collect();
         for slot in followers {
             self.count_failure(slot);
             let job = &self.jobs[slot];
             if job.deliveries >= self.terms.get(job.terms).tries {
-                self.die(slot);
+                self.die(slot, cause);
+            } else {
+                self.tell_in_place(slot, cause);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Jobs that are not wanted any more. One that waits is removed; one that is leased cannot be taken
 //! from its holder, so it is marked, and whoever holds it learns of that when it touches the lease.
 
-use crate::{id::JobRef, job::Job, slab::Slot, state::State, Queue};
+use crate::{id::JobRef, job::Job, journal::Cause, slab::Slot, state::State, Queue};
 
 /// What a cancel came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,6 +33,7 @@ impl Queue {
             State::Leased { .. } => {
                 self.change_extra(slot, |extra| extra.cancelled = true);
                 self.note_cancel(slot);
+                self.tell_in_place(slot, Cause::Cancelled);
                 Some(Cancelled::Marked)
             }
             State::Delayed { .. }
@@ -48,6 +49,6 @@ impl Queue {
     /// Removes a job because it was cancelled.
     pub(crate) fn end_cancelled(&mut self, slot: Slot) {
         self.count(slot, |counts| &mut counts.cancelled);
-        self.remove(slot);
+        self.remove(slot, Cause::Cancelled);
     }
 }

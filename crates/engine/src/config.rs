@@ -67,6 +67,11 @@ pub enum Setting {
         /// How long.
         span: Millis,
     },
+    /// How many events the queue keeps, the latest; at most
+    /// [`EVENTS_MAX`](crate::EVENTS_MAX).
+    Events(u32),
+    /// How many of its last changes a job keeps; at most [`TRAIL_MAX`](crate::TRAIL_MAX).
+    Trail(u8),
 }
 
 /// What becomes of a job whose time to live is over. It is counted either way.
@@ -118,6 +123,10 @@ pub struct Config {
     pub pace: Pace,
     /// The same for some keys, in place of what the queue says; zero where that holds.
     pub paces: BTreeMap<Box<[u8]>, Pace>,
+    /// See [`Setting::Events`]; zero for none.
+    pub events: u32,
+    /// See [`Setting::Trail`]; zero for none.
+    pub trail: u8,
 }
 
 impl Default for Config {
@@ -149,6 +158,8 @@ impl Default for Config {
             releases_max: 0,
             pace: Pace { size: 0, delay: Millis::ZERO, grace: Millis::from_secs(60) },
             paces: BTreeMap::new(),
+            events: 0,
+            trail: 0,
         }
     }
 }
@@ -202,6 +213,8 @@ impl Config {
             Setting::BatchSize { key, jobs } => self.set_pace(key, |pace| pace.size = *jobs),
             Setting::BatchDelay { key, span } => self.set_pace(key, |pace| pace.delay = *span),
             Setting::BatchGrace { key, span } => self.set_pace(key, |pace| pace.grace = *span),
+            Setting::Events(events) => self.events = *events,
+            Setting::Trail(changes) => self.trail = *changes,
         }
     }
 }

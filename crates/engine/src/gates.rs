@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
     job::Job,
+    journal::Move,
     slab::Slot,
     state::{Event, State},
     time::UnixMillis,
@@ -279,9 +280,14 @@ impl Queue {
 
     /// Moves a job as an event asks; but one that would be ready is held where something is missing
     /// that it waits for, and gathers where it is to be delivered with others.
-    pub(crate) fn proceed(&mut self, slot: Slot, event: Event) -> bool {
+    #[inline]
+    pub(crate) fn proceed(&mut self, slot: Slot, step: impl Into<Move>) -> bool {
+        self.proceed_by(slot, step.into())
+    }
+
+    fn proceed_by(&mut self, slot: Slot, step: Move) -> bool {
         let would_be_ready = matches!(
-            event,
+            step.event,
             Event::Wake
                 | Event::Kick
                 | Event::Free
@@ -291,11 +297,11 @@ impl Queue {
                 | Event::Respawn
         );
         if would_be_ready && !self.is_complete(slot) {
-            self.shift(slot, Event::Hold)
+            self.shift(slot, Event::Hold.by(step.cause))
         } else if would_be_ready && self.gathers(slot) {
-            self.gather(slot)
+            self.gather(slot, step.cause)
         } else {
-            self.shift(slot, event)
+            self.shift(slot, step)
         }
     }
 

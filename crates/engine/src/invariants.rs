@@ -30,6 +30,7 @@ impl Queue {
         self.check_outsiders()?;
         self.check_subscribers_of_jobs()?;
         self.check_numbers()?;
+        self.check_journal()?;
         self.check_sums()
     }
 

@@ -77,6 +77,8 @@ pub struct Extra {
     pub progress: Option<u64>,
     /// Who is to be told when it ends; not empty.
     pub subscribers: Option<Box<Vec<Target>>>,
+    /// Its last changes, packed, if the queue keeps them.
+    pub trail: Option<Box<[u8]>>,
 }
 
 impl Job {
@@ -207,6 +209,7 @@ impl Job {
                     let targets = subscribers.iter().map(|target| target_bytes(target));
                     size_of::<Vec<Target>>() + targets.sum::<usize>()
                 })
+                + extra.trail.as_ref().map_or(0, |trail| trail.len())
         });
         self.body.len() + extra
     }

@@ -15,6 +15,7 @@ use crate::{
     distant::{Distant, DistantParents},
     id::{is_valid, JobId, JobRef, Ulid},
     job::Job,
+    journal::Cause,
     outbox::Told,
     outsiders::Outsiders,
     slab::{Slab, Slot},
@@ -639,7 +640,7 @@ impl Queue {
         let fate: &[u8] = if how == End::Died { b"died" } else { b"was removed" };
         let error = [b"parent ", parent, b" ", fate].concat();
         self.keep_error(slot, Some(&error));
-        self.die(slot)
+        self.die(slot, Cause::Orphaned)
     }
 
     /// Lists all children at their parents, as a stored form has them. `Err` if they cannot be so.

@@ -20,6 +20,7 @@ use crate::{
     index::IdIndex,
     interner::{Interner, Key},
     job::{Extra, Job},
+    journal::{Cause, Journal, Move},
     limits::{GroupKey, Limits},
     list::{Links, List},
     notices::Notices,
@@ -101,6 +102,7 @@ pub struct Queue {
     pub(crate) notices: Notices,
     // None before a worker with a name has held something.
     pub(crate) crew: Option<Box<Crew>>,
+    pub(crate) journal: Journal,
 }
 
 /// What time brings.
@@ -189,6 +191,7 @@ impl Queue {
             bonds: Bonds::default(),
             notices: Notices::default(),
             crew: None,
+            journal: Journal::default(),
         }
     }
 
@@ -398,6 +401,7 @@ impl Queue {
             + self.subscriptions.bytes()
             + self.crew.as_ref().map_or(0, |crew| crew.bytes())
             + self.numbers.bytes()
+            + self.journal.bytes()
             + self.heap_bytes
     }
 
@@ -548,6 +552,9 @@ impl Queue {
     /// Adds a job in its first state.
     pub(crate) fn admit(&mut self, job: Job) -> Slot {
         let slot = self.register(job);
+        if self.journal.is_kept() {
+            self.tell_published(slot);
+        }
         self.enter(slot, End::Tail);
         if !self.limits.freed.is_empty() {
             self.seat_freed();
@@ -600,7 +607,12 @@ impl Queue {
 
     /// The one door: moves a job as an event asks. False, and nothing is changed, if its state
     /// does not allow it.
-    pub(crate) fn shift(&mut self, slot: Slot, event: Event) -> bool {
+    #[inline]
+    pub(crate) fn shift(&mut self, slot: Slot, step: impl Into<Move>) -> bool {
+        self.shift_by(slot, step.into())
+    }
+
+    fn shift_by(&mut self, slot: Slot, Move { event, cause }: Move) -> bool {
         let before = self.jobs[slot].state();
         let Some(state) = before.after(event, self.clock) else { return false };
         if matches!(before, State::Leased { .. }) && !matches!(state, State::Leased { .. }) {
@@ -616,6 +628,10 @@ impl Queue {
             let (terms, taken) = (job.terms, job.taken());
             job.links = Links::NONE;
             self.note_time(terms, Time::Run, taken);
+        }
+        // A lease that goes on is no news.
+        if self.journal.is_kept() && !matches!(event, Event::Touch { .. }) {
+            self.tell_move(slot, cause, Some(state));
         }
         if state.kind().is_final() && !self.batches.is_empty() {
             self.step_down(slot);
@@ -686,11 +702,12 @@ impl Queue {
             self.note_for_subscribers(slot, Some(StateKind::Completed), result);
         }
         self.tell_of(slot, Fate::Completed);
-        self.take_out(slot);
+        let cause = if result.is_some() { Cause::Fulfilled } else { Cause::Acked };
+        self.take_out(slot, cause);
     }
 
     /// Removes a job from the queue.
-    pub(crate) fn remove(&mut self, slot: Slot) {
+    pub(crate) fn remove(&mut self, slot: Slot, cause: Cause) {
         if self.watch.end(slot) {
             self.note_ending(slot, None);
         }
@@ -698,11 +715,14 @@ impl Queue {
             self.note_for_subscribers(slot, None, None);
         }
         self.tell_of(slot, Fate::Removed);
-        self.take_out(slot);
+        self.take_out(slot, cause);
     }
 
     /// Takes a job out of which everybody has been told who waits for it.
-    fn take_out(&mut self, slot: Slot) {
+    fn take_out(&mut self, slot: Slot, cause: Cause) {
+        if self.journal.is_kept() {
+            self.tell_move(slot, cause, None);
+        }
         if !self.bonds.is_empty() {
             self.loosen(slot, false);
         }

@@ -2,7 +2,8 @@
 //! queue came about. So equal queues have equal frames, and the digest is a hash of them.
 //!
 //! A frame is a magic number, the version of the form, the frame's number, and records that
-//! bincode writes. Frame 0 describes the queue, the others hold its jobs: the ready ones in the
+//! bincode writes. Frame 0 describes the queue, the next ones hold its events, if it keeps some, and the
+//! others its jobs: the ready ones in the
 //! order of service, the delayed and leased ones by instant, the held, gathering, completed and dead ones by age.
 //! Notices for subscribers follow, by age.
 //! Reading rebuilds every index and trusts nothing.
@@ -78,6 +79,7 @@ impl fmt::Display for Digest {
 impl Queue {
     /// The stored form, a frame at a time. O(n) in all, and never more than a frame in memory.
     pub fn frames(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let mut events = self.events_after(0).peekable();
         let mut jobs = self.in_order().peekable();
         let description = std::iter::once_with(|| {
             let mut frame = header(0);
@@ -87,6 +89,14 @@ impl Queue {
         let mut notices = self.subscriptions.iter().peekable();
         let mut numbers = 1..;
         description.chain(std::iter::from_fn(move || {
+            if events.peek().is_some() {
+                let mut frame = header(numbers.next()?);
+                while frame.len() < FRAME_BYTES {
+                    let Some(event) = events.next() else { break };
+                    v1::write_event(&mut frame, &event);
+                }
+                return Some(frame);
+            }
             if jobs.peek().is_none() {
                 notices.peek()?;
                 let mut frame = header(numbers.next()?);
@@ -185,6 +195,9 @@ impl Loader {
             return Err(Corrupt::Incomplete);
         }
         self.frames_read += 1;
+        if self.unfinished.events > 0 {
+            return v1::read_events(records, &mut self.queue, &mut self.unfinished.events);
+        }
         if self.expected.has_jobs(&self.queue) {
             v1::read_notices(records, &mut self.queue)
         } else {
@@ -195,7 +208,7 @@ impl Loader {
     /// Whether everything has arrived.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.expected.is_met(&self.queue)
+        self.unfinished.events == 0 && self.expected.is_met(&self.queue)
     }
 
     /// The queue, when all frames are in.

@@ -12,6 +12,7 @@ use crate::{
     headers::Headers,
     index::IdIndex,
     job::Job,
+    journal::Cause,
     operation::{Outcome, Publish},
     queue::COUNT_MAX,
     refusal::Refusal,
@@ -331,9 +332,11 @@ impl Queue {
         let until = publish.due.after(self.clock);
         let now = self.clock;
         if until > now {
-            self.shift(slot, Event::Reschedule { until });
+            self.shift(slot, Event::Reschedule { until }.by(Cause::Renewed));
         } else if matches!(self.jobs[slot].state(), State::Delayed { .. }) {
-            self.proceed(slot, Event::Kick);
+            self.proceed(slot, Event::Kick.by(Cause::Renewed));
+        } else {
+            self.tell_in_place(slot, Cause::Renewed);
         }
         self.change_lock(slot, |job| {
             if until <= now {

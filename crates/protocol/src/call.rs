@@ -7,6 +7,28 @@ use smallvec::SmallVec;
 
 use crate::{settings::SettingName, steps::Step};
 
+/// `JQ.EVENTS`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct EventsCall {
+    /// Which events.
+    pub since: Since,
+    /// At most so many; at least 1.
+    pub count: usize,
+    /// How long to wait for one if there is none: `None` not at all, zero for ever.
+    pub block: Option<Millis>,
+}
+
+/// Where to begin to read events.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Since {
+    /// With the first that is kept.
+    Oldest,
+    /// Behind the one of this number.
+    Number(u64),
+    /// With the next one.
+    Now,
+}
+
 /// A command that was understood.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "it is acted on at once, and never kept")]
@@ -53,6 +75,10 @@ pub enum Call<'a> {
     },
     /// `JQ.JOB`.
     Job(JobRef<'a>),
+    /// `JQ.JOB` with `TRACE`.
+    Trace(JobRef<'a>),
+    /// `JQ.EVENTS`.
+    Events(EventsCall),
     /// `JQ.LIST`.
     List(Listing<'a>),
     /// `JQ.RESULT`.

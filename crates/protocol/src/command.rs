@@ -61,6 +61,8 @@ pub enum CommandId {
     Result,
     /// `JQ.LEN`
     Len,
+    /// `JQ.EVENTS`
+    Events,
     /// `JQ.STATS`
     Stats,
     /// `JQ.GATE`

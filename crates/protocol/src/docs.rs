@@ -1,6 +1,7 @@
 //! `docs/commands.md`, printed from the tables. A test compares the two.
 
 use crate::{
+    causes::{CAUSES, EVENT_FIELDS},
     command::Command,
     error::ErrorWord,
     job_fields::JOB_FIELDS,
@@ -12,6 +13,7 @@ use crate::{
 };
 
 const INTRO: &str = include_str!("docs/intro.md");
+const EVENTS: &str = include_str!("docs/events.md");
 const NOTICES: &str = include_str!("docs/notices.md");
 
 /// The whole page.
@@ -26,6 +28,7 @@ pub fn commands_md() -> String {
     page.push_str(&statistics());
     page.push_str(&job_fields());
     page.push_str(&worker_fields());
+    page.push_str(&events());
     page.push_str(NOTICES);
     page.push_str(&errors());
     page.push_str(
@@ -132,6 +135,12 @@ fn worker_fields() -> String {
          epoch.\n\n| field | meaning |\n|---|---|\n",
     );
     text + &rows(worker_fields::FIELDS)
+}
+
+fn events() -> String {
+    let text = String::from(EVENTS) + "\n| field of an event | meaning |\n|---|---|\n";
+    let text = text + &rows(EVENT_FIELDS) + "\n| event | meaning |\n|---|---|\n";
+    text + &rows(CAUSES)
 }
 
 fn rows(fields: &[(&str, &str)]) -> String {

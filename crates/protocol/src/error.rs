@@ -116,7 +116,8 @@ impl ErrorWord {
             Self::Refused => "`JQ.DEBUG … REFUSE` has asked for it, in a test.",
             Self::NoSuchJob => "No job has the id, or the lease that the receipt names has ended.",
             Self::WrongState => {
-                "The job is in a state in which this cannot be done to it. The state follows."
+                "The job is in a state in which this cannot be done to it, which follows; or the queue keeps \
+                 no events."
             }
             Self::WrongType => "The key holds something that is not a queue.",
             Self::NoPerm => {

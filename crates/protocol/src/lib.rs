@@ -20,11 +20,13 @@
 //! | `stats.rs` | what a queue tells of itself |
 //! | `job_fields.rs` | what it tells of a job |
 //! | `worker_fields.rs` | what is told of a worker |
+//! | `causes.rs` | what it tells of what happens |
 //! | `error.rs` | the error words, the only place that spells them |
 //! | `docs.rs` | `docs/commands.md` |
 
 mod args;
 mod call;
+pub mod causes;
 mod command;
 pub mod cursor;
 pub mod docs;
@@ -39,7 +41,9 @@ mod syntax;
 mod table;
 pub mod worker_fields;
 
-pub use call::{Call, ConsumeCall, DebugCall, Gather, StatsView, WorkerCall, WorkerWish};
+pub use call::{
+    Call, ConsumeCall, DebugCall, EventsCall, Gather, Since, StatsView, WorkerCall, WorkerWish,
+};
 pub use command::{Access, Command, CommandId, Example, Keys};
 pub use error::{BadArguments, ErrorWord};
 pub use job_fields::{JOB_FIELDS, NOT_IN_DETAILS};

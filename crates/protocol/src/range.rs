@@ -87,6 +87,10 @@ pub const ADVANCE: Range = Range::millis("ADVANCE", 1);
 pub const REFUSE: Range = Range::count("REFUSE", 0, u32::MAX as i128, "commands");
 /// How many rows of a history are told.
 pub const ROWS: Range = Range::count("COUNT", 1, 90, "rows");
+/// How many events one reply may carry.
+pub const EVENTS: Range = Range::count("COUNT", 1, 10_000, "events");
+/// The number of the last event that is known.
+pub const SINCE: Range = Range { unit: "or $", ..Range::count("SINCE", 0, i64::MAX as i128, "") };
 /// How long ago a job was published, at least.
 pub const MIN_AGE: Range = Range::millis("MINAGE", 0);
 /// How long ago a job was published, at most.

@@ -1,6 +1,8 @@
 //! What a queue can be configured to do: each setting's name, values, default and meaning.
 
-use jobq_engine::{Config, Millis, Pace, Setting, WhenExpired, WhenLapsed, BATCH_JOBS_MAX};
+use jobq_engine::{
+    Config, Millis, Pace, Setting, WhenExpired, WhenLapsed, BATCH_JOBS_MAX, EVENTS_MAX, TRAIL_MAX,
+};
 
 use crate::{
     error::{shown, BadArguments, ErrorWord},
@@ -342,6 +344,26 @@ pub static SETTINGS: &[SettingSpec] = &[
             Ok(Setting::BatchGrace { key: None, span })
         },
         read: |config| config.pace.grace.to_string(),
+    },
+    SettingSpec {
+        name: "events",
+        value: "n",
+        range: Some(Range::count("events", 0, EVENTS_MAX as i128, "events")),
+        zero: Some("none"),
+        default: "0",
+        meaning: "The latest events that the queue keeps for `JQ.EVENTS`, 32 bytes each.",
+        parse: |spec, text| spec.integer(text).map(Setting::Events),
+        read: |config| config.events.to_string(),
+    },
+    SettingSpec {
+        name: "trail",
+        value: "n",
+        range: Some(Range::count("trail", 0, TRAIL_MAX as i128, "changes")),
+        zero: Some("none"),
+        default: "0",
+        meaning: "The last changes that each job keeps of itself for `JQ.JOB` with `TRACE`.",
+        parse: |spec, text| spec.integer(text).map(Setting::Trail),
+        read: |config| config.trail.to_string(),
     },
 ];
 

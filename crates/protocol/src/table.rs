@@ -43,6 +43,7 @@ pub static COMMANDS: &[Command] = &[
     inspect::LIST,
     inspect::RESULT,
     inspect::LEN,
+    inspect::EVENTS,
     inspect::STATS,
     operate::GATE,
     operate::BATCH,

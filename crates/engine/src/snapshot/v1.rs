@@ -3,9 +3,11 @@
 //! bincode is not self-describing, so a field can neither be added nor moved here.
 
 mod distant;
+mod events;
 mod limits;
 mod notices;
 
+pub use events::{read_events, write_event};
 pub use limits::Unfinished;
 pub use notices::{read_notices, write_notice};
 
@@ -26,6 +28,7 @@ use crate::{
     id::{self, Token, Ulid},
     interner::Key,
     job::{Extra, Job},
+    journal::trail,
     list::{Links, List},
     numbers::Numbers,
     operation::{Holder, Revival},
@@ -119,6 +122,11 @@ struct QueueV1<'a> {
     /// How long things took, what happened to the jobs of each type, and what happened when.
     #[serde(with = "serde_bytes")]
     numbers: &'a [u8],
+    events: u32,
+    trail: u8,
+    events_made: u64,
+    /// How many events follow, in frames of their own before the jobs.
+    events_kept: u32,
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
@@ -248,6 +256,8 @@ struct JobV1<'a> {
     result: Option<&'a [u8]>,
     #[serde(borrow)]
     lock: Option<LockV1<'a>>,
+    #[serde(with = "serde_bytes")]
+    trail: Option<&'a [u8]>,
     #[serde(with = "serde_bytes")]
     body: &'a [u8],
 }
@@ -414,6 +424,10 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
             .collect(),
         stale_after: queue.batches.stale_after(),
         numbers: &numbers,
+        events: queue.config.events,
+        trail: queue.config.trail,
+        events_made: queue.events_made(),
+        events_kept: queue.events_kept() as u32,
     };
     write_record(frame, &record);
 }
@@ -447,6 +461,8 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Expected, Unfinished), C
         releases_max: record.releases_max,
         pace: record.pace.check()?,
         paces: paces(&record.paces)?,
+        events: record.events,
+        trail: record.trail,
     };
     queue.idle_since = past(record.idle_since, queue.clock)?;
     queue.pauses = Pauses {
@@ -457,6 +473,7 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Expected, Unfinished), C
     if !queue.config.defaults.job_type.is_empty() {
         return Err(Corrupt::Value("type of jobs without one"));
     }
+    let events_kept = events::begin(&record, &mut queue)?;
     for count in record.counters {
         small(count)?;
     }
@@ -482,6 +499,7 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Expected, Unfinished), C
     queue.subscriptions.begin(small(record.notices_made)?);
     let mut unfinished = limits::read(&record.limits, &mut queue)?;
     unfinished.stale_after = record.stale_after.map(Into::into);
+    unfinished.events = events_kept;
     Ok((queue, Expected { lengths: record.lengths, notices: record.notices }, unfinished))
 }
 
@@ -559,6 +577,7 @@ impl JobWriter {
             failed_at: job.failed_at().map(|at| at.0),
             result: job.result(),
             lock: job.lock().map(LockV1::from),
+            trail: job.packed_trail(),
             body: &job.body,
         };
         write_record(frame, &record);
@@ -613,6 +632,9 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     );
     if record.cancelled && waits {
         return Err(Corrupt::Value("mark of a cancel"));
+    }
+    if record.trail.is_some_and(|trail| !trail::is_valid(trail, queue.clock)) {
+        return Err(Corrupt::Value("trail"));
     }
     let parents = record.parents.as_ref().map(ParentsV1::check).transpose()?;
     if !queue.numbers.types.can_have(terms.job_type) {
@@ -673,6 +695,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         parents,
         is_followed: record.outsiders.is_some(),
         leads: None,
+        trail: record.trail.map(Into::into),
     };
     let terms = queue.intern_terms(terms);
     let job = Job {

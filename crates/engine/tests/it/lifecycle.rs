@@ -10,6 +10,7 @@ mod crew;
 mod dead;
 mod deadline;
 mod distant;
+mod events;
 mod gates;
 mod groups;
 mod hasten;

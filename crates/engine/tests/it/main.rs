@@ -1,6 +1,7 @@
 //! The engine, told stories with a clock that is turned by hand.
 
-mod command; // commands and answers, as replay and simulator speak them
+mod command;
+mod fold; // commands and answers, as replay and simulator speak them
 mod lifecycle; // what is promised of one job, rule by rule
 mod listing; // pages of jobs while the queue goes on
 mod memory; // what a job costs, and that it is given back

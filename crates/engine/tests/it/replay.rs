@@ -15,6 +15,7 @@ use jobq_engine::{
 
 use crate::{
     command::{answer, perform, reason, Answer, Chosen, Command, Draft, Kin, REFUSALS},
+    fold::Fold,
     support::{for_seeds, named, reloaded, Dice},
 };
 
@@ -48,6 +49,8 @@ fn histories_meet_every_kind_of_event() {
         assert!(last.iter().any(|counters| counters[at].1 > 0), "nothing was {name}");
     }
     assert!(histories.iter().any(|history| history.buried > 0), "nothing expired was kept");
+    let followed = histories.iter().map(|history| history.fold.followed);
+    assert!(followed.sum::<u64>() > 1_000, "events were hardly kept");
     // All but the one of a log that is not of the queue's history.
     for word in REFUSALS.iter().filter(|word| **word != "diverged") {
         let is_met = histories.iter().any(|history| history.refused.contains(word));
@@ -72,6 +75,7 @@ struct History {
     buried: u64,
     completed: u64,
     refused: HashSet<&'static str>,
+    fold: Fold,
 }
 
 impl Drop for History {
@@ -99,6 +103,7 @@ impl History {
             buried: 0,
             completed: 0,
             refused: HashSet::new(),
+            fold: Fold::default(),
         }
     }
 
@@ -171,6 +176,7 @@ impl History {
                 assert_eq!(queue.job(job).state().kind(), StateKind::Ready);
             }
         }
+        self.fold.follow(&self.primary);
         self.digest = self.primary.digest();
         assert_eq!(self.digest, self.replica.digest(), "after {command:?}");
         assert_eq!(self.primary.next_due(), self.replica.next_due(), "after {command:?}");
@@ -634,7 +640,9 @@ fn any_pace(dice: &mut Dice) -> Millis {
 }
 
 pub fn any_settings(dice: &mut Dice) -> Vec<Setting> {
-    let one = |dice: &mut Dice| match dice.below(19) {
+    let one = |dice: &mut Dice| match dice.below(21) {
+        19 => Setting::Events(dice.pick(&[0, 1, 5, 100, 1_000, 1_000])),
+        20 => Setting::Trail(dice.pick(&[0, 1, 2, 16])),
         16 => Setting::BatchSize { key: any_key(dice), jobs: dice.pick(&[0, 1, 2, 3, 3, 4]) },
         17 => Setting::BatchDelay { key: any_key(dice), span: any_pace(dice) },
         18 => Setting::BatchGrace { key: any_key(dice), span: any_pace(dice) },

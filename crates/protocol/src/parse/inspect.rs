@@ -5,7 +5,7 @@ use jobq_engine::{Cursor, Grain, Listing};
 use super::produce::{batch_key, group, job_type};
 use crate::{
     args::Args,
-    call::{Call, StatsView},
+    call::{Call, EventsCall, Since, StatsView},
     cursor,
     error::BadArguments,
     range,
@@ -14,6 +14,9 @@ use crate::{
 /// How many jobs or names a page has unless told otherwise.
 const PAGE: usize = 10;
 
+/// How many events are told at once unless told otherwise.
+const EVENTS_PAGE: usize = 100;
+
 /// `JQ.PEEK queue [COUNT n]`
 pub fn peek<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let count = match args.word()? {
@@ -21,6 +24,31 @@ pub fn peek<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
         None => 1,
     };
     Ok(Call::Peek { count })
+}
+
+/// `JQ.JOB queue id [TRACE]`
+pub fn job<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let job = args.id("id")?;
+    Ok(if args.word()?.is_some() { Call::Trace(job) } else { Call::Job(job) })
+}
+
+/// `JQ.EVENTS queue [SINCE cursor] [COUNT n] [BLOCK ms]`
+pub fn events<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
+    let mut call = EventsCall { since: Since::Oldest, count: EVENTS_PAGE, block: None };
+    while let Some(word) = args.word()? {
+        match word {
+            "SINCE" => {
+                call.since = match args.value(word)? {
+                    b"$" => Since::Now,
+                    number => Since::Number(range::SINCE.read(number)?),
+                }
+            }
+            "COUNT" => call.count = args.integer(&range::EVENTS)?,
+            "BLOCK" => call.block = Some(args.span(&range::BLOCK)?),
+            _ => return Err(args.misplaced(word)),
+        }
+    }
+    Ok(Call::Events(call))
 }
 
 /// `JQ.LIST queue state [option ...]`

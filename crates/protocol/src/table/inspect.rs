@@ -3,6 +3,7 @@
 use super::options::{BATCH, COUNT, CURSOR, GROUP, JOB_ID, QUEUE, STATE, TYPE};
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
+    error::ErrorWord,
     range,
     syntax::Arg,
 };
@@ -58,11 +59,19 @@ pub const PEEK: Command = Command {
 pub const JOB: Command = Command {
     id: CommandId::Job,
     name: "JQ.JOB",
-    summary: "Tells everything that is known of a job.",
+    summary: "Tells everything that is known of a job, or what has happened to it.",
     arity: -3,
-    args: &[QUEUE, JOB_ID],
+    args: &[
+        QUEUE,
+        JOB_ID,
+        Arg::word("trace", "TRACE")
+            .optional()
+            .about("Tells its last changes instead, as many as the queue's `trail` says."),
+    ],
     reply: "Map from field names to bulk strings, integers or nulls (a flat array in RESP2). Null \
-            if there is no such job, or the lease that the receipt names has ended.",
+            if there is no such job, or the lease that the receipt names has ended. With `TRACE` an \
+            array of changes, the oldest first, each a map from field names to bulk strings, integers \
+            or nulls.",
     examples: &[
         PUBLISHED,
         Example {
@@ -71,8 +80,80 @@ pub const JOB: Command = Command {
                 "  1) \"id\"\n  2) \"welcome-7\"\n  3) \"state\"\n  4) \"ready\"\n  5) \"type\"\n  6) \
                     (nil)\n  7) \"group\"\n  8) (nil)\n  9) \"body\"\n 10) \"hello\"\n...",
         },
+        Example { command: "JQ.JOB mail welcome-7 TRACE", reply: "(empty array)" },
+        Example { command: "JQ.CONFIG mail SET trail 16", reply: "OK" },
+        Example { command: "JQ.PUBLISH mail hello ID welcome-8", reply: "\"welcome-8\"" },
+        Example {
+            command: "JQ.JOB mail welcome-8 TRACE",
+            reply: "1)  1) \"at\"\n    2) (integer) 1764000000000\n    3) \"event\"\n    4) \
+                    \"published\"\n    5) \"from\"\n    6) (nil)\n    7) \"to\"\n    8) \
+                    \"ready\"\n    9) \"worker\"\n   10) (nil)",
+        },
     ],
-    notes: &["The fields are in the table of job fields below.", AS_OF],
+    notes: &[
+        "The fields are in the table of job fields below. Those of a change are the fields of events \
+         without `number` and `id`.",
+        AS_OF,
+    ],
+    ..INSPECT
+};
+
+pub const EVENTS: Command = Command {
+    id: CommandId::Events,
+    name: "JQ.EVENTS",
+    summary: "Tells what has happened in a queue since, and waits for it if asked to.",
+    complexity: "O(k) for k events told",
+    blocking: true,
+    fast: false,
+    args: &[
+        QUEUE,
+        Arg::string("cursor").after("SINCE").optional().about(
+            "Only events behind this one: the cursor of the answer before, or `$` for none that there \
+             is yet. If not named, from the oldest that is kept.",
+        ),
+        Arg::integer("count", range::EVENTS)
+            .after("COUNT")
+            .shown("n")
+            .optional()
+            .about("At most so many events; 100 if not named."),
+        Arg::integer("block", range::BLOCK).after("BLOCK").shown("ms").optional().about(
+            "Waits so long for an event if there is none; 0 for ever. If not named, does not wait.",
+        ),
+    ],
+    reply: "Array of three: the cursor to go on with, an integer; how many events behind the cursor that \
+            was named are not kept any more, an integer; and an array of events, the oldest first, each a \
+            map from field names to bulk strings, integers or nulls (a flat array in RESP2). Null if there \
+            is no queue (a null array in RESP2).",
+    errors: &[(ErrorWord::WrongState, "the queue keeps no events: its `events` is 0")],
+    examples: &[
+        Example { command: "JQ.CONFIG mail SET events 1000", reply: "OK" },
+        Example { command: "JQ.EVENTS mail COUNT 1 SINCE 1", reply: "1) (integer) 1\n2) (integer) 0\n3) (empty array)" },
+        PUBLISHED,
+        Example {
+            command: "JQ.EVENTS mail SINCE 1 BLOCK 1000",
+            reply: "1) (integer) 2\n2) (integer) 0\n3) 1)  1) \"number\"\n        2) (integer) 2\n...",
+        },
+        Example {
+            command: "JQ.EVENTS mail SINCE 2",
+            reply: "1) (integer) 2\n2) (integer) 0\n3) (empty array)",
+        },
+    ],
+    notes: &[
+        "The fields, and the words for what happens, are in the tables of events below. Numbers have no \
+         holes: who reads from cursor to cursor, and is told each time that 0 are missing, has seen all. \
+         The cursor is the number of the last event told; if none is told, that of the last event there \
+         was, or the one that was named.",
+        "Where events are missing, what is told begins with the oldest that is kept. A number that is \
+         greater than that of the last event is of another queue of this name, or of one that was lost in \
+         a failover: then it is not known how many are missing, which is told as -1, and what is told \
+         begins with the oldest that is kept.",
+        "A number is drawn only while the queue keeps events: they go on where they were when `events` \
+         is set again. A queue that is deleted and made anew begins at 1.",
+        "Who waits is answered as soon as there is an event, with all there are by then; as well when the \
+         queue is deleted, renamed or overwritten, or keeps no events any more, and when the time is over, as a call \
+         without `BLOCK`. Inside a transaction or a script, and on a replica, it does not wait.",
+        AS_OF,
+    ],
     ..INSPECT
 };
 

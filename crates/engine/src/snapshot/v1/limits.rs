@@ -18,6 +18,8 @@ pub struct Unfinished {
     refills: Vec<(UnixMillis, LimitId)>,
     /// The key up to which batches follow the settings, where not all do.
     pub stale_after: Option<Box<[u8]>>,
+    /// How many events are yet to be read.
+    pub events: u32,
 }
 
 impl Unfinished {
@@ -120,6 +122,7 @@ pub(super) fn read(record: &LimitsV1<'_>, queue: &mut Queue) -> Result<Unfinishe
         rooms: rooms.collect::<Result<_, Corrupt>>()?,
         refills: refills.collect::<Result<_, Corrupt>>()?,
         stale_after: None,
+        events: 0,
     })
 }
 

@@ -7,7 +7,7 @@ use jobq_engine::{
 };
 
 /// Every word there is.
-pub const ALL: [&str; 86] = [
+pub const ALL: [&str; 88] = [
     "tick",
     "lease",
     "publish",
@@ -94,6 +94,8 @@ pub const ALL: [&str; 86] = [
     "cross off",
     "lapse",
     "due",
+    "set events",
+    "set trail",
 ];
 
 /// The words for what a publish says of its key.
@@ -235,5 +237,7 @@ fn setting(setting: &Setting) -> &'static str {
         Setting::BatchSize { .. } => ALL[73],
         Setting::BatchDelay { .. } => ALL[74],
         Setting::BatchGrace { .. } => ALL[75],
+        Setting::Events(_) => ALL[86],
+        Setting::Trail(_) => ALL[87],
     }
 }

@@ -258,6 +258,8 @@ pub struct Settings {
     pub group_weights: BTreeMap<Box<[u8]>, u32>,
     pub bind_counts: bool,
     pub releases_max: u32,
+    pub events: u32,
+    pub trail: u8,
 }
 
 impl Default for Settings {
@@ -280,6 +282,8 @@ impl Default for Settings {
             group_weights: BTreeMap::new(),
             bind_counts: false,
             releases_max: 0,
+            events: 0,
+            trail: 0,
         }
     }
 }
@@ -309,6 +313,8 @@ impl Settings {
             Setting::ReleasesMax(releases) => self.releases_max = releases,
             Setting::BatchSize { .. } | Setting::BatchDelay { .. } | Setting::BatchGrace { .. } => {
             }
+            Setting::Events(events) => self.events = events,
+            Setting::Trail(changes) => self.trail = changes,
         }
     }
 

@@ -556,6 +556,8 @@ impl Trial {
             releases_max,
             pace,
             paces,
+            events,
+            trail,
         } = self.queue.config();
         same!("setting tries", *tries, settings.tries);
         same!("setting ttr", ttr.0, settings.ttr);
@@ -584,6 +586,7 @@ impl Trial {
         same!("the weights of groups", group_weights, &settings.group_weights);
         same!("setting bind-counts", *bind_counts, settings.bind_counts);
         same!("setting releases-max", *releases_max, settings.releases_max);
+        same!("settings events and trail", (*events, *trail), (settings.events, settings.trail));
         Ok(())
     }
 
