@@ -56,6 +56,7 @@ fn place(command: CommandId) -> (&'static [Role], &'static str) {
         CommandId::List => (&[Operator, Reader], "JQ.LIST QUEUE ready"),
         CommandId::Result => (&[Producer, Operator, Reader], "JQ.RESULT QUEUE ready"),
         CommandId::Len => (&[Operator, Reader], "JQ.LEN QUEUE"),
+        CommandId::Events => (&[Operator, Reader], "JQ.EVENTS QUEUE SINCE 0"),
         CommandId::Stats => (&[Operator, Reader], "JQ.STATS QUEUE"),
         CommandId::Digest => (&[Operator, Reader], "JQ.DIGEST QUEUE"),
         CommandId::Queues => (&[Operator, Reader], "JQ.QUEUES MATCH *"),

@@ -10,6 +10,7 @@ mod cluster;
 mod commands;
 mod debug;
 mod distant;
+mod events;
 mod examples;
 mod faults;
 mod lifecycle;

@@ -4,13 +4,14 @@
 
 use jobq_engine::{
     Action, Child, Cursor, Follow, Holder, JobId, Listing, Loader, Millis, Operation, ParentEnd,
-    Queue, Refusal, Request, StateKind, Told, Ulid, UnixMillis,
+    Queue, Refusal, Request, StateKind, Told, Ulid, UnixMillis, TRAIL_MAX,
 };
 use jobq_protocol::{
     cursor::EDGE,
     find, parse,
     steps::{unpack, FollowStep, LeaseStep, Packed, Step, ToldStep},
-    Arg, BadArguments, Call, Command, CommandId, ErrorWord, Kind, StatsView, COMMANDS, SETTINGS,
+    Arg, BadArguments, Call, Command, CommandId, ErrorWord, Kind, Since, StatsView, COMMANDS,
+    SETTINGS,
 };
 
 use crate::{
@@ -155,6 +156,22 @@ fn read(twins: &Twins, call: Call<'_>) {
             }
         }
         Call::ConfigGet(_) => check_settings(twins),
+        Call::Trace(job) => {
+            if let Some(slot) = queue.find(&job) {
+                let steps = queue.job(slot).trail();
+                assert!(steps.count() <= usize::from(TRAIL_MAX));
+            }
+        }
+        Call::Events(call) => {
+            let after = match call.since {
+                Since::Oldest => 0,
+                Since::Number(number) => number,
+                Since::Now => queue.events_made(),
+            };
+            let numbers = queue.events_after(after).map(|event| event.number);
+            assert!(numbers.clone().all(|number| number > after));
+            assert!(numbers.is_sorted());
+        }
         Call::Limits => drop(twins.queue().limits_set()),
         Call::Stats(view) => look_at_numbers(queue, view),
         Call::Len(_)

@@ -6,6 +6,7 @@ use jobq_engine::{
     Haste, Holder, IfDead, Job, JobId, JobRef, JobRefs, LimitName, Listing, Millis, Operation,
     Otherwise, Outcome, ParentEnd, Publish, Queue, Retain, Revival, Setting, Side, Slot, StateKind,
     Told, Ulid, Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
+    TRAIL_MAX,
 };
 
 use crate::{source::Source, twins::Twins};
@@ -299,7 +300,9 @@ fn change<'a>(source: &mut Source<'a>, now: UnixMillis) -> Change<'a> {
 }
 
 fn setting(source: &mut Source<'_>) -> Setting {
-    match source.below(18) {
+    match source.below(20) {
+        18 => Setting::Events(source.below(9) as u32),
+        19 => Setting::Trail(source.below(1 + usize::from(TRAIL_MAX)) as u8),
         15 => Setting::BatchSize { key: batch_key(source), jobs: source.below(4) as u32 },
         16 => Setting::BatchDelay { key: batch_key(source), span: span(source) },
         17 => Setting::BatchGrace { key: batch_key(source), span: span(source) },

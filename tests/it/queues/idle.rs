@@ -27,7 +27,7 @@ fn an_idle_queue_is_deleted_once_everywhere() {
     let mut listeners = [listener(&primary), listener(&replica)];
     primary.run("JQ.CONFIG mail SET idle-expire 20");
     for listener in &mut listeners {
-        assert_eq!(heard(listener), "0 queue-created mail");
+        assert_eq!(heard(listener), "0 jq.created mail");
         assert_eq!(heard(listener), "0 del mail");
     }
     assert_eq!(primary.run("EXISTS mail"), Reply::Int(0));

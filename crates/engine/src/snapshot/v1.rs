@@ -254,10 +254,11 @@ struct JobV1<'a> {
     failed_at: Option<u64>,
     #[serde(with = "serde_bytes")]
     result: Option<&'a [u8]>,
-    #[serde(borrow)]
-    lock: Option<LockV1<'a>>,
+    /// Its last changes, as they are kept.
     #[serde(with = "serde_bytes")]
     trail: Option<&'a [u8]>,
+    #[serde(borrow)]
+    lock: Option<LockV1<'a>>,
     #[serde(with = "serde_bytes")]
     body: &'a [u8],
 }

@@ -95,6 +95,11 @@ fn fixed() -> Queue {
     for id in ["first:1", "second:1", "third:1"] {
         driver.publish(job("batched").id(id).batch("digest"));
     }
+    driver.configure(&[Setting::Events(5), Setting::Trail(2)]);
+    driver.publish(job("told").id("told:1").priority(-20).retain(Retain::Forever));
+    driver.consume_as(Holder { worker: b"w1", ..ANYONE }, 1);
+    driver.ack("told:1");
+    driver.publish(job("made"));
     driver.pause(Side::In, 0);
     driver.pause(Side::Out, 600_000);
     driver.queue
@@ -195,6 +200,9 @@ fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
         |driver| assert_eq!(driver.open(&["paid"]), 1),
         |driver| assert_eq!(driver.close(&["a"]), 1),
         |driver| driver.configure(&[Setting::ReleasesMax(8)]),
+        |driver| driver.configure(&[Setting::Trail(3)]),
+        |driver| driver.configure(&[Setting::Events(0)]),
+        |driver| driver.configure(&[Setting::Events(2)]),
         |driver| drop(driver.publish(job("").when("a"))),
         |driver| drop(driver.publish(job("").after(&["child:1"], IfDead::Hold))),
         |driver| drop(driver.publish(job("").after(&["child:1"], IfDead::Run))),

@@ -12,7 +12,7 @@ use jobq_engine::{
 
 use super::*;
 use crate::{
-    call::{ConsumeCall, DebugCall, Gather, StatsView, WorkerCall, WorkerWish},
+    call::{ConsumeCall, DebugCall, EventsCall, Gather, Since, StatsView, WorkerCall, WorkerWish},
     settings::SettingName,
     steps::{Packed, Step},
     table::find,
@@ -624,6 +624,30 @@ fn a_result_is_waited_for_only_if_that_is_said() {
         let Call::Result { job, block } = understood(line) else { panic!("{line}") };
         assert_eq!((job, block), asked, "{line}");
     }
+}
+
+#[test]
+fn events_are_read_from_a_cursor_on_and_waited_for_only_if_that_is_said() {
+    for (line, since, count, block) in [
+        ("JQ.EVENTS q", Since::Oldest, 100, None),
+        ("JQ.EVENTS q SINCE $", Since::Now, 100, None),
+        ("JQ.EVENTS q block 0 since 0", Since::Number(0), 100, Some(Millis(0))),
+        (
+            "JQ.EVENTS q COUNT 10000 SINCE 9223372036854775807",
+            Since::Number(u64::MAX / 2),
+            10_000,
+            None,
+        ),
+    ] {
+        let Call::Events(call) = understood(line) else { panic!("{line}") };
+        assert_eq!(call, EventsCall { since, count, block }, "{line}");
+    }
+}
+
+#[test]
+fn a_job_is_told_of_or_what_has_happened_to_it() {
+    assert!(matches!(understood("JQ.JOB q TRACE"), Call::Job(it) if it == job("TRACE")));
+    assert!(matches!(understood("JQ.JOB q a trace"), Call::Trace(it) if it == job("a")));
 }
 
 #[test]

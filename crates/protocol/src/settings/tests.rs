@@ -31,6 +31,8 @@ fn every_setting_is_read_back_as_it_was_set() {
         "100",
         "5000",
         "250",
+        "10000",
+        "16",
     ];
     assert_eq!(values.len(), SETTINGS.len());
     let mut config = Config::default();

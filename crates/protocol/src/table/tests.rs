@@ -55,11 +55,12 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.PAUSE queue [IN|OUT|BOTH] [FOR ms]",
         "JQ.RESUME queue",
         "JQ.PEEK queue [COUNT n]",
-        "JQ.JOB queue id",
+        "JQ.JOB queue id [TRACE]",
         "JQ.LIST queue (delayed|held|gathering|ready|leased|completed|dead) [CURSOR c] [COUNT n] \
          [TYPE t] [GROUP g] [BATCH b] [MINAGE ms] [MAXAGE ms] [REVERSE]",
         "JQ.RESULT queue id [BLOCK ms]",
         "JQ.LEN queue [delayed|held|gathering|ready|leased|completed|dead]",
+        "JQ.EVENTS queue [SINCE cursor] [COUNT n] [BLOCK ms]",
         "JQ.STATS queue [TYPE name | TYPES | TIMES | HISTORY (MINUTES|HOURS|DAYS) [COUNT n] | DUE]",
         "JQ.GATE queue (OPEN name [name ...] | CLOSE name [name ...] | LIST)",
         "JQ.BATCH queue (FIRE key | RUN key | BURY key | DELETE key | LIST)",

@@ -43,6 +43,8 @@ fn what_the_table_does_not_know_is_refused() {
         ("JQ.LIST q asleep", "SYNTAX unexpected 'asleep'"),
         ("JQ.LIST q dead 0", "SYNTAX unexpected '0'"),
         ("JQ.RESULT q a b", "SYNTAX unexpected 'b'"),
+        ("JQ.JOB q a b", "SYNTAX unexpected 'b'"),
+        ("JQ.EVENTS q 5", "SYNTAX unexpected '5'"),
         ("JQ.QUEUES mail", "SYNTAX unexpected 'mail'"),
         ("JQ.LEN q asleep", "SYNTAX unexpected 'asleep'"),
         ("JQ.UPDATE q a TTR 5", "SYNTAX unexpected 'TTR'"),
@@ -100,6 +102,7 @@ fn a_word_without_its_value_is_refused() {
         ("JQ.LIST q dead CURSOR", "SYNTAX no value for CURSOR"),
         ("JQ.LIST q dead TYPE", "SYNTAX no value for TYPE"),
         ("JQ.RESULT q a BLOCK", "SYNTAX no value for BLOCK"),
+        ("JQ.EVENTS q SINCE", "SYNTAX no value for SINCE"),
         ("JQ.QUEUES MATCH", "SYNTAX no value for MATCH"),
         ("JQ.WORKERS q COUNT 5 CURSOR", "SYNTAX unexpected 'q'"),
         ("JQ.WORKER SET", "SYNTAX no value for SET"),
@@ -153,6 +156,7 @@ fn a_word_given_twice_is_refused_wherever_it_is() {
         ("JQ.BURY q ALL ALL", "SYNTAX ALL is given twice"),
         ("JQ.LIST q dead REVERSE REVERSE", "SYNTAX REVERSE is given twice"),
         ("JQ.RESULT q a BLOCK 1 BLOCK 1", "SYNTAX BLOCK is given twice"),
+        ("JQ.EVENTS q SINCE 1 SINCE $", "SYNTAX SINCE is given twice"),
         ("JQ.QUEUES COUNT 1 COUNT 1", "SYNTAX COUNT is given twice"),
         ("JQ.PEEK q COUNT 1 COUNT 1", "SYNTAX COUNT is given twice"),
         ("JQ.NACK q a ERROR x ERROR y", "SYNTAX ERROR is given twice"),
@@ -351,6 +355,8 @@ fn a_value_out_of_its_range_is_refused_with_the_range() {
         ("JQ.LIST q dead COUNT 0", "RANGE COUNT is 1 to 10000 jobs, not '0'"),
         ("JQ.LIST q dead MINAGE x", "RANGE MINAGE is 0 to 3155760000000 milliseconds, not 'x'"),
         ("JQ.RESULT q a BLOCK x", "RANGE BLOCK is 0 to 3155760000000 milliseconds, not 'x'"),
+        ("JQ.EVENTS q SINCE x", "RANGE SINCE is 0 to 9223372036854775807 or $, not 'x'"),
+        ("JQ.EVENTS q COUNT 0", "RANGE COUNT is 1 to 10000 events, not '0'"),
         ("JQ.QUEUES COUNT 10001", "RANGE COUNT is 1 to 10000 names, not '10001'"),
         ("JQ.BURY q ALL ready COUNT 0", "RANGE COUNT is 1 to 9223372036854775807 jobs, not '0'"),
         ("JQ.CONSUME q COUNT 10001", "RANGE COUNT is 1 to 10000 jobs, not '10001'"),
@@ -415,6 +421,7 @@ fn nothing_but_a_command_of_the_same_queue_that_decides_nothing_stands_in_a_reco
         "JQ.JOB q a",
         "JQ.LIST q dead",
         "JQ.RESULT q a",
+        "JQ.EVENTS q",
         "JQ.LEN q",
         "JQ.STATS q",
         "JQ.CONFIG q GET",
@@ -473,7 +480,7 @@ fn a_type_has_a_name_of_a_bearable_length_that_is_not_blank() {
 fn an_unknown_setting_is_answered_with_the_known_ones() {
     let known = "these are: tries ttr ttl backoff retain priority maxlen maxbody \
                  dead-max dead-age expired lapse idle-expire group-maxlen bind-counts releases-max \
-                 batch-size batch-delay batch-grace group-weight:<key> batch-size:<key> \
+                 batch-size batch-delay batch-grace events trail group-weight:<key> batch-size:<key> \
                  batch-delay:<key> batch-grace:<key>";
     let error = format!("SYNTAX 'color' is no setting, {known}");
     assert_refused(&[("JQ.CONFIG q GET color", &error), ("JQ.CONFIG q SET ttr 1 color 2", &error)]);
