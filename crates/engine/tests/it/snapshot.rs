@@ -159,7 +159,7 @@ fn a_queue_differs_from_another_by_its_digest_whatever_the_difference() {
     let mut original = Driver { queue: fixed() };
     original.resume();
     let original = original.queue;
-    let changes: [fn(&mut Driver); 45] = [
+    let changes: [fn(&mut Driver); 48] = [
         |driver| driver.pass(1),
         |driver| drop(driver.publish(job(""))),
         |driver| drop(driver.consume()),
