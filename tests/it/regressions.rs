@@ -493,4 +493,47 @@ fn who_asks_for_notices_holds_nothing_of_jobs_that_go_on() {
     assert_eq!(names(&client.run("JQ.CONSUME mail")), ["a@1"], "it can be worked on");
     client.run("JQ.FULFILL mail a@1 42");
     assert_eq!(client.run("JQ.NOTICES mail").items().len(), 1, "and is told of then");
+/// asynq#265: nobody hears that a task is done but who asks for its state again and again.
+#[test]
+fn who_follows_a_queue_hears_of_every_end_of_its_jobs_without_asking_again() {
+    let server = Server::plain();
+    let mut client = server.client();
+    client.run("JQ.CONFIG mail SET events 100 dead-max 1");
+    for id in ["a", "b", "c"] {
+        client.run(&format!("JQ.PUBLISH mail x ID {id} TRIES 1 TTR 20"));
+    }
+    let mut follower = server.client();
+    follower.send(&["JQ.EVENTS", "mail", "SINCE", "$", "BLOCK", "0"]);
+    server.wait_for_blocked(1);
+    client.run("JQ.ACK mail a");
+    client.run("JQ.CONSUME mail COUNT 3");
+    client.run("JQ.ACK mail a");
+    client.run("JQ.NACK mail b");
+    let (mut cursor, mut ends) = (0, Vec::new());
+    while ends.len() < 3 {
+        let answer = follower.read();
+        assert_eq!(answer.items()[1], Reply::Int(0), "nothing was missed");
+        assert!(answer.items()[0].int() > cursor);
+        cursor = answer.items()[0].int();
+        for event in answer.items()[2].items() {
+            let word = event.field("event").text();
+            if ["acked", "nacked", "lapsed"].contains(&word.as_str()) {
+                ends.push(format!("{word} {}", event.field("id").text()));
+            }
+        }
+        follower.send(&["JQ.EVENTS", "mail", "SINCE", &cursor.to_string(), "BLOCK", "0"]);
+    }
+    assert_eq!(ends, ["acked a", "nacked b", "lapsed c"]);
+}
+
+/// lmstfy#203: queues come into being with their first job, and nobody is told of it nor of their end.
+#[test]
+fn a_queue_that_a_producer_makes_is_told_of_before_anybody_knows_its_name() {
+    let server = Server::plain();
+    let mut follower = server.client();
+    follower.run("SUBSCRIBE jobq:queues");
+    server.run("JQ.PUBLISH mail:2026 x");
+    assert_eq!(follower.read().items()[2].text(), "created 0 mail:2026");
+    server.run("DEL mail:2026");
+    assert_eq!(follower.read().items()[2].text(), "removed 0 mail:2026");
 }

@@ -606,6 +606,11 @@ impl Load {
             "maxlen 0",
             "releases-max 2",
             "releases-max 0",
+            "events 0",
+            "events 40",
+            "events 1000",
+            "trail 0",
+            "trail 3",
         ];
         let setting = settings.choose(&mut self.random).unwrap_or(&"tries 3");
         Line::new("JQ.CONFIG", &self.queue()).with(["SET"]).with(setting.split(' '))
@@ -616,7 +621,7 @@ impl Load {
             let (queue, job) = self.job();
             return Line::new("JQ.RESULT", &queue).with([job]);
         }
-        let names = ["JQ.PEEK", "JQ.LEN", "JQ.STATS", "JQ.DIGEST"];
+        let names = ["JQ.PEEK", "JQ.LEN", "JQ.STATS", "JQ.DIGEST", "JQ.EVENTS"];
         Line::new(names.choose(&mut self.random).unwrap_or(&"JQ.LEN"), &self.queue())
     }
 
