@@ -137,7 +137,7 @@ impl Registry {
         self.looks.extend(self.waiters.awaited(db));
         let rechecks = self.waiters.awaited_endings(db).into_iter().map(|place| (place, None));
         self.rechecks.extend(rechecks);
-        self.rereads.extend(self.waiters.read(db));
+        self.rereads.extend(self.waiters.awaited_events(db));
         self.waiters.look_for_room(db);
         self.alarm.want(UnixMillis(0));
     }

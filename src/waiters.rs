@@ -350,7 +350,7 @@ impl Waiters {
     }
 
     /// The queues, of one database or of all, for whose events somebody waits.
-    pub fn read(&self, db: Option<i32>) -> Vec<Place> {
+    pub fn awaited_events(&self, db: Option<i32>) -> Vec<Place> {
         let places = self.readers.keys();
         places.filter(|(at, _)| db.is_none_or(|db| *at == db)).cloned().collect()
     }

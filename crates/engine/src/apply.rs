@@ -134,7 +134,9 @@ impl Queue {
             Setting::BatchSize { .. } | Setting::BatchDelay { .. } | Setting::BatchGrace { .. } => {
                 self.batches.mark_stale(b"");
             }
-            Setting::Events(_) | Setting::Trail(_) => self.journal.follow(&self.config),
+            Setting::Events(_) | Setting::Trail(_) => {
+                self.journal.follow(&self.config, self.hash_key);
+            }
             _ => {}
         }
     }

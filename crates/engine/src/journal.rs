@@ -269,35 +269,46 @@ pub(crate) struct Journal {
 #[derive(Clone, Debug)]
 struct Ring {
     records: VecDeque<Record>,
-    names: Interner<Box<[u8]>>,
+    names: Interner<Name>,
     // Bytes of these.
     name_bytes: usize,
     // The empty one.
     nobody: Key,
+    salt: u64,
 }
 
-impl Default for Ring {
-    fn default() -> Self {
-        let mut names: Interner<Box<[u8]>> = Interner::default();
-        let nobody = names.intern(&b""[..], |a, b| **a == **b, Into::into);
-        Self { records: VecDeque::new(), names, name_bytes: 0, nobody }
-    }
+/// A worker's name or a given id. Hashed behind a number that clients do not know: so they cannot
+/// choose names that collide.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct Name {
+    salt: u64,
+    text: Box<[u8]>,
+}
+
+fn intern(names: &mut Interner<Name>, salt: u64, text: &[u8]) -> Key {
+    names.intern(
+        (salt, text),
+        |kept, (_, text)| *kept.text == **text,
+        |(salt, text)| Name { salt, text: text.into() },
+    )
 }
 
 impl Ring {
+    fn new(salt: u64) -> Self {
+        let mut names = Interner::default();
+        let nobody = intern(&mut names, salt, b"");
+        Self { records: VecDeque::new(), names, name_bytes: 0, nobody, salt }
+    }
+
     fn name(&mut self, name: &[u8]) -> Key {
         if name.is_empty() {
             return self.nobody;
         }
-        let bytes = &mut self.name_bytes;
-        self.names.intern(
-            name,
-            |kept, asked| **kept == **asked,
-            |asked| {
-                *bytes += asked.len();
-                asked.into()
-            },
-        )
+        let key = intern(&mut self.names, self.salt, name);
+        if self.names.is_last_use(key) {
+            self.name_bytes += name.len();
+        }
+        key
     }
 
     fn forget(&mut self, name: Key) {
@@ -305,7 +316,7 @@ impl Ring {
             return;
         }
         if self.names.is_last_use(name) {
-            self.name_bytes -= self.names.get(name).len();
+            self.name_bytes -= self.names.get(name).text.len();
         }
         self.names.release(name);
     }
@@ -337,7 +348,7 @@ impl Ring {
 
     fn show(&self, number: u64, record: &Record) -> Happening<'_> {
         let (from, to) = record.states.pair();
-        let given = self.names.get(record.given);
+        let given = &*self.names.get(record.given).text;
         let job = match std::str::from_utf8(given) {
             _ if record.cause.is_of_queue() => None,
             Ok(given) if !given.is_empty() => Some(JobId::Given(given)),
@@ -350,7 +361,7 @@ impl Ring {
             job,
             from,
             to,
-            worker: self.names.get(record.worker),
+            worker: &self.names.get(record.worker).text,
         }
     }
 
@@ -370,11 +381,11 @@ impl Journal {
     }
 
     /// Follows settings that have changed. O(n) with n events that are not kept any more.
-    pub fn follow(&mut self, config: &Config) {
+    pub fn follow(&mut self, config: &Config, salt: u64) {
         match (&mut self.ring, config.events as usize) {
             (_, 0) => self.ring = None,
             (Some(ring), size) => ring.shrink_to(size),
-            (None, _) => self.ring = Some(Box::default()),
+            (None, _) => self.ring = Some(Box::new(Ring::new(salt))),
         }
         self.set_kept(config);
     }
@@ -558,7 +569,7 @@ impl Queue {
         let mut names: Vec<Key> = ring.records.iter().flat_map(named).collect();
         names.retain(|&name| name != ring.nobody);
         let uses: u32 = ring.names.uses().map(|(_, uses)| uses).sum();
-        let bytes: usize = ring.names.uses().map(|(name, _)| ring.names.get(name).len()).sum();
+        let bytes: usize = ring.names.uses().map(|(name, _)| ring.names.get(name).text.len()).sum();
         if uses as usize != names.len() + 1 || bytes != ring.name_bytes {
             return Err(format!("{uses} uses and {bytes} bytes of names in events"));
         }

@@ -53,7 +53,7 @@ pub(super) fn begin(record: &QueueV1<'_>, queue: &mut Queue) -> Result<u32, Corr
     if !is_valid {
         return Err(Corrupt::Value("events"));
     }
-    queue.journal.follow(&queue.config);
+    queue.journal.follow(&queue.config, queue.hash_key);
     queue.journal.begin(made);
     Ok(record.events_kept)
 }
