@@ -131,7 +131,7 @@ pub const EVENTS: Command = Command {
         PUBLISHED,
         Example {
             command: "JQ.EVENTS mail SINCE 1 BLOCK 1000",
-            reply: "1) (integer) 2\n2) (integer) 0\n3) 1)  1) \"number\"\n        2) (integer) 2\n...",
+            reply: "1) (integer) 2\n2) (integer) 0\n3) 1)  1) \"number\"\n       2) (integer) 2\n...",
         },
         Example {
             command: "JQ.EVENTS mail SINCE 2",
