@@ -173,6 +173,7 @@ fn fill(client: &mut Client, queue: &str) {
         "JQ.PUBLISH QUEUE x ID delayed DELAY 600000",
         "JQ.PUBLISH QUEUE x ID dead",
         "JQ.BURY QUEUE dead",
+        "JQ.CONFIG QUEUE SET events 9",
     ] {
         let answer = client.run(&line.replace("QUEUE", queue));
         assert!(!matches!(answer, Reply::Error(_)), "{line}: {answer:?}");

@@ -53,6 +53,8 @@ const LINES: &[&str] = &[
     "JQ.WORKERS mail",
     "JQ.RESULT mail a",
     "JQ.RESULT mail a BLOCK 0",
+    "JQ.EVENTS mail",
+    "JQ.EVENTS mail SINCE $ BLOCK 0",
     "JQ.UPDATE mail a BODY y",
     "JQ.PURGE mail dead",
     "JQ.PAUSE mail OUT",
