@@ -493,6 +493,8 @@ fn who_asks_for_notices_holds_nothing_of_jobs_that_go_on() {
     assert_eq!(names(&client.run("JQ.CONSUME mail")), ["a@1"], "it can be worked on");
     client.run("JQ.FULFILL mail a@1 42");
     assert_eq!(client.run("JQ.NOTICES mail").items().len(), 1, "and is told of then");
+}
+
 /// asynq#265: nobody hears that a task is done but who asks for its state again and again.
 #[test]
 fn who_follows_a_queue_hears_of_every_end_of_its_jobs_without_asking_again() {
