@@ -21,6 +21,7 @@ use smallvec::SmallVec;
 use crate::{
     changes, distant, registry,
     reply::{self, NoQueue},
+    schedules,
     server::{guard, text::bytes_of, Context},
     tidings,
     visit::{self, Denied},
@@ -138,6 +139,8 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::Batches => inspect::batches(context, queue),
         Call::ConfigGet(setting) => inspect::config(context, queue, setting),
         Call::Limits => inspect::limits(context, queue),
+        Call::Schedules => inspect::schedules(context, queue),
+        Call::Schedule(name) => inspect::schedule(context, queue, name),
         Call::Digest => inspect::digest(context, queue),
         Call::Debug(DebugCall::Panic { is_answered }) => {
             debug_panic(context, arguments, is_answered);
@@ -179,6 +182,7 @@ fn try_perform(
     if let Action::Publish(publish) = action {
         distant::admit(context, arguments.bytes[1], publish)?;
     }
+    schedules::admit(context, action)?;
     let without_queue = NoQueue::of(action);
     // A list of bodies is answered with a list of ids, however long.
     let many = matches!(action, Action::Publish(Publish { bodies: Bodies::Many(_), .. }));

@@ -117,6 +117,8 @@ fn with_others<'a>(queue: &'a Queue, job: &'a Job, max: usize) -> Details<'a> {
         ("unique", bytes(job.lock().map(|lock| &*lock.key))),
         ("unique-until", instant(job.lock_ends())),
         ("error", bytes(job.error())),
+        ("schedule", bytes(job.run().map(|run| &*run.name))),
+        ("occurrence", instant(job.run().map(|run| run.occurrence))),
         ("failed-at", instant(job.failed_at())),
         ("cancelled", Value::Integer(job.is_cancelled().into())),
         ("version", number(job.version())),

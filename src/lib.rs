@@ -51,6 +51,7 @@ mod reply;
 mod room;
 mod roster;
 mod schedule;
+mod schedules;
 mod server;
 mod stored;
 mod surroundings;

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, ffi::CString};
 
 use jobq_engine::{
-    Action, Cancelled, Ending, Job, LimitSet, Name, Outcome, Queue, Refusal, StateKind, Tidings,
-    Touched,
+    Action, Cancelled, Ending, Job, LimitSet, Name, Outcome, Queue, Refusal, ScheduleOrder,
+    StateKind, Tidings, Touched,
 };
 use jobq_protocol::{BadArguments, ErrorWord};
 
@@ -59,6 +59,7 @@ pub fn denied(context: Context, denied: &Denied) {
             let prose = "another queue that is named is on its way to another node";
             error(context, ErrorWord::TryAgain, prose);
         }
+        Denied::Arguments(bad) => bad_arguments(context, bad),
         Denied::Refused(refusal) => {
             let (word, prose) = ErrorWord::of(refusal);
             error(context, word, &prose);
@@ -221,6 +222,8 @@ pub enum NoQueue {
     Ok,
     /// It needs the job.
     NoSuchJob,
+    /// It needs the schedule.
+    NoSuchSchedule,
 }
 
 impl NoQueue {
@@ -231,6 +234,8 @@ impl NoQueue {
             Action::Resume => Self::Ok,
             Action::Cancel(_) | Action::Chain { .. } | Action::CrossOff { .. } => Self::Null,
             Action::Update { .. } => Self::NoSuchJob,
+            Action::Schedule(ScheduleOrder::Run(_)) => Self::NoSuchSchedule,
+            Action::Schedule(ScheduleOrder::Replace(_)) => Self::Ok,
             _ => Self::Zero,
         }
     }
@@ -246,6 +251,9 @@ pub fn no_queue(context: Context, otherwise: NoQueue) {
         }
         NoQueue::Null => context.reply_null(),
         NoQueue::Ok => context.reply_status(c"OK"),
+        NoQueue::NoSuchSchedule => {
+            denied(context, &Denied::Refused(Refusal::NoSuchSchedule));
+        }
         NoQueue::NoSuchJob => denied(context, &Denied::Refused(Refusal::NoSuchJob)),
     }
 }

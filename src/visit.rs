@@ -4,10 +4,13 @@
 use std::{cell::Cell, ptr::NonNull};
 
 use jobq_engine::{
-    Action, Bond, Consume, JobRef, Leases, Millis, Name, Operation, Outcome, Owner, Publish, Queue,
-    Refusal, Request, Slot, Token, UnixMillis, Verdict,
+    Action, Bond, Consume, JobRef, Leases, Millis, Name, Operation, Outcome, Owner, Plan, Publish,
+    Queue, Refusal, Request, ScheduleOrder, Slot, Token, UnixMillis, Verdict,
 };
-use jobq_protocol::steps::{self, LeaseStep, Step};
+use jobq_protocol::{
+    steps::{self, LeaseStep, PlanStep, Step},
+    BadArguments,
+};
 use redis_module::raw::{self, RedisModuleString};
 
 use crate::{
@@ -20,6 +23,7 @@ use crate::{
     registry,
     reply::Body,
     room::Room,
+    schedules,
     server::{guard, log, text::bytes_of, Context, Flags, Key, Level, Mode, Text},
     stored::Stored,
     tidings, timer,
@@ -32,6 +36,8 @@ const TICK_BUDGET: u32 = 128;
 
 /// Ticks in which one command works through what its advance of the clock brings.
 const ADVANCE_TICKS_MAX: usize = 100;
+/// Schedules of which one tick says when they come next.
+const PLAN_BUDGET: usize = 64;
 
 /// By how much the server's clock may be behind a queue's without a word in the log: what clocks of
 /// several servers differ by.
@@ -62,6 +68,8 @@ pub enum Denied {
     CrossSlot,
     /// Another queue that is named is on its way to another node, or from there.
     TryAgain,
+    /// An argument means nothing, as far as this server knows.
+    Arguments(BadArguments),
     /// The engine says no.
     Refused(Refusal),
 }
@@ -151,7 +159,8 @@ fn decide_alone(
             | Action::Pause { .. }
             | Action::Limit { permits: Some(_), .. }
             | Action::Gate { opens: true, .. }
-    );
+            | Action::Schedule(ScheduleOrder::Set(_))
+    ) || matches!(action, Action::Schedule(ScheduleOrder::Replace(all)) if !all.is_empty());
     let site = Site::open(context, name, asked, flags)?;
     let now = clock::now();
     match site.found() {
@@ -898,6 +907,28 @@ impl Visit<'_> {
             }
             self.stored.term = registry::with(|registry| registry.term);
             self.tell_if_behind();
+        }
+        self.plan();
+    }
+
+    /// Says of schedules when they come next, where that takes a calendar.
+    #[inline]
+    fn plan(&mut self) {
+        if self.stored.queue.unplanned().next().is_some() {
+            self.plan_some();
+        }
+    }
+
+    #[cold]
+    fn plan_some(&mut self) {
+        let queue = &self.stored.queue;
+        let now = queue.clock();
+        let plans = queue.unplanned().take(PLAN_BUDGET).map(|it| schedules::plan(&it, now));
+        let plans: Vec<Plan> = plans.collect();
+        for plan in plans {
+            if self.stored.queue.apply(Operation::Plan(plan)).is_ok() {
+                self.note(&Step::Plan(PlanStep::new(&plan)));
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     keyspace::{self, Watched, WrongType},
     readers,
     reply::{self, Body},
+    schedules,
     server::{text::bytes_of, Context, Text},
     visit::Denied,
     waiters::{Reading, Waiter, Wish},
@@ -281,6 +282,21 @@ pub fn config(context: Context, queue: *mut RedisModuleString, setting: Option<S
 pub fn limits(context: Context, queue: *mut RedisModuleString) {
     let show = |queue: &Queue| reply::limits(context, &queue.limits_set());
     look(context, queue, show, || reply::limits(context, &[]));
+}
+
+/// `JQ.SCHEDULE LIST`
+pub fn schedules(context: Context, queue: *mut RedisModuleString) {
+    let show = |queue: &Queue| schedules::show_all(context, queue);
+    look(context, queue, show, || context.reply_array(0));
+}
+
+/// `JQ.SCHEDULE GET`
+pub fn schedule(context: Context, queue: *mut RedisModuleString, name: &[u8]) {
+    let show = |queue: &Queue| match queue.schedule(name) {
+        Some(schedule) => schedules::show(context, queue, schedule),
+        None => context.reply_null(),
+    };
+    look(context, queue, show, || context.reply_null());
 }
 
 /// `JQ.DIGEST`

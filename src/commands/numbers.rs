@@ -44,8 +44,9 @@ fn of_queue(context: Context, queue: &Queue) {
         ("jobs", queue.len() as u64),
         ("bytes", queue.bytes() as u64),
         ("locks", queue.locks_held() as u64),
-        ("types", queue.types().len() as u64),
         ("notices", queue.notices() as u64),
+        ("schedules", queue.schedules_len() as u64),
+        ("types", queue.types().len() as u64),
     ];
     let counters = queue.counters().named();
     let pauses = queue.pauses();

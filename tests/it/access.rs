@@ -50,6 +50,7 @@ fn place(command: CommandId) -> (&'static [Role], &'static str) {
         CommandId::Gate => (&[Operator], "JQ.GATE QUEUE OPEN night"),
         CommandId::Batch => (&[Operator], "JQ.BATCH QUEUE FIRE ada"),
         CommandId::Config => (&[Operator], "JQ.CONFIG QUEUE SET tries 3"),
+        CommandId::Schedule => (&[Operator], "JQ.SCHEDULE QUEUE SET tick x EVERY 3600000"),
         CommandId::Limit => (&[Operator], "JQ.LIMIT QUEUE SET smtp CONCURRENCY 2"),
         CommandId::Peek => (&[Operator, Reader], "JQ.PEEK QUEUE COUNT 10"),
         CommandId::Job => (&[Operator, Reader], "JQ.JOB QUEUE ready"),

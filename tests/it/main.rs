@@ -28,6 +28,7 @@ mod regressions;
 mod replication;
 mod replies;
 mod restore;
+mod schedules;
 mod subscriptions;
 mod support;
 mod walks;

@@ -539,3 +539,60 @@ fn a_queue_that_a_producer_makes_is_told_of_before_anybody_knows_its_name() {
     server.run("DEL mail:2026");
     assert_eq!(follower.read().items()[2].text(), "removed 0 mail:2026");
 }
+
+/// asynq: each process with a scheduler publishes the same task, and one that starts anew begins to count
+/// anew.
+#[test]
+fn however_many_set_the_same_schedule_it_runs_once_and_goes_on() {
+    let server = Server::plain();
+    let mut clients: Vec<_> = (0..3).map(|_| server.client()).collect();
+    let set = "JQ.SCHEDULE mail SET tick x EVERY 50 FROM 0 MISSED ALL";
+    wait_for("runs", || {
+        clients.iter_mut().for_each(|client| assert_eq!(client.run(set).text(), "OK"));
+        let told = clients[0].run("JQ.SCHEDULE mail GET tick");
+        (told.field("runs").int() >= 5).then_some(())
+    });
+    clients[0].run("JQ.SCHEDULE mail PAUSE tick");
+    let listed = clients[0].run("JQ.LIST mail ready COUNT 1000");
+    let jobs = listed.items()[1].items();
+    let runs: Vec<_> = jobs.iter().map(|job| job.field("occurrence").int()).collect();
+    assert!(runs.windows(2).all(|pair| pair[1] == pair[0] + 50), "{runs:?}");
+}
+
+/// asynq: a clean stop deletes the entries of a scheduler with their past, and nothing tells when they
+/// come next.
+#[test]
+fn a_clean_stop_keeps_schedules_and_their_past() {
+    let mut server = Server::plain();
+    server.run("JQ.SCHEDULE mail SET hourly x EVERY 3600000");
+    server.run("JQ.SCHEDULE mail RUN hourly");
+    let line =
+        ["JQ.SCHEDULE", "mail", "SET", "nightly", "x", "CRON", "30 2 * * *", "TZ", "Europe/Berlin"];
+    server.client().call(&line);
+    let told = |server: &Server| {
+        ["hourly", "nightly"].map(|name| server.run(&format!("JQ.SCHEDULE mail GET {name}")))
+    };
+    let before = told(&server);
+    assert_eq!(before[0].field("history").items().len(), 1);
+    server.run("SAVE");
+    server.restart();
+    assert_eq!(told(&server), before);
+}
+
+/// asynq: a task id with a retention, which is to keep two schedulers apart, blocks its schedule for ever
+/// once a run is archived.
+#[test]
+fn a_dead_run_does_not_keep_the_next_one_away() {
+    let server = Server::plain();
+    let mut client = server.client();
+    let line =
+        "JQ.SCHEDULE mail SET tick x EVERY 30 UNIQUE tick UNTIL DONE RETAIN FOREVER OVERLAP SKIP";
+    assert_eq!(client.run(line).text(), "OK");
+    for _ in 0..2 {
+        let receipt = names(&client.run("JQ.CONSUME mail BLOCK 0")).remove(0);
+        assert_eq!(client.run(&format!("JQ.BURY mail {receipt}")), Reply::Int(1));
+        let receipt = names(&client.run("JQ.CONSUME mail BLOCK 0")).remove(0);
+        assert_eq!(client.run(&format!("JQ.ACK mail {receipt}")), Reply::Int(1));
+    }
+    assert_eq!(client.run("JQ.LEN mail dead"), Reply::Int(2));
+}

@@ -55,6 +55,7 @@ impl Queue {
             }
             Operation::Lease(lease) => self.lease(&lease)?,
             Operation::Follow(follow) => self.be_followed(&follow)?,
+            Operation::Plan(plan) => return self.plan_schedule(&plan),
             Operation::Told(told) => Outcome::Done(self.be_told(&told).into()),
             Operation::Delivered { effects } => {
                 return Ok(Outcome::Done(self.outsiders.drop_effects(effects)));
@@ -117,6 +118,7 @@ impl Queue {
                 Outcome::CrossedOff(self.cross_off(receipt, targets))
             }
             Action::Hasten { jobs, haste } => Outcome::Done(self.hasten(jobs, *haste)),
+            Action::Schedule(order) => self.order_schedule(order)?,
         };
         self.note_use(&outcome);
         Ok(outcome)
@@ -142,6 +144,9 @@ impl Queue {
     }
 
     fn note_use(&mut self, outcome: &Outcome) {
+        if !self.schedules.is_empty() {
+            self.make_owed_runs();
+        }
         if outcome.is_change() {
             self.idle_since = self.clock;
         }
@@ -156,6 +161,9 @@ impl Queue {
             match self.step() {
                 0 => break,
                 jobs => done += jobs,
+            }
+            if !self.schedules.is_empty() {
+                self.make_owed_runs();
             }
         }
         done
@@ -181,6 +189,7 @@ impl Queue {
                 self.pauses.end_due(at);
                 self.tell_of_queue(Cause::Resumed);
             }
+            Some((_, Timed::Schedule(number))) => self.come_round(number),
             None => {
                 let is_done = self.tell_next()
                     || self.look_at_gate()
@@ -307,7 +316,7 @@ impl Queue {
         self.remove(slot, Cause::Pruned);
     }
 
-    fn publish(&mut self, publish: &Publish<'_>) -> Result<Outcome, Refusal> {
+    pub(crate) fn publish(&mut self, publish: &Publish<'_>) -> Result<Outcome, Refusal> {
         if let Some(holder) = self.duplicate_of(publish) {
             return self.end_in_duplicate(publish, holder);
         }

@@ -50,6 +50,7 @@ impl Queue {
             Action::Subscribe { job, targets } => self.check_subscribers(job, targets),
             Action::Respawn { revival, .. } => check_revival(revival),
             Action::Update { job, change } => self.check_change(job, change),
+            Action::Schedule(order) => self.check_schedules(order),
             _ => Ok(()),
         }
     }
@@ -135,6 +136,18 @@ impl Queue {
         self.check_group(publish, gone)?;
         if !self.has_room_for(bodies.len()) {
             return Err(Refusal::Full { max: COUNT_MAX });
+        }
+        Ok(())
+    }
+
+    /// Refuses a job that the queue would never take, whatever is in it.
+    pub(crate) fn check_template(&self, publish: &Publish<'_>) -> Result<(), Refusal> {
+        let body = publish.bodies.as_slice().first().map_or(0, |body| body.len());
+        self.check_size(bytes_of(publish.headers.iter().copied()) + body)?;
+        let ttl = publish.wishes.ttl.unwrap_or_default();
+        let waits = publish.due.after(self.clock).since(self.clock);
+        if !ttl.is_zero() && ttl < waits {
+            return Err(Refusal::ExpiresBeforeDue);
         }
         Ok(())
     }

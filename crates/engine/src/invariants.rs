@@ -31,6 +31,7 @@ impl Queue {
         self.check_subscribers_of_jobs()?;
         self.check_numbers()?;
         self.check_journal()?;
+        self.check_schedule_book()?;
         self.check_sums()
     }
 

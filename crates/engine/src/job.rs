@@ -7,6 +7,7 @@ use crate::{
     interner::Key,
     list::Links,
     parents::Parents,
+    schedules::Run,
     state::{PackedState, State},
     subscriptions::{target_bytes, Target},
     time::UnixMillis,
@@ -79,6 +80,8 @@ pub struct Extra {
     pub subscribers: Option<Box<Vec<Target>>>,
     /// Its last changes, packed, if the queue keeps them.
     pub trail: Option<Box<[u8]>>,
+    /// Which schedule it is a run of.
+    pub run: Option<Box<Run>>,
 }
 
 impl Job {
@@ -210,6 +213,7 @@ impl Job {
                     size_of::<Vec<Target>>() + targets.sum::<usize>()
                 })
                 + extra.trail.as_ref().map_or(0, |trail| trail.len())
+                + extra.run.as_ref().map_or(0, |run| size_of::<Run>() + run.name.len())
         });
         self.body.len() + extra
     }

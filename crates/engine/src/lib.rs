@@ -49,6 +49,7 @@ mod queue;
 mod ready;
 mod refusal;
 mod retain;
+mod schedules;
 mod seats;
 mod slab;
 pub mod snapshot;
@@ -95,6 +96,11 @@ pub use pause::Pauses;
 pub use queue::Queue;
 pub use refusal::Refusal;
 pub use retain::Retain;
+pub use schedules::{
+    Counts as ScheduleCounts, Done, Missed, NewSchedule, Overlap, Past, Plan, Run, Schedule,
+    ScheduleOrder, Template, Timing, Unplanned, Why, CRON_BYTES_MAX, HISTORY_MAX, MISSED_AFTER,
+    SCHEDULES_BYTES_MAX, SCHEDULES_MAX, SCHEDULE_NAME_BYTES_MAX,
+};
 pub use seats::LimitSet;
 pub use slab::{Slot, Slots};
 pub use snapshot::{Corrupt, Digest, Loader};

@@ -19,6 +19,7 @@ use crate::{
     outsiders::Follow,
     parents::IfDead,
     retain::Retain,
+    schedules::{Plan, ScheduleOrder},
     slab::{Slot, Slots},
     state::StateKind,
     terms::Wishes,
@@ -321,6 +322,8 @@ pub enum Action<'a> {
     CrossOff { receipt: JobRef<'a>, targets: Vec<&'a [u8]> },
     /// Have what time would bring to jobs come now.
     Hasten { jobs: JobRefs<'a>, haste: Haste },
+    /// Set a schedule, or do something to one.
+    Schedule(ScheduleOrder<'a>),
 }
 
 /// What a client asks of a queue.
@@ -356,6 +359,8 @@ pub enum Operation<'a> {
     Told(Told<'a>),
     /// So many of the effects that were on their way to other queues are delivered.
     Delivered { effects: u64 },
+    /// Tells when a schedule comes next.
+    Plan(Plan),
     /// Does this.
     Act(Action<'a>),
 }

@@ -30,6 +30,7 @@ use crate::{
     parents::{End as Fate, Family},
     pause::Pauses,
     ready::{End, Rank, Ready},
+    schedules::Schedules,
     slab::{Slab, Slot},
     state::{Event, State, StateKind},
     subscriptions::Subscriptions,
@@ -92,6 +93,7 @@ pub struct Queue {
     pub(crate) batches: Batches,
     pub(crate) outsiders: Outsiders,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) schedules: Schedules,
     // What operators asked of many jobs at once, worked through by ticks.
     pub(crate) tasks: VecDeque<Task>,
     pub(crate) heap_bytes: usize,
@@ -120,6 +122,8 @@ pub(crate) enum Timed {
     NoticeLapse,
     /// A pause is over.
     PauseEnd,
+    /// A schedule comes round.
+    Schedule(u64),
 }
 
 /// Work on many jobs that is done in slices.
@@ -184,6 +188,7 @@ impl Queue {
             batches: Batches::default(),
             outsiders: Outsiders::default(),
             subscriptions: Subscriptions::default(),
+            schedules: Schedules::default(),
             tasks: VecDeque::new(),
             heap_bytes: 0,
             idle_since: UnixMillis(0),
@@ -233,6 +238,13 @@ impl Queue {
         if !self.subscriptions.is_empty() {
             due = self.subscriptions.first_lapse().map_or(due, |at| due.min(at));
         }
+        if !self.schedules.is_empty() {
+            due = match self.schedules.first_due() {
+                _ if self.schedules.need_plans() => return self.clock,
+                Some((at, _)) => due.min(at),
+                None => due,
+            };
+        }
         if self.pauses != Pauses::default() {
             due = self.pauses.next_end().map_or(due, |at| due.min(at));
         }
@@ -272,7 +284,7 @@ impl Queue {
     }
 
     /// When the queue has been empty and unused for long enough that it should be removed, if ever:
-    /// a pause is to be kept, an open gate, notices, and what is on its way to other queues.
+    /// a pause is to be kept, an open gate, notices, a schedule, and what is on its way to other queues.
     /// To remove it is up to the host. O(1).
     #[must_use]
     pub fn idle_ends(&self) -> Option<UnixMillis> {
@@ -283,6 +295,7 @@ impl Queue {
         let is_idle = self.is_empty()
             && self.pauses == Pauses::default()
             && self.gates.are_closed()
+            && self.schedules.is_empty()
             && self.outsiders.is_unused()
             && self.subscriptions.is_empty();
         is_idle.then(|| self.idle_since.after(span))
@@ -402,6 +415,7 @@ impl Queue {
             + self.crew.as_ref().map_or(0, |crew| crew.bytes())
             + self.numbers.bytes()
             + self.journal.bytes()
+            + self.schedules.bytes()
             + self.heap_bytes
     }
 
@@ -502,7 +516,7 @@ impl Queue {
     }
 
     /// What time brings next, and when. Of what happens at the same instant, jobs move first, in
-    /// publish order, and pauses end last.
+    /// publish order, then pauses end, and schedules come round last.
     pub(crate) fn first_event(&self) -> Option<(UnixMillis, Timed)> {
         let jobs = self.first_due().map(|(at, _, slot)| (at, Timed::Job(slot)));
         let refill = Some((self.limits.first_refill(), Timed::Refill));
@@ -511,9 +525,10 @@ impl Queue {
         let lock = self.locks.first_end().map(|(at, slot)| (at, Timed::LockEnd(slot)));
         let notice = self.subscriptions.first_lapse().map(|at| (at, Timed::NoticeLapse));
         let pause = self.pauses.next_end().map(|at| (at, Timed::PauseEnd));
+        let schedule = self.schedules.first_due().map(|(at, number)| (at, Timed::Schedule(number)));
         // In this order: the first of equals comes first.
         let works = earlier(earlier(earlier(jobs, refill), batch), lock);
-        earlier(works, earlier(notice, pause))
+        earlier(earlier(works, earlier(notice, pause)), schedule)
     }
 
     /// The earliest transition of a job: its instant, its place among equals, the job.
@@ -669,6 +684,9 @@ impl Queue {
             let result = self.jobs[slot].result().map(Vec::from);
             self.note_for_subscribers(slot, Some(state.kind()), result.as_deref());
         }
+        if !self.schedules.is_empty() && before.kind().is_final() != state.kind().is_final() {
+            self.note_run(slot, state.kind().is_final());
+        }
         if !self.limits.freed.is_empty() {
             self.seat_freed();
         }
@@ -732,6 +750,9 @@ impl Queue {
         }
         if let State::Leased { holder, .. } = state {
             self.leave_crew(slot, holder);
+        }
+        if !self.schedules.is_empty() && !state.kind().is_final() {
+            self.note_run(slot, true);
         }
         if !self.batches.is_empty() {
             self.step_down(slot);

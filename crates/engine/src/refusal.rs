@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::state::StateKind;
+use crate::{
+    schedules::{SCHEDULES_BYTES_MAX, SCHEDULES_MAX},
+    state::StateKind,
+};
 
 /// Why a request was refused. The word that clients match is spelled where replies are written.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,6 +42,12 @@ pub enum Refusal {
     Paused,
     /// There is no such job, or the lease that the receipt names has ended.
     NoSuchJob,
+    /// There is no such schedule.
+    NoSuchSchedule,
+    /// A run of the schedule is unfinished, and the next one follows it.
+    RunUnfinished,
+    /// The queue has as many schedules as it may, or they would take too much room.
+    TooManySchedules,
     /// The job is not in a state for this.
     WrongState(StateKind),
     /// The job would have no try left, or fewer than it has used.
@@ -64,6 +73,12 @@ impl fmt::Display for Refusal {
             Self::TooManySubscribers { max } => write!(f, "a job has at most {max} subscribers"),
             Self::Paused => f.write_str("publishing to the queue is paused"),
             Self::NoSuchJob => f.write_str("there is no such job, or its lease has ended"),
+            Self::NoSuchSchedule => f.write_str("there is no such schedule"),
+            Self::RunUnfinished => f.write_str("a run of the schedule is unfinished"),
+            Self::TooManySchedules => write!(
+                f,
+                "a queue has at most {SCHEDULES_MAX} schedules of {SCHEDULES_BYTES_MAX} bytes in all"
+            ),
             Self::WrongState(state) => write!(f, "the job is {}", state.name()),
             Self::TooFewTries { deliveries } => {
                 write!(f, "TRIES leaves none: the job was delivered {deliveries} times")

@@ -228,6 +228,9 @@ impl Loader {
         if self.queue.has_too_many_dead() && !self.queue.prunes() {
             return Err(Corrupt::Value("number of dead jobs"));
         }
+        if self.queue.schedules.first_owed().is_some() {
+            return Err(Corrupt::Value("schedule without the run that it owes"));
+        }
         if !self.queue.batches_again(self.unfinished.stale_after.as_deref()) {
             return Err(Corrupt::Value("size of a batch"));
         }

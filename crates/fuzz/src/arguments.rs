@@ -4,12 +4,12 @@
 
 use jobq_engine::{
     Action, Child, Cursor, Follow, Holder, JobId, Listing, Loader, Millis, Operation, ParentEnd,
-    Queue, Refusal, Request, StateKind, Told, Ulid, UnixMillis, TRAIL_MAX,
+    Plan, Queue, Refusal, Request, StateKind, Told, Ulid, UnixMillis, TRAIL_MAX,
 };
 use jobq_protocol::{
     cursor::EDGE,
     find, parse,
-    steps::{unpack, FollowStep, LeaseStep, Packed, Step, ToldStep},
+    steps::{unpack, FollowStep, LeaseStep, Packed, PlanStep, Step, ToldStep},
     Arg, BadArguments, Call, Command, CommandId, ErrorWord, Kind, Since, StatsView, COMMANDS,
     SETTINGS,
 };
@@ -176,6 +176,12 @@ fn read(twins: &Twins, call: Call<'_>) {
         }
         Call::Limits => drop(twins.queue().limits_set()),
         Call::Stats(view) => look_at_numbers(queue, view),
+        Call::Schedule(name) => {
+            if let Some(schedule) = queue.schedule(name) {
+                assert_eq!(schedule.name(), name);
+            }
+        }
+        Call::Schedules => assert_eq!(queue.schedules().count(), queue.schedules_len()),
         Call::Len(_)
         | Call::Gates
         | Call::Batches
@@ -354,6 +360,10 @@ impl Drawing<'_, '_, '_> {
                 let all: Vec<_> = words.into_iter().chain(more).chain(answers).collect();
                 self.source.pick(&all).into()
             }
+            "name" | "got" | "paused" | "resumed" | "run" if !self.source.one_in(4) => {
+                self.source.pick(&["a", "b", "c"]).into()
+            }
+            "expression" => self.source.pick(&["7", "@daily", "@every 5s", "* * * * *"]).into(),
             "gates" => self.source.pick(&["a", "b", "a|b", "c|a|b", "a||b"]).into(),
             "cursor" => self.cursor(),
             // Few, so that they meet.
@@ -388,7 +398,7 @@ impl Drawing<'_, '_, '_> {
         };
         for _ in 0..self.source.below(4) {
             let id = job.unwrap_or(JobId::Given("a"));
-            let step = match self.source.below(9) {
+            let step = match self.source.below(10) {
                 0 => Step::Create { seed: self.source.number() },
                 1 => Step::Tick { now: START + self.source.number() % 1000, budget: BUDGET },
                 2 => Step::Term { seed: 1, tokens: self.source.number() >> 2 },
@@ -404,6 +414,12 @@ impl Drawing<'_, '_, '_> {
                     Step::Told(ToldStep::new(&Told { child: self.child(id), at, how }))
                 }
                 8 => Step::Delivered { effects: self.source.number() },
+                9 => {
+                    let at = |near: u8| Some(UnixMillis(START + u64::from(near)));
+                    let (next, then) = (at(self.source.byte()), at(self.source.byte()));
+                    let schedule = self.source.below(4) as u64;
+                    Step::Plan(PlanStep::new(&Plan { schedule, passed: None, next, then }))
+                }
                 _ => {
                     let holder = Holder { worker: &b"w"[..], ttr: Millis(5), counted: true };
                     Step::Lease(LeaseStep::new(&holder, job.into_iter()))
@@ -477,6 +493,9 @@ impl Drawing<'_, '_, '_> {
                 argv.extend([vec![b'a' + n as u8], self.source.bytes(9).into()]);
             }
         }
+        if command.id == CommandId::Schedule {
+            return self.reconcile_schedule(argv);
+        }
         if let Some(at) = place(argv, "AFTER").filter(|at| at + 1 < argv.len()) {
             let parents = 1 + self.source.below(2);
             argv.truncate(at + 1);
@@ -510,6 +529,31 @@ impl Drawing<'_, '_, '_> {
         if let Some(at) = place(argv, "WEIGHTS").filter(|at| at + 1 < argv.len()) {
             let queues = place(argv, "ALSO").map_or(1, |also| argv.len() - also);
             argv[at + 1] = vec!["7"; queues].join(",").into();
+        }
+    }
+
+    /// Has runs that follow each other have no policy for those that meet, and a set be as long as it
+    /// says.
+    fn reconcile_schedule(&mut self, argv: &mut Argv) {
+        let place = |argv: &Argv, word: &str| {
+            argv.iter().position(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        if place(argv, "AFTER").is_some() {
+            for word in ["OVERLAP", "MISSED"] {
+                if let Some(at) = place(argv, word) {
+                    argv.drain(at..argv.len().min(at + 2));
+                }
+            }
+        }
+        if let Some(at) = place(argv, "REPLACE").filter(|at| at + 1 < argv.len()) {
+            let schedules = self.source.below(3);
+            argv.truncate(at + 1);
+            argv.push(schedules.to_string().into());
+            for n in 0..schedules {
+                let span = self.integer(1, 3_155_760_000_000);
+                let word = self.source.pick(&["EVERY", "AFTER"]).into();
+                argv.extend([b"4".to_vec(), vec![b'a' + n as u8], b"body".to_vec(), word, span]);
+            }
         }
     }
 

@@ -3,10 +3,10 @@
 
 use jobq_engine::{
     Action, Backoff, BatchOrder, Bodies, Change, Child, Conditions, Consume, Distant, Due, Follow,
-    Haste, Holder, IfDead, Job, JobId, JobRef, JobRefs, LimitName, Listing, Millis, Operation,
-    Otherwise, Outcome, ParentEnd, Publish, Queue, Retain, Revival, Setting, Side, Slot, StateKind,
-    Told, Ulid, Unique, UnixMillis, Until, Use, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
-    TRAIL_MAX,
+    Haste, Holder, IfDead, Job, JobId, JobRef, JobRefs, LimitName, Listing, Millis, Missed,
+    NewSchedule, Operation, Otherwise, Outcome, Overlap, ParentEnd, Plan, Publish, Queue, Retain,
+    Revival, ScheduleOrder, Setting, Side, Slot, StateKind, Timing, Told, Ulid, Unique, UnixMillis,
+    Until, Use, Verdict, WhenExpired, WhenLapsed, Which, Wishes, TRAIL_MAX,
 };
 
 use crate::{source::Source, twins::Twins};
@@ -51,6 +51,8 @@ pub fn go_on(twins: &mut Twins, source: &mut Source<'_>) {
 /// comes to an end: each task meets each job a few times at most.
 pub fn run_out(twins: &mut Twins) {
     drop(twins.ask(Action::Resume));
+    // They would go on for ever.
+    drop(twins.ask(Action::Schedule(ScheduleOrder::Replace(Vec::new()))));
     let queue = twins.queue();
     let mut turns =
         queue.frames().next().map_or(0, |described| described.len()) * (1 + queue.len());
@@ -97,8 +99,9 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
         23 => Action::Kick(which(source, &names)),
         24 => Action::Respawn { which: which(source, &names), revival: revival(source) },
         25 => Action::Delete(refs(source, &names)),
-        26 => match source.below(20) {
-            15.. => subscription(source, &names),
+        26 => match source.below(23) {
+            20.. => return schedule(twins, source),
+            15..20 => subscription(source, &names),
             12..15 => {
                 let key = source.pick(&[&b"a"[..], b"b"]);
                 Action::Batch { key, order: source.pick(&BatchOrder::ALL) }
@@ -129,6 +132,57 @@ fn step(twins: &mut Twins, source: &mut Source<'_>) {
         _ => return decide_anew(twins, source),
     };
     drop(twins.ask(action));
+}
+
+/// Something about schedules, or what a host says of one.
+fn schedule(twins: &mut Twins, source: &mut Source<'_>) {
+    let now = twins.queue().clock();
+    if source.one_in(2) {
+        let plan = twins.queue().unplanned().next().map(|it| {
+            let next = it.after.after(Millis(1 + span(source).0));
+            let then = source.maybe(|source| next.after(Millis(1 + span(source).0)));
+            Plan { schedule: it.schedule, passed: None, next: Some(next), then }
+        });
+        if let Some(plan) = plan {
+            twins.apply(Operation::Plan(plan)).expect("it is awaited");
+        }
+        return;
+    }
+    let name = source.pick(&[&b"a"[..], b"b"]);
+    let order = match source.below(8) {
+        0 => ScheduleOrder::Replace(vec![]),
+        1 => ScheduleOrder::Delete(name),
+        2 => ScheduleOrder::Pause(name),
+        3 => ScheduleOrder::Resume(name),
+        4 => ScheduleOrder::Run(name),
+        _ => {
+            // Far apart, since a history may pass over centuries.
+            let far = Millis(1 << (36 + source.below(5)));
+            let timing = match source.below(3) {
+                0 => Timing::After(far),
+                1 => Timing::Cron { expression: &b"7"[..], zone: &b""[..] },
+                _ => Timing::Every {
+                    span: far,
+                    from: source.maybe(|source| now.after(span(source))),
+                },
+            };
+            let (overlap, missed) = match timing {
+                Timing::After(_) => Default::default(),
+                _ => (source.pick(&Overlap::ALL), source.pick(&Missed::ALL)),
+            };
+            let mut job = Publish::new(Bodies::One(source.bytes(9)));
+            job.wishes = wishes(source);
+            job.wishes.job_type = job.wishes.job_type.filter(|name| !name.is_empty());
+            job.wishes.group = job.wishes.group.filter(|name| !name.is_empty());
+            if source.one_in(4) {
+                let unique = Some(Unique { otherwise: Otherwise::Reject, ..unique(source) });
+                job.conditions = Some(Conditions { unique, ..Conditions::default() }.into());
+            }
+            let new = NewSchedule { name, timing, overlap, missed, job };
+            ScheduleOrder::Set(Box::new(new))
+        }
+    };
+    drop(twins.ask(Action::Schedule(order)));
 }
 
 /// Time goes on, mostly a little, or jumps, or seems to go back.

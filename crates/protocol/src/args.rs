@@ -33,6 +33,11 @@ impl<'a, 'v> Args<'a, 'v> {
         self.len - self.rest.len()
     }
 
+    /// A cursor over some of the arguments, in which each word may come again.
+    pub fn within(&self, some: &'v [&'a [u8]]) -> Self {
+        Self { command: self.command, rest: some, len: some.len(), seen: 0 }
+    }
+
     /// Takes the next argument, the value of `name`.
     pub fn value(&mut self, name: &str) -> Result<&'a [u8], BadArguments> {
         let Some((&value, rest)) = self.rest.split_first() else {

@@ -109,6 +109,10 @@ pub enum Call<'a> {
     ConfigGet(Option<SettingName<'a>>),
     /// `JQ.LIMIT LIST`.
     Limits,
+    /// `JQ.SCHEDULE LIST`.
+    Schedules,
+    /// `JQ.SCHEDULE GET`, of this name.
+    Schedule(&'a [u8]),
     /// `JQ.DIGEST`.
     Digest,
     /// `JQ.QUEUES`.

@@ -72,6 +72,8 @@ pub enum CommandId {
     Config,
     /// `JQ.LIMIT`
     Limit,
+    /// `JQ.SCHEDULE`
+    Schedule,
     /// `JQ.DIGEST`
     Digest,
     /// `JQ.QUEUES`

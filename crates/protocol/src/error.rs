@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use jobq_engine::Refusal;
+use jobq_engine::{Refusal, Why};
 
 /// The longest piece of a client's text that an error repeats, in bytes.
 pub const SHOWN_BYTES_MAX: usize = 64;
@@ -111,13 +111,15 @@ impl ErrorWord {
             Self::TooBig => {
                 "A body with its headers, or a result, is longer than the queue's `maxbody`."
             }
-            Self::Full => "The queue would hold more jobs than its `maxlen`.",
+            Self::Full => "The queue would hold more jobs than its `maxlen`, or more schedules than it may.",
             Self::Paused => "Publishing to the queue is paused.",
             Self::Refused => "`JQ.DEBUG … REFUSE` has asked for it, in a test.",
-            Self::NoSuchJob => "No job has the id, or the lease that the receipt names has ended.",
+            Self::NoSuchJob => {
+                "No job has the id, or the lease that the receipt names has ended; or no schedule has the name."
+            }
             Self::WrongState => {
                 "The job is in a state in which this cannot be done to it, which follows; or the queue keeps \
-                 no events."
+                 no events; or a run of a schedule is unfinished."
             }
             Self::WrongType => "The key holds something that is not a queue.",
             Self::NoPerm => {
@@ -154,6 +156,18 @@ impl ErrorWord {
         matches!(self, Syntax | Range | WrongType | NoPerm | ReadOnly | Internal)
     }
 
+    /// The word for what kept a run of a schedule away.
+    #[must_use]
+    pub const fn of_why(why: Why) -> Self {
+        match why {
+            Why::Duplicate => Self::Duplicate,
+            Why::TooBig => Self::TooBig,
+            Why::Full => Self::Full,
+            Why::Paused => Self::Paused,
+            Why::Range => Self::Range,
+        }
+    }
+
     /// The word for a refusal of the engine, and the text after it.
     #[must_use]
     pub fn of(refusal: &Refusal) -> (Self, String) {
@@ -165,10 +179,11 @@ impl ErrorWord {
             Refusal::TooBig { .. } => Self::TooBig,
             Refusal::Full { .. }
             | Refusal::GroupFull { .. }
+            | Refusal::TooManySchedules
             | Refusal::TooManySubscribers { .. } => Self::Full,
             Refusal::Paused => Self::Paused,
-            Refusal::NoSuchJob => Self::NoSuchJob,
-            Refusal::WrongState(_) => Self::WrongState,
+            Refusal::NoSuchJob | Refusal::NoSuchSchedule => Self::NoSuchJob,
+            Refusal::WrongState(_) | Refusal::RunUnfinished => Self::WrongState,
             Refusal::Diverged(_) => Self::Corrupt,
         };
         (word, refusal.to_string())

@@ -88,6 +88,8 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
     ("unique", "the key that it holds; null if it holds none"),
     ("unique-until", "when that key is free by itself, -1 for never; null if it holds none"),
     ("error", "what went wrong last; null if nobody said so"),
+    ("schedule", "the schedule that it is a run of; null if it is none"),
+    ("occurrence", "for which instant of that it runs; null likewise"),
     ("failed-at", "when an attempt last failed or ran out of time; null if none has"),
     (
         "cancelled",

@@ -6,6 +6,7 @@ mod inspect;
 mod internal;
 mod operate;
 mod produce;
+mod schedule;
 mod settle;
 mod subscribe;
 mod worker;
@@ -64,6 +65,7 @@ pub fn parse<'a>(command: &Command, argv: &[&'a [u8]]) -> Result<Call<'a>, BadAr
         CommandId::Batch => operate::batch(&mut args),
         CommandId::Config => operate::config(&mut args),
         CommandId::Limit => operate::limit(&mut args),
+        CommandId::Schedule => schedule::schedule(&mut args),
         CommandId::Digest => Ok(Call::Digest),
         CommandId::Queues => inspect::queues(&mut args),
         CommandId::Workers => worker::workers(has_queue.then_some(queue), &mut args),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jobq_engine::{Millis, UnixMillis, PRIORITIES};
+use jobq_engine::{Millis, UnixMillis, PRIORITIES, SCHEDULES_MAX};
 
 use crate::error::{shown, BadArguments, ErrorWord};
 
@@ -55,6 +55,16 @@ pub const RATE: Range = Range::count("RATE", 1, u32::MAX as i128, "");
 pub const PER: Range = Range::millis("PER", 1);
 /// How many jobs one waits for.
 pub const PARENTS: Range = Range::count("AFTER", 1, 1_000_000, "ids");
+/// How far the points of a schedule's grid are from each other.
+pub const EVERY: Range = Range::millis("EVERY", 1);
+/// A point of that grid.
+pub const FROM: Range = AT.called("FROM");
+/// How long a schedule waits when its run has ended.
+pub const SCHEDULE_AFTER: Range = Range::millis("AFTER", 1);
+/// How many schedules replace those that there are.
+pub const SCHEDULES: Range = Range::count("REPLACE", 0, SCHEDULES_MAX as i128, "schedules");
+/// How many arguments one of them has.
+pub const SCHEDULE_LEN: Range = Range::count("len", 4, 1_000_000, "arguments");
 /// How many places of a limit a job takes.
 pub const USE: Range = Range::count("weight", 1, u32::MAX as i128, "");
 /// How long after a job is due the lock of its key lasts.

@@ -12,6 +12,8 @@ pub static FIELDS: &[(&str, &str)] = &[
     ("jobs", "jobs in all states, now"),
     ("bytes", "bytes of memory that the queue takes, about, now"),
     ("locks", "unique keys that jobs hold, now"),
+    ("notices", "subscribers' notices that are not told yet, now"),
+    ("schedules", "schedules, now"),
     ("types", "types of jobs that are counted by name, now"),
     ("published", "jobs added"),
     ("delivered", "deliveries to consumers, `FREE` ones included"),

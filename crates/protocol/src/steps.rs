@@ -4,8 +4,10 @@
 //! The form only grows: a new step goes to the end of [`Step`].
 
 mod distant;
+mod plan;
 
 pub use distant::{unfinished, FollowStep, ToldStep};
+pub use plan::PlanStep;
 
 use bincode::Options;
 use jobq_engine::{
@@ -71,6 +73,8 @@ pub enum Step<'a> {
         /// For how long, in milliseconds; as long as jobs if not named.
         ttr: Option<u64>,
     },
+    /// When a schedule comes next.
+    Plan(PlanStep),
 }
 
 /// Who leases which jobs.
@@ -232,6 +236,7 @@ impl<'a> Step<'a> {
             Self::Notices { count, ttr } => {
                 Operation::Act(Action::TakeNotices { count: *count, ttr: ttr.map(Millis) })
             }
+            Self::Plan(plan) => Operation::Plan(plan.plan()),
             Self::Lease(lease) => {
                 let jobs: Slots = lease.jobs().filter_map(|id| queue.locate(id)).collect();
                 let mut slots = jobs.clone();
@@ -256,6 +261,7 @@ impl<'a> Step<'a> {
             Self::Follow(follow) => follow.is_valid(),
             Self::Told(told) => told.is_valid(),
             Self::Notices { ttr, .. } => ttr.is_none_or(|ttr| i128::from(ttr) <= range::TTR.max),
+            Self::Plan(plan) => plan.is_valid(),
             Self::Create { .. } | Self::Command | Self::Delivered { .. } => true,
         }
     }

@@ -6,6 +6,7 @@ mod internal;
 mod operate;
 mod options;
 mod produce;
+mod schedule;
 mod settle;
 mod subscribe;
 mod worker;
@@ -49,6 +50,7 @@ pub static COMMANDS: &[Command] = &[
     operate::BATCH,
     operate::CONFIG,
     operate::LIMIT,
+    schedule::SCHEDULE,
     inspect::DIGEST,
     inspect::QUEUES,
     worker::WORKERS,

@@ -85,6 +85,10 @@ fn steps_of(command: &[Vec<u8>]) -> Vec<String> {
         }
         Step::Delivered { effects } => format!("delivered {queue} {effects}"),
         Step::Notices { count, ttr } => format!("notices {queue} {count} {ttr:?}"),
+        Step::Plan(plan) => {
+            let next = plan.plan().next.map(|at| at.0);
+            format!("plan {queue} {} {next:?}", plan.plan().schedule)
+        }
     };
     let steps = unpack(steps).unwrap_or_else(|bad| panic!("{bad}: {}", line_of(words.clone())));
     steps.iter().map(said).collect()

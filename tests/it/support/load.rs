@@ -232,6 +232,7 @@ impl Load {
             93..94 => self.pause(),
             94..95 => self.configure(),
             95..96 if self.random.random_bool(0.5) => self.batch(),
+            95..96 if self.random.random_bool(0.5) => self.schedule(),
             95..96 => self.gate(),
             96..97 => self.look(),
             _ => self.refused(),
@@ -562,6 +563,26 @@ impl Load {
         match action {
             "LIST" => line,
             _ => line.with([name, "nobody's"]),
+        }
+    }
+
+    /// A schedule of few names. None comes round so often that it would fill the queue.
+    fn schedule(&mut self) -> Line {
+        let name = ["hourly", "poll"][self.random.random_range(0..2)];
+        let orders = ["SET", "SET", "SET", "DEL", "PAUSE", "RESUME", "RUN", "GET"];
+        let order = orders[self.random.random_range(0..orders.len())];
+        let line = Line::new("JQ.SCHEDULE", &self.queue()).with([order, name]);
+        if order != "SET" {
+            return line;
+        }
+        let line = line.with([self.body()]);
+        match self.random.random_range(0..3) {
+            0 => {
+                let from = (self.now() + self.span()).to_string();
+                line.with(["EVERY", "3600000", "FROM", &from, "OVERLAP", "QUEUE"])
+            }
+            1 => line.with(["AFTER".into(), self.span().max(5).to_string()]),
+            _ => line.with(["CRON", "*/2 * * * * *", "TZ", "Australia/Lord_Howe"]),
         }
     }
 

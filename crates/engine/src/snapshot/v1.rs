@@ -6,12 +6,16 @@ mod distant;
 mod events;
 mod limits;
 mod notices;
+mod schedules;
 
 pub use events::{read_events, write_event};
 pub use limits::Unfinished;
 pub use notices::{read_notices, write_notice};
 
-use self::distant::{DistantV1, EffectV1, OutsiderV1};
+use self::{
+    distant::{DistantV1, EffectV1, OutsiderV1},
+    schedules::{RunV1, ScheduleV1},
+};
 use std::collections::BTreeMap;
 
 use bincode::Options;
@@ -127,6 +131,10 @@ struct QueueV1<'a> {
     events_made: u64,
     /// How many events follow, in frames of their own before the jobs.
     events_kept: u32,
+    /// How many schedules there have ever been.
+    schedules_made: u64,
+    #[serde(borrow)]
+    schedules: Vec<ScheduleV1<'a>>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
@@ -257,6 +265,8 @@ struct JobV1<'a> {
     /// Its last changes, as they are kept.
     #[serde(with = "serde_bytes")]
     trail: Option<&'a [u8]>,
+    #[serde(borrow)]
+    run: Option<RunV1<'a>>,
     #[serde(borrow)]
     lock: Option<LockV1<'a>>,
     #[serde(with = "serde_bytes")]
@@ -429,6 +439,8 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
         trail: queue.config.trail,
         events_made: queue.events_made(),
         events_kept: queue.events_kept() as u32,
+        schedules_made: queue.schedules.made(),
+        schedules: schedules::write(queue),
     };
     write_record(frame, &record);
 }
@@ -498,6 +510,8 @@ pub fn read_queue(mut records: &[u8]) -> Result<(Queue, Expected, Unfinished), C
     }
     distant::read_effects(&record.outbox, &mut queue)?;
     queue.subscriptions.begin(small(record.notices_made)?);
+    queue.schedules.begin(small(record.schedules_made)?);
+    schedules::read(&record.schedules, &mut queue)?;
     let mut unfinished = limits::read(&record.limits, &mut queue)?;
     unfinished.stale_after = record.stale_after.map(Into::into);
     unfinished.events = events_kept;
@@ -579,6 +593,7 @@ impl JobWriter {
             result: job.result(),
             lock: job.lock().map(LockV1::from),
             trail: job.packed_trail(),
+            run: job.run().map(RunV1::from),
             body: &job.body,
         };
         write_record(frame, &record);
@@ -697,6 +712,7 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
         is_followed: record.outsiders.is_some(),
         leads: None,
         trail: record.trail.map(Into::into),
+        run: record.run.as_ref().map(|run| run.check(queue)).transpose()?,
     };
     let terms = queue.intern_terms(terms);
     let job = Job {
@@ -730,6 +746,9 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     if queue.jobs[slot].state() != state {
         return Err(Corrupt::Value("order of the ready"));
     }
+    if record.run.is_some() && !state.kind().is_final() {
+        queue.note_run(slot, false);
+    }
     if record.is_leader && !queue.lead_again(slot) {
         return Err(Corrupt::Value("batch"));
     }
@@ -746,13 +765,29 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     Ok(())
 }
 
+impl From<Until> for UntilV1 {
+    fn from(until: Until) -> Self {
+        match until {
+            Until::Gone => Self::Gone,
+            Until::Done => Self::Done,
+            Until::Start => Self::Start,
+        }
+    }
+}
+
+impl From<UntilV1> for Until {
+    fn from(until: UntilV1) -> Self {
+        match until {
+            UntilV1::Gone => Self::Gone,
+            UntilV1::Done => Self::Done,
+            UntilV1::Start => Self::Start,
+        }
+    }
+}
+
 impl<'a> From<&'a Lock> for LockV1<'a> {
     fn from(lock: &'a Lock) -> Self {
-        let until = match lock.until {
-            Until::Gone => UntilV1::Gone,
-            Until::Done => UntilV1::Done,
-            Until::Start => UntilV1::Start,
-        };
+        let until = lock.until.into();
         let end = match lock.end {
             LockEnd::Never => LockEndV1::Never,
             LockEnd::AfterDue(lasts) => LockEndV1::AfterDue(lasts.0),
@@ -767,11 +802,7 @@ impl LockV1<'_> {
         if !(1..=UNIQUE_BYTES_MAX).contains(&self.key.len()) {
             return Err(Corrupt::Value("unique key"));
         }
-        let until = match self.until {
-            UntilV1::Gone => Until::Gone,
-            UntilV1::Done => Until::Done,
-            UntilV1::Start => Until::Start,
-        };
+        let until = self.until.into();
         let end = match self.end {
             LockEndV1::Never => LockEnd::Never,
             LockEndV1::AfterDue(0) => return Err(Corrupt::Value("span")),
@@ -832,19 +863,37 @@ fn paces(stored: &[(&serde_bytes::Bytes, PaceV1)]) -> Result<BTreeMap<Box<[u8]>,
     stored.iter().map(read).collect()
 }
 
+impl From<Backoff> for BackoffV1 {
+    fn from(backoff: Backoff) -> Self {
+        match backoff {
+            Backoff::None => Self::None,
+            Backoff::Fixed(wait) => Self::Fixed(wait.0),
+            Backoff::Exponential { base, max } => Self::Exponential(base.0, max.0),
+            Backoff::Polynomial => Self::Polynomial,
+        }
+    }
+}
+
+impl BackoffV1 {
+    fn check(self) -> Result<Backoff, Corrupt> {
+        Ok(match self {
+            Self::None => Backoff::None,
+            Self::Fixed(wait) => Backoff::Fixed(span(wait)?),
+            Self::Exponential(base, max) => {
+                Backoff::Exponential { base: span(base)?, max: span(max)? }
+            }
+            Self::Polynomial => Backoff::Polynomial,
+        })
+    }
+}
+
 impl<'a> From<&'a Terms> for TermsV1<'a> {
     fn from(terms: &'a Terms) -> Self {
-        let backoff = match terms.backoff {
-            Backoff::None => BackoffV1::None,
-            Backoff::Fixed(wait) => BackoffV1::Fixed(wait.0),
-            Backoff::Exponential { base, max } => BackoffV1::Exponential(base.0, max.0),
-            Backoff::Polynomial => BackoffV1::Polynomial,
-        };
         Self {
             tries: terms.tries,
             ttr: terms.ttr.0,
             ttl: terms.ttl.0,
-            backoff,
+            backoff: terms.backoff.into(),
             retain: match terms.retain {
                 Retain::For(span) => Some(span.0),
                 Retain::Forever => None,
@@ -861,14 +910,7 @@ impl<'a> From<&'a Terms> for TermsV1<'a> {
 
 impl<'a> TermsV1<'a> {
     fn check(self) -> Result<Terms<&'a [u8]>, Corrupt> {
-        let backoff = match self.backoff {
-            BackoffV1::None => Backoff::None,
-            BackoffV1::Fixed(wait) => Backoff::Fixed(span(wait)?),
-            BackoffV1::Exponential(base, max) => {
-                Backoff::Exponential { base: span(base)?, max: span(max)? }
-            }
-            BackoffV1::Polynomial => Backoff::Polynomial,
-        };
+        let backoff = self.backoff.check()?;
         if self.tries == 0 || self.ttr == 0 || !PRIORITIES.contains(&self.priority) {
             return Err(Corrupt::Value("terms"));
         }

@@ -708,6 +708,32 @@ anew. A job that somebody holds as one of a batch cannot be kicked out of it.
 `JQ.BATCH` looks at the jobs that gather, key by key, and acts on those of one key: `FIRE` makes them a batch now, `RUN`
 has each of them be taken by itself, `BURY` and `DELETE` do that to all of them.
 
+## Schedules
+
+`JQ.SCHEDULE` has the queue publish a job again and again. A schedule is a part of the queue; only the primary fires, and what
+it did is in the log, so each occurrence comes once, whatever restarts and fails over.
+
+`EVERY ms FROM t` comes at the points of a grid: `t`, and each `ms` from there, in both directions. `CRON` comes as five
+fields say, or six with the seconds before them, by the clock of a time zone. `AFTER ms` comes so long after the
+run before has ended: completed, dead, or removed in whatever way, TTL and cancel included. That run is made, delayed, in
+the very step that ends the one before, so the two never meet. A dead run that is brought back has to end once more, and the
+last one to end makes the next.
+
+Runs of `EVERY` and `CRON` may meet, unless `OVERLAP` says otherwise: with `SKIP` there is none while one is unfinished, and
+with `QUEUE` one of those that were skipped is made up for at the end of that one. A run that waits for something, or is
+delayed for a retry, is unfinished.
+
+An occurrence is missed if the one behind it is due as well when the queue comes to it, or if it is more than a minute late.
+`MISSED ONE` has the last of them run, `ALL` each, in slices, and `NONE` none. A paused schedule misses nothing: it goes on
+with what comes next, and of `AFTER` with the wait.
+
+A run is published as any job, and can be refused as any: for want of room, in a pause, or while another job holds its key. That
+is counted, and told with the schedule's past (`JQ.SCHEDULE … GET`), and stops nothing; one with `AFTER` is tried again after
+its wait.
+
+At the instant at which a schedule comes round, all else that is due then has been done: jobs have moved, locks are free, and
+pauses are over. Of several schedules, the one that was set first comes first.
+
 ## A purge
 
 `JQ.PURGE` takes as many jobs of a state as it tells, beginning with the job that would leave the state first, or with

@@ -2,12 +2,12 @@
 
 use jobq_engine::{
     Action, BatchOrder, Bodies, Change, Child, Conditions, Consume, Distant, Due, Follow, Haste,
-    Holder, JobId, JobRefs, Lease, Millis, Operation, Outcome, ParentEnd, Permits, Publish, Queue,
-    Refusal, Request, Revival, Setting, Side, StateKind, Token, Told, Ulid, UnixMillis, Verdict,
-    Which, Wishes,
+    Holder, JobId, JobRefs, Lease, Millis, Operation, Outcome, ParentEnd, Permits, Plan, Publish,
+    Queue, Refusal, Request, Revival, Setting, Side, StateKind, Token, Told, Ulid, UnixMillis,
+    Verdict, Which, Wishes,
 };
 
-use crate::support::named;
+use crate::{schedules::Order, support::named};
 
 /// A command as a client sends it, or as the log has it. Jobs are named by text alone.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub enum Command {
     Follow { queue: String, children: Vec<Kin>, parents: Vec<(String, u32)> },
     Told { child: Kin, at: u32, how: ParentEnd },
     Delivered { effects: u64 },
+    Schedule(Order),
+    Plan(Plan),
 }
 
 /// A job of another queue: the number that was made for it, and its id if that was given.
@@ -89,6 +91,22 @@ impl Chosen {
 }
 
 impl Draft {
+    /// A job with this body and no options.
+    pub fn plain(body: &[u8]) -> Self {
+        Self {
+            bodies: vec![body.to_vec()],
+            id: None,
+            due: Due::Now,
+            deadline: None,
+            headers: Vec::new(),
+            replaces: None,
+            wishes: Wishes::default(),
+            conditions: Conditions::default(),
+            after: Vec::new(),
+            distant: Vec::new(),
+        }
+    }
+
     /// What it asks of a queue.
     pub fn publish(&self) -> Publish<'_> {
         Publish {
@@ -143,7 +161,8 @@ impl Command {
             | Self::Lease { .. }
             | Self::Follow { .. }
             | Self::Told { .. }
-            | Self::Delivered { .. } => return None,
+            | Self::Delivered { .. }
+            | Self::Plan(_) => return None,
             Self::Consume { count, holder } => {
                 let consume = Consume { count: *count, holder: holder.as_ref() };
                 return Some(Request::Consume(consume));
@@ -186,6 +205,7 @@ impl Command {
             Self::Configure(settings) => Action::Configure(settings.clone()),
             Self::Batch { key, order } => Action::Batch { key, order: *order },
             Self::Limit { name, permits } => Action::Limit { name, permits: *permits },
+            Self::Schedule(order) => Action::Schedule(order.order()),
         }))
     }
 
@@ -213,6 +233,7 @@ impl Command {
                 Some(Operation::Told(Told { child: child.child(), at: *at, how: *how }))
             }
             Self::Delivered { effects } => Some(Operation::Delivered { effects: *effects }),
+            Self::Plan(plan) => Some(Operation::Plan(*plan)),
             _ => match self.request()? {
                 Request::Act(action) => Some(action.into()),
                 Request::Consume(_) => None,
@@ -269,6 +290,7 @@ pub fn perform(queue: &mut Queue, command: &Command) -> Result<(Answer, Option<C
         | Command::Term { .. }
         | Command::Follow { .. }
         | Command::Told { .. }
+        | Command::Plan(_)
         | Command::Delivered { .. } => {
             (command.operation(queue).expect("no client's"), command.clone())
         }
@@ -283,7 +305,7 @@ pub fn perform(queue: &mut Queue, command: &Command) -> Result<(Answer, Option<C
 }
 
 /// Every reason to refuse.
-pub const REFUSALS: [&str; 11] = [
+pub const REFUSALS: [&str; 14] = [
     "duplicate",
     "expires before due",
     "overdue before due",
@@ -295,6 +317,9 @@ pub const REFUSALS: [&str; 11] = [
     "too few tries",
     "diverged",
     "group full",
+    "no such schedule",
+    "run unfinished",
+    "too many schedules",
 ];
 
 /// The word for a refusal.
@@ -312,5 +337,8 @@ pub fn reason(refusal: &Refusal) -> &'static str {
         Refusal::Diverged(_) => REFUSALS[9],
         Refusal::GroupFull { .. } => REFUSALS[10],
         Refusal::TooManySubscribers { .. } => "too many subscribers",
+        Refusal::NoSuchSchedule => REFUSALS[11],
+        Refusal::RunUnfinished => REFUSALS[12],
+        Refusal::TooManySchedules => REFUSALS[13],
     }
 }

@@ -24,6 +24,7 @@ mod pause;
 mod publish;
 mod purge;
 mod refuse;
+mod schedules;
 mod settle;
 mod subscriptions;
 mod time;

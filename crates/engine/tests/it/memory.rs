@@ -11,7 +11,7 @@ const JOBS: u32 = 30_000;
 const BODY: &str = "a body of 32 bytes, for counting";
 
 /// What an emptied queue may keep: what is known of its past included, which is some hundred bytes.
-const DRAINED_BYTES_MAX: usize = 7300;
+const DRAINED_BYTES_MAX: usize = 7400;
 
 #[test]
 fn a_job_itself_takes_88_bytes_and_nothing_more_in_its_slot() {
@@ -119,7 +119,7 @@ fn a_queue_drained_of_jobs_with_keys_gives_their_memory_back() {
     }
     let locked = (driver.queue.bytes() - before) / JOBS as usize;
     // With a key of up to 9 bytes, over a job that has nothing but a body.
-    assert!((190..=272).contains(&locked), "{locked} bytes a lock");
+    assert!((190..=280).contains(&locked), "{locked} bytes a lock");
     driver.pass(1);
     assert_eq!(driver.queue.locks_held(), 0);
     assert!(driver.queue.bytes() < before + 1_000, "{} more", driver.queue.bytes() - before);

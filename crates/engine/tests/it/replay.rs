@@ -16,6 +16,7 @@ use jobq_engine::{
 use crate::{
     command::{answer, perform, reason, Answer, Chosen, Command, Draft, Kin, REFUSALS},
     fold::Fold,
+    schedules::{any_order, plans},
     support::{for_seeds, named, reloaded, Dice},
 };
 
@@ -40,6 +41,9 @@ fn primary_replica_log_and_snapshot_agree_after_every_step() {
     for_seeds(SEEDS, |seed| History::new(seed).run());
 }
 
+/// That of a log that is not of the queue's history, and one that takes very many.
+const UNMET: [&str; 2] = ["diverged", "too many schedules"];
+
 #[test]
 fn histories_meet_every_kind_of_event() {
     let mut histories: Vec<_> = (0..6).map(History::new).collect();
@@ -52,7 +56,7 @@ fn histories_meet_every_kind_of_event() {
     let followed = histories.iter().map(|history| history.fold.followed);
     assert!(followed.sum::<u64>() > 1_000, "events were hardly kept");
     // All but the one of a log that is not of the queue's history.
-    for word in REFUSALS.iter().filter(|word| **word != "diverged") {
+    for word in REFUSALS.iter().filter(|word| !UNMET.contains(*word)) {
         let is_met = histories.iter().any(|history| history.refused.contains(word));
         assert!(is_met, "nothing was refused as {word}");
     }
@@ -233,6 +237,12 @@ impl History {
     }
 
     fn any_command(&mut self) -> Command {
+        // The host may come late with what a calendar says.
+        if self.dice.one_in(3) {
+            if let Some(plan) = plans(&self.primary).pop() {
+                return plan;
+            }
+        }
         let crowded = self.primary.len() >= JOBS_MAX;
         match self.dice.below(100) {
             0..20 => self.any_tick(),
@@ -268,6 +278,7 @@ impl History {
             }
             91 if self.dice.one_in(2) => Command::Delete(self.any_names()),
             91 => self.any_news(),
+            92 if self.dice.one_in(2) => self.any_order(),
             92 if self.dice.one_in(3) => Command::Cancel(self.any_name()),
             92 => Command::Cancel(self.any_living()),
             93..95 => self.any_intervention(),
@@ -389,6 +400,13 @@ impl History {
             after,
             distant,
         })
+    }
+
+    /// Something about schedules.
+    fn any_order(&mut self) -> Command {
+        let Command::Publish(draft) = self.any_publish() else { panic!("no publish") };
+        let now = self.now;
+        Command::Schedule(any_order(&mut self.dice, now, &mut |_| draft.clone()))
     }
 
     /// Ids of jobs to wait for: mostly none, and mostly of jobs that are there.

@@ -5,12 +5,13 @@
 //!
 //! After every step: what vanished from the queue vanished for a reason, no job is delivered too
 //! early or too often, at most one receipt of a job holds, no limit gives more than it has, no group is
-//! passed over twice, a bond lasts as long as its lease, and the queue is sound. Wherever two copies are
+//! passed over twice, a schedule runs once for each occurrence, a bond lasts as long as its lease, and the queue is sound. Wherever two copies are
 //! of the same history, they are equal.
 //!
 //! `JOBQ_SEED=7` runs one world, `JOBQ_SEEDS=1000` as many, `JOBQ_STEPS=1000000` for so long.
 
 mod messengers; // subscribers, and those who tell them
+mod rounds; // schedules, as one who looks on counts them
 mod shares; // limits and turns, as one who looks on counts them
 mod ties; // leases that are bound to connections
 
@@ -25,9 +26,11 @@ use jobq_engine::{
 use crate::{
     command::{perform, Answer, Chosen, Command, Draft},
     replay::{any_batch, any_conditions, any_gates, any_group, any_limit, GATES},
+    schedules::{any_order, plans, Order},
     support::{for_seeds, load, named, number, Dice},
 };
 use messengers::Messengers;
+use rounds::Rounds;
 use shares::{Shares, Standing};
 use ties::Ties;
 
@@ -65,7 +68,7 @@ fn whatever_goes_wrong_nothing_is_lost_and_all_copies_agree() {
 type Tally = BTreeMap<&'static str, u64>;
 
 /// What has to happen in some world, or the simulation shows less than it says.
-const EVENTS: [&str; 33] = [
+const EVENTS: [&str; 36] = [
     "request lost",
     "reply lost",
     "publish repeated",
@@ -99,6 +102,9 @@ const EVENTS: [&str; 33] = [
     "job chained",
     "subscriber told",
     "notice told again",
+    "schedule planned",
+    "schedule changed",
+    "run seen",
 ];
 
 /// What a producer wants done until it is told that it was.
@@ -145,6 +151,7 @@ struct World {
     shares: Shares,
     ties: Ties,
     messengers: Messengers,
+    rounds: Rounds,
     met: Tally,
 }
 
@@ -180,6 +187,7 @@ impl World {
             shares: Shares::default(),
             ties: Ties::default(),
             messengers: Messengers::default(),
+            rounds: Rounds::default(),
             met: Tally::new(),
         }
     }
@@ -203,6 +211,13 @@ impl World {
 
     fn step(&mut self) {
         self.forget_the_gone();
+        if self.primary.clock() == UnixMillis(0) {
+            // A server tells the time before anything else.
+            self.tick(0);
+        }
+        while let Some(set) = self.rounds.missing(&self.primary) {
+            self.serve(&set).expect("nothing to refuse");
+        }
         match self.dice.below(100) {
             0..14 => self.time_passes(),
             14..44 => self.producer_acts(),
@@ -508,7 +523,7 @@ impl World {
         let dice = &mut self.dice;
         let any = |dice: &mut Dice| Chosen::First(dice.pick(&[1, 3, u64::MAX]));
         let state = dice.pick(&StateKind::ALL);
-        let command = match dice.below(38) {
+        let command = match dice.below(44) {
             0..4 => Command::Kick(any(dice)),
             4..12 => {
                 let tries = dice.maybe(50, |dice| 1 + dice.below(3) as u32);
@@ -521,9 +536,18 @@ impl World {
             13 => Command::BuryAll { state: StateKind::Ready, count: 2 },
             14..17 => Command::Pause { side: Side::Out, span: Millis(1 + dice.below(100)) },
             17 => Command::Resume,
+            38.. => {
+                let now = self.clock;
+                let order = any_order(dice, now, &mut |_| Draft::plain(b"round"));
+                if matches!(order, Order::Replace(_)) {
+                    return;
+                }
+                self.met("schedule changed");
+                Command::Schedule(order)
+            }
             28..33 => any_gates(dice),
             33..35 => any_batch(dice),
-            35.. => any_limit(dice),
+            35..38 => any_limit(dice),
             18..20 => {
                 let Some(id) = self.latest.keys().min().cloned() else { return };
                 let change = Change { priority: Some(-1), ..Change::default() };
@@ -588,7 +612,13 @@ impl World {
         let told = self.serve(&command).expect("a tick is not refused");
         let Answer::Other(Outcome::Ticked(done)) = told else { panic!("{told:?}") };
         let now = UnixMillis(self.clock);
-        assert!(done >= budget || !self.primary.is_due(now), "a tick leaves what is due");
+        let plans = plans(&self.primary);
+        let is_due = plans.is_empty() && self.primary.is_due(now);
+        assert!(done >= budget || !is_due, "a tick leaves what is due");
+        for plan in plans {
+            self.serve(&plan).expect("it is awaited");
+            self.met("schedule planned");
+        }
     }
 
     /// The primary does what it is asked, writes it down, and is looked at.
@@ -603,6 +633,12 @@ impl World {
         match logged {
             Some(logged) => self.log.push(logged),
             None => assert_eq!(self.primary.digest(), digest, "{command:?} is not in the log"),
+        }
+        let record = self.records();
+        let seen = self.rounds.seen();
+        self.rounds.look(&self.primary, record);
+        if self.rounds.seen() > seen {
+            self.met("run seen");
         }
         if let Ok(told) = &told {
             self.look(command, told, &before);
@@ -757,6 +793,7 @@ impl World {
     /// may think so.
     fn come_back_at(&mut self, records: u64, queue: Queue) {
         self.log.truncate((records - self.log_begins) as usize);
+        self.rounds.come_back_at(records);
         let promised = self.acknowledged.len();
         self.acknowledged.retain(|_, record| *record <= records);
         if self.acknowledged.len() < promised {
@@ -785,9 +822,12 @@ impl World {
     /// Nothing goes wrong any more: then everything gets done, and nothing is left.
     fn come_to_rest(&mut self) {
         self.serve(&Command::Resume).expect("nothing to refuse");
+        assert!(self.rounds.seen() > 0, "nothing has run");
+        let none = Command::Schedule(Order::Replace(Vec::new()));
+        self.serve(&none).expect("nothing to refuse");
         let names = GATES.to_vec();
         self.serve(&Command::Gate { opens: true, names: names.clone() }).expect("no refusal");
-        for _ in 0..50 {
+        for _ in 0..1_000 {
             self.clock += 700_000_000;
             self.tick(u32::MAX);
             let revival = Revival { tries: Some(3), ..Revival::default() };

@@ -2,12 +2,12 @@
 
 use jobq_engine::{
     snapshot::{FRAME_BYTES, SNAPSHOT_VERSION},
-    Backoff, Change, Child, Corrupt, Holder, IfDead, Millis, Queue, Refusal, Retain, Revival,
-    Setting, Side, StateKind, Ulid, UnixMillis, Until, Verdict, WhenExpired, WhenLapsed,
-    UNIQUE_BYTES_MAX,
+    Action, Backoff, Change, Child, Corrupt, Holder, IfDead, Millis, Missed, NewSchedule,
+    Operation, Overlap, Plan, Queue, Refusal, Retain, Revival, ScheduleOrder, Setting, Side,
+    StateKind, Timing, Ulid, UnixMillis, Until, Verdict, WhenExpired, WhenLapsed, UNIQUE_BYTES_MAX,
 };
 
-use crate::support::{job, load, reloaded, Dice, Driver, ANYONE, FREE, START};
+use crate::support::{job, load, reloaded, Dice, Draft, Driver, ANYONE, FREE, START};
 
 /// The frames of [`fixed`] in form 1, with an empty line between them.
 fn golden() -> Vec<Vec<u8>> {
@@ -100,9 +100,38 @@ fn fixed() -> Queue {
     driver.consume_as(Holder { worker: b"w1", ..ANYONE }, 1);
     driver.ack("told:1");
     driver.publish(job("made"));
+    schedules(&mut driver);
     driver.pause(Side::In, 0);
     driver.pause(Side::Out, 600_000);
     driver.queue
+}
+
+/// Some of each kind, with a past.
+fn schedules(driver: &mut Driver) {
+    let set = |driver: &mut Driver, name: &str, timing, overlap, missed, draft: Draft<'_>| {
+        let Action::Publish(job) = draft.action() else { panic!("no publish") };
+        let new = NewSchedule { name: name.as_bytes(), timing, overlap, missed, job };
+        let order = ScheduleOrder::Set(Box::new(new));
+        driver.ask(Action::Schedule(order)).expect("nothing to refuse");
+    };
+    let every = Timing::Every { span: Millis(50), from: Some(UnixMillis(7)) };
+    let full = job("every").delay(5).ttl(700).tries(2).ttr(9).backoff(Backoff::None).priority(3);
+    let full = full.retain(Retain::Forever).job_type("t").group("g").headers(&[(b"a", b"b")]);
+    let full = full.uses("limit", 2).mutex("only").when("a|b").batch("digest").unique("key:9");
+    let full = full.lasts(70).until(Until::Done);
+    set(driver, "every:1", every, Overlap::Queue, Missed::None, full);
+    let plain = job("after").retain(Retain::For(Millis(7)));
+    set(driver, "after:1", Timing::After(Millis(90)), Overlap::Allow, Missed::One, plain);
+    let cron = |zone| Timing::Cron { expression: &b"* * * * *"[..], zone };
+    set(driver, "cron:1", cron(b"Europe/Berlin"), Overlap::Skip, Missed::All, job("cron"));
+    set(driver, "cron:2", cron(b""), Overlap::Allow, Missed::One, job("unplanned"));
+    let after = driver.queue.clock();
+    let (next, then) = (Some(after.after(Millis(5))), Some(after.after(Millis(60_005))));
+    let plan = Plan { schedule: 3, passed: None, next, then };
+    driver.queue.apply(Operation::Plan(plan)).expect("it is awaited");
+    for order in [ScheduleOrder::Run(b"cron:2"), ScheduleOrder::Pause(b"after:1")] {
+        driver.ask(Action::Schedule(order)).expect("nothing to refuse");
+    }
 }
 
 /// A job of another queue.
@@ -344,6 +373,9 @@ fn assert_sound(queue: &Queue, context: &impl Fn() -> String) {
 fn work_off(queue: Queue) {
     let mut driver = Driver { queue };
     driver.tick_to(driver.now() + 3_000, 5);
+    // They would go on for ever.
+    let none = Action::Schedule(ScheduleOrder::Replace(Vec::new()));
+    driver.ask(none).expect("nothing to refuse");
     driver.purge(StateKind::Leased, 1);
     driver.pause(Side::Both, 1_000);
     driver.pass(1_000);

@@ -49,6 +49,9 @@ fn every_refusal_of_the_engine_has_its_word() {
         let line = line(Refusal::WrongState(state));
         assert!(line.starts_with("WRONGSTATE ") && line.ends_with(state.name()), "{line}");
     }
+    assert!(line(Refusal::NoSuchSchedule).starts_with("NOSUCHJOB "));
+    assert!(line(Refusal::RunUnfinished).starts_with("WRONGSTATE "));
+    assert!(line(Refusal::TooManySchedules).starts_with("FULL "));
     assert!(line(Refusal::TooFewTries { deliveries: 3 }).starts_with("RANGE TRIES "));
     assert!(line(Refusal::Diverged("no such queue")).starts_with("CORRUPT no such queue"));
 }

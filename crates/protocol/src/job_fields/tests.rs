@@ -22,7 +22,8 @@ fn the_fields_are_those_of_the_wire_in_their_order() {
                 progress ttr backoff retain published-at elapsed due held-since gathering-since batch-due \
                 ready-since leased-until worker \
                 completed-since retained-until subscribers result dead-since expires-at ttl-left deadline \
-                unique unique-until error failed-at cancelled version why limit limit-held";
+                unique unique-until error schedule occurrence failed-at cancelled version why limit \
+                limit-held";
     assert_eq!(names.join(" "), wire);
     assert!(names.contains(&NOT_IN_DETAILS));
 }

@@ -158,7 +158,7 @@ pub fn batch_key(key: &[u8]) -> Result<&[u8], BadArguments> {
 }
 
 /// Reads one more limit that a job uses: the one behind `USES`, or a mutex.
-fn one_use<'a>(args: &mut Args<'a, '_>, word: &str) -> Result<Use<'a>, BadArguments> {
+pub(super) fn one_use<'a>(args: &mut Args<'a, '_>, word: &str) -> Result<Use<'a>, BadArguments> {
     let name = limit_name(word, args.value(word)?)?;
     Ok(match word {
         "MUTEX" => Use { limit: LimitName::Mutex(name), weight: 1 },
@@ -166,7 +166,7 @@ fn one_use<'a>(args: &mut Args<'a, '_>, word: &str) -> Result<Use<'a>, BadArgume
     })
 }
 
-fn add_use<'a>(
+pub(super) fn add_use<'a>(
     args: &Args<'a, '_>,
     known: &mut Vec<Use<'a>>,
     wanted: Use<'a>,
@@ -183,7 +183,7 @@ fn add_use<'a>(
 }
 
 /// Reads one more clause of gates that a job waits for.
-fn when<'a>(
+pub(super) fn when<'a>(
     args: &mut Args<'a, '_>,
     conditions: &mut Option<Box<Conditions<'a>>>,
 ) -> Result<(), BadArguments> {
@@ -325,7 +325,7 @@ pub fn limit_name<'a>(word: &str, name: &'a [u8]) -> Result<&'a [u8], BadArgumen
     Err(BadArguments { word: ErrorWord::Range, message })
 }
 
-fn unique_key(key: &[u8]) -> Result<&[u8], BadArguments> {
+pub(super) fn unique_key(key: &[u8]) -> Result<&[u8], BadArguments> {
     if (1..=UNIQUE_BYTES_MAX).contains(&key.len()) {
         return Ok(key);
     }
@@ -355,10 +355,10 @@ fn lock(args: &mut Args<'_, '_>, word: &str, unique: &mut Unique<'_>) -> Result<
 }
 
 /// Names and values.
-type Headers<'a> = Vec<(&'a [u8], &'a [u8])>;
+pub(super) type Headers<'a> = Vec<(&'a [u8], &'a [u8])>;
 
 /// Reads names and values, none of which is taken for a word.
-fn headers<'a>(args: &mut Args<'a, '_>) -> Result<Headers<'a>, BadArguments> {
+pub(super) fn headers<'a>(args: &mut Args<'a, '_>) -> Result<Headers<'a>, BadArguments> {
     let n: usize = args.integer(&range::HEADERS)?;
     let texts = args.values(2 * n, format_args!("HEADERS says {n} names, each with its value"))?;
     let names: Vec<_> = texts.iter().copied().step_by(2).collect();

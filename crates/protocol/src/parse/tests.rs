@@ -3,6 +3,7 @@
 
 mod fuzz;
 mod refusals;
+mod schedules;
 
 use jobq_engine::{
     Action, Backoff, BatchOrder, Bodies, Change, Cursor, Due, Grain, Haste, IfDead, JobRef,

@@ -1,4 +1,4 @@
-use jobq_engine::{Child, Follow, Outcome, ParentEnd, StateKind, Told};
+use jobq_engine::{Child, Follow, Outcome, ParentEnd, Plan, StateKind, Told};
 
 use super::*;
 use crate::{parse, table::find, Call};
@@ -44,7 +44,7 @@ fn child(bits: u128, given: Option<&str>) -> Child<'_> {
 }
 
 /// One of each, as large as they come.
-fn largest<'a>(worker: &'a [u8], id: &'a str) -> [Step<'a>; 9] {
+fn largest<'a>(worker: &'a [u8], id: &'a str) -> [Step<'a>; 10] {
     [
         Step::Create { seed: u64::MAX },
         Step::Tick { now: UnixMillis::MAX.0, budget: u32::MAX },
@@ -55,7 +55,17 @@ fn largest<'a>(worker: &'a [u8], id: &'a str) -> [Step<'a>; 9] {
         follow(worker, child(u128::MAX, Some(id)), JobId::Given(id), u32::MAX),
         told(child(u128::MAX, Some(id)), u32::MAX, ParentEnd::Removed),
         Step::Delivered { effects: u64::MAX },
+        Step::Plan(PlanStep::new(&plan(u64::MAX, LATEST))),
     ]
+}
+
+/// The latest instant that a step may name.
+const LATEST: u64 = 253_402_300_799_999 + 3_155_760_000_000;
+
+fn plan(number: u64, at: u64) -> Plan {
+    let instant = |before| Some(UnixMillis(at - before));
+    let passed = Some((number, UnixMillis(at - 2)));
+    Plan { schedule: number, passed, next: instant(1), then: instant(0) }
 }
 
 #[test]
@@ -72,6 +82,7 @@ fn what_was_packed_is_unpacked() {
         follow(b"q", child(0, None), made(0), 0),
         told(child(0, None), 0, ParentEnd::Completed),
         Step::Delivered { effects: 0 },
+        Step::Plan(PlanStep::new(&Plan { schedule: 0, passed: None, next: None, then: None })),
     ];
     for steps in [&smallest[..], &largest] {
         for n in 1..=steps.len() {
@@ -120,11 +131,17 @@ fn the_form_of_a_record_is_this_to_the_byte() {
         told(child(5, None), 3, ParentEnd::Completed),
         told(child(5, Some("a:1")), 3, ParentEnd::Removed),
         Step::Delivered { effects: 9 },
+        Step::Plan(PlanStep::new(&Plan {
+            schedule: 3,
+            passed: Some((2, UnixMillis(5))),
+            next: Some(UnixMillis(NOW)),
+            then: None,
+        })),
     ];
     #[rustfmt::skip]
-    let golden: [&[u8]; 14] = [
+    let golden: [&[u8]; 15] = [
         // How many steps.
-        &[13],
+        &[14],
         // A number above 250 has its width before it, least byte first.
         &[0, 253, 8, 7, 6, 5, 4, 3, 2, 1],
         &[1, 253, 0xa0, 0x6f, 0x73, 0xa4, 0x9a, 0x01, 0, 0, 128],
@@ -144,6 +161,8 @@ fn the_form_of_a_record_is_this_to_the_byte() {
         &[7, 5, 0, 3, 0],
         &[7, 5, 1, 3, b'a', b':', b'1', 3, 2],
         &[8, 9],
+        // The schedule; what was passed over, how many and the last of them; what is next, and then.
+        &[10, 3, 1, 2, 5, 1, 253, 0xa0, 0x6f, 0x73, 0xa4, 0x9a, 0x01, 0, 0, 0],
     ];
     assert_eq!(packed(&steps), golden.concat());
     assert_eq!(unpack(&golden.concat()).unwrap(), steps);
@@ -161,7 +180,7 @@ fn what_is_cut_off_or_goes_on_is_refused() {
     }
     assert!(is_refused(&[0]), "no step at all");
     assert!(is_refused(&[0, 3]));
-    assert!(is_refused(&[1, 9]), "no such step");
+    assert!(is_refused(&[1, 11]), "no such step");
 }
 
 #[test]
@@ -202,6 +221,7 @@ fn values_out_of_their_range_are_refused() {
         follow(b"q", child(1, None), JobId::Given(""), 0),
         Step::Follow(FollowStep::new(&Follow { queue: b"q", children: vec![], parents: vec![] })),
         told(child(1, Some(&long_id)), 0, ParentEnd::Died),
+        Step::Plan(PlanStep::new(&plan(1, LATEST + 1))),
     ] {
         assert!(is_refused(&packed(std::slice::from_ref(&step))), "{step:?}");
         assert!(is_refused(&packed(&[Step::Command, step.clone()])), "{step:?} behind another");

@@ -26,7 +26,7 @@ pub const SLICES: &str =
                       The reply counts all of them, also those whose turn is yet to come.";
 
 /// What the commands of this family have in common.
-const OPERATE: Command = Command {
+pub(super) const OPERATE: Command = Command {
     id: CommandId::Kick,
     name: "",
     summary: "",

@@ -17,6 +17,7 @@ use crate::{
         any_retain, any_settings, any_span as any_short_span, any_subscription, any_verdict,
         GIVEN_IDS, WAITING,
     },
+    schedules::any_order,
     support::Dice,
 };
 
@@ -102,7 +103,9 @@ fn names_of(command: &mut Command) -> Vec<&mut String> {
         | Command::Batch { .. }
         | Command::Follow { .. }
         | Command::Told { .. }
-        | Command::Delivered { .. } => Vec::new(),
+        | Command::Delivered { .. }
+        | Command::Schedule(_)
+        | Command::Plan(_) => Vec::new(),
     }
 }
 
@@ -260,6 +263,7 @@ impl Any<'_> {
                 Command::Respawn { chosen, revival }
             }
             87 => Command::Delete(self.names()),
+            88 if self.dice.one_in(2) => self.order(),
             88 => Command::Cancel(if self.dice.one_in(3) { self.name() } else { self.id() }),
             89..93 => self.intervention(),
             93..97 => {
@@ -298,6 +302,12 @@ impl Any<'_> {
             }
             _ => Command::Resume,
         }
+    }
+
+    /// Something about schedules.
+    fn order(&mut self) -> Command {
+        let (draft, now) = (self.draft(), *self.now);
+        Command::Schedule(any_order(self.dice, now, &mut |_| draft.clone()))
     }
 
     fn tick(&mut self) -> Command {

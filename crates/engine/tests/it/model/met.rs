@@ -2,12 +2,12 @@
 //! match here has a wildcard: what is new does not compile until it has a word.
 
 use jobq_engine::{
-    Action, BatchOrder, Haste, IfDead, Operation, Otherwise, Outcome, Setting, Side, StateKind,
-    Unique, Until, Verdict, Which,
+    Action, BatchOrder, Haste, IfDead, Operation, Otherwise, Outcome, ScheduleOrder, Setting, Side,
+    StateKind, Timing, Unique, Until, Verdict, Which,
 };
 
 /// Every word there is.
-pub const ALL: [&str; 88] = [
+pub const ALL: [&str; 97] = [
     "tick",
     "lease",
     "publish",
@@ -94,6 +94,15 @@ pub const ALL: [&str; 88] = [
     "cross off",
     "lapse",
     "due",
+    "plan",
+    "schedule every",
+    "schedule after",
+    "schedule cron",
+    "replace schedules",
+    "delete a schedule",
+    "pause a schedule",
+    "resume a schedule",
+    "run a schedule",
     "set events",
     "set trail",
 ];
@@ -136,6 +145,7 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
         Operation::Follow(_) | Operation::Told(_) | Operation::Delivered { .. } => {
             return Vec::new()
         }
+        Operation::Plan(_) => ALL[86],
         Operation::Act(action) => match action {
             Action::Publish(publish) => {
                 let conditions = publish.conditions.as_ref();
@@ -210,6 +220,18 @@ pub fn words(operation: &Operation<'_>) -> Vec<&'static str> {
             }
             Action::Limit { permits: Some(_), .. } => ALL[44],
             Action::Limit { permits: None, .. } => ALL[45],
+            Action::Schedule(order) => match order {
+                ScheduleOrder::Set(new) => match new.timing {
+                    Timing::Every { .. } => ALL[87],
+                    Timing::After(_) => ALL[88],
+                    Timing::Cron { .. } => ALL[89],
+                },
+                ScheduleOrder::Replace(_) => ALL[90],
+                ScheduleOrder::Delete(_) => ALL[91],
+                ScheduleOrder::Pause(_) => ALL[92],
+                ScheduleOrder::Resume(_) => ALL[93],
+                ScheduleOrder::Run(_) => ALL[94],
+            },
         },
     };
     vec![word]
@@ -237,7 +259,7 @@ fn setting(setting: &Setting) -> &'static str {
         Setting::BatchSize { .. } => ALL[73],
         Setting::BatchDelay { .. } => ALL[74],
         Setting::BatchGrace { .. } => ALL[75],
-        Setting::Events(_) => ALL[86],
-        Setting::Trail(_) => ALL[87],
+        Setting::Events(_) => ALL[95],
+        Setting::Trail(_) => ALL[96],
     }
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     batches::Gathering,
     notices::Tidings,
+    schedules::Schedule,
     turns::{self, Limits},
 };
 use jobq_engine::{
@@ -18,6 +19,8 @@ use jobq_engine::{
     JobRef, Otherwise, Publish, Refusal, Retain, Revival, Setting, Side, StateKind, Touched,
     Unique, UnixMillis, Until, Verdict, WhenExpired, WhenLapsed, Which, Wishes,
 };
+
+use crate::schedules::Order;
 
 pub const NEVER: u64 = u64::MAX;
 
@@ -75,6 +78,8 @@ pub struct Job {
     /// The random wait that the job is in, until the engine says which.
     pub draw: Option<Draw>,
     pub watched: bool,
+    /// Of which schedule it is a run, and for when.
+    pub run: Option<(u64, u64)>,
 }
 
 /// What keeps others with the same key out.
@@ -318,7 +323,7 @@ impl Settings {
         }
     }
 
-    fn too_big(&self, bytes: usize) -> Option<Refusal> {
+    pub fn too_big(&self, bytes: usize) -> Option<Refusal> {
         let (bytes, max) = (bytes as u64, self.max_body);
         (max > 0 && bytes > max).then_some(Refusal::TooBig { bytes, max })
     }
@@ -348,6 +353,7 @@ enum Transition {
     LockEnds,
     NoticeLapses,
     PauseEnds,
+    ComesRound,
     Expires,
     Overdue,
     Lapses,
@@ -390,6 +396,10 @@ pub struct Model {
     just_done: Option<String>,
     pub tidings: Vec<Tidings>,
     pub tidings_made: u64,
+    pub schedules: Vec<Schedule>,
+    pub schedules_made: u64,
+    /// What is about to be asked of schedules.
+    pub asked: Option<Order>,
     /// The ready job that a task meets next, where only the engine knows.
     pub victim: Option<String>,
 }
@@ -468,6 +478,9 @@ impl Model {
     }
 
     pub fn next_due(&self) -> Option<u64> {
+        if self.schedules.iter().any(Schedule::is_unplanned) {
+            return Some(self.clock);
+        }
         let is_stale = self.gathering.is_stale();
         let works = !self.tasks.is_empty() || !self.opening.is_empty() || is_stale;
         if works || !self.ended.is_empty() {
@@ -488,7 +501,7 @@ impl Model {
         let span = self.settings.idle_expire;
         let pauses = self.publishing_paused.is_some() || self.consuming_paused.is_some();
         let is_shut = self.open_gates.is_empty();
-        let is_empty = self.jobs.is_empty() && self.tidings.is_empty();
+        let is_empty = self.jobs.is_empty() && self.tidings.is_empty() && self.schedules.is_empty();
         (is_empty && !pauses && is_shut && span > 0).then(|| self.used + span)
     }
 
@@ -1003,6 +1016,8 @@ impl Model {
         }
         let lapse = self.next_lapse();
         all.extend(lapse.map(|(at, number)| (at, 3, number, Transition::NoticeLapses)));
+        let round = self.next_round();
+        all.extend(round.map(|(at, number)| (at, 5, number, Transition::ComesRound)));
         all.extend(self.next_batch().map(|(at, first)| (at, 1, first, Transition::Forms)));
         let longest_dead = self.in_order(StateKind::Dead).first().map(|job| job.seq);
         for job in &self.jobs {
@@ -1034,8 +1049,9 @@ impl Model {
     /// When something next happens by itself, if it does by now, and whether that is to a job.
     pub fn due(&self) -> Option<(u64, bool)> {
         let (at, _, transition) = self.next_transition()?;
-        use Transition::{Forms, LockEnds, NoticeLapses, PauseEnds};
-        let is_job = !matches!(transition, Forms | LockEnds | NoticeLapses | PauseEnds);
+        use Transition::{ComesRound, Forms, LockEnds, NoticeLapses, PauseEnds};
+        let is_job =
+            !matches!(transition, ComesRound | Forms | LockEnds | NoticeLapses | PauseEnds);
         (at <= self.clock).then_some((at, is_job))
     }
 
@@ -1068,6 +1084,7 @@ impl Model {
                 u32::from(works || self.work())
             }
         };
+        self.make_owed_runs();
         self.rearm();
         if !was_empty && self.jobs.is_empty() {
             self.used = self.clock;
@@ -1091,6 +1108,7 @@ impl Model {
                 self.become_ready(seq);
             }
             Transition::NoticeLapses => self.lapse_notice(seq),
+            Transition::ComesRound => self.come_round(seq),
             Transition::Lapses => self.lapse(seq),
             Transition::Expires => {
                 self.count(seq, |counts| &mut counts.expired);
@@ -1363,6 +1381,10 @@ impl Model {
                 let turned = names.iter().filter(|name| self.turn_gate(name, *opens));
                 Ok(Reply::Done(turned.count() as u64))
             }
+            Action::Schedule(_) => {
+                let order = self.asked.take().expect("what was asked");
+                self.order(&order)
+            }
             Action::Batch { key, order } => Ok(Reply::Done(self.order_batch(key, *order))),
             Action::Configure(settings) => {
                 settings.iter().for_each(|setting| self.settings.set(setting));
@@ -1383,6 +1405,7 @@ impl Model {
             Ok(Reply::Updated(version)) => version.is_some(),
             Ok(_) => true,
         };
+        self.make_owed_runs();
         self.use_if(changed);
         self.rearm();
         answer
@@ -1406,7 +1429,7 @@ impl Model {
         done
     }
 
-    fn publish(&mut self, publish: &Publish<'_>) -> Answer {
+    pub fn publish(&mut self, publish: &Publish<'_>) -> Answer {
         let Publish { bodies, id, due, deadline, headers, replaces, wishes, conditions } = publish;
         let Wishes { tries, ttr, ttl, backoff, retain, priority, job_type, group } = *wishes;
         let Conditions { uses, unique, when, after, if_dead, batch, distant: _ } =
@@ -1529,6 +1552,7 @@ impl Model {
                 place: Place::Delayed { until: due },
                 draw: None,
                 watched: false,
+                run: None,
             });
             self.count(seq, |counts| &mut counts.published);
             published.push(seq);

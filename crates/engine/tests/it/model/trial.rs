@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobq_engine::{
-    gates, Config, Consume, Cursor, Grain, Job, Listing, Operation, Outcome, Pace, ParentState,
-    Queue, Refusal, Request, Slot, State, StateKind, Terms, Time, Ulid, UnixMillis,
+    gates, Config, Consume, Cursor, Done, Grain, Job, Listing, Operation, Outcome, Pace,
+    ParentState, Queue, Refusal, Request, Schedule, Slot, State, StateKind, Terms, Time, Ulid,
+    UnixMillis, HISTORY_MAX,
 };
 
 use super::{
     bonds::Bonds,
     met,
     reference::{self, Answer, Ending, Model, Place, Reply, DAY, NEVER},
+    schedules::{self, What},
     turns,
 };
 use crate::{
@@ -82,6 +84,10 @@ impl Trial {
     /// Performs a command on both, and compares what they answer and all that can be seen of them.
     pub fn perform(&mut self, command: &Command, dice: &mut Dice) -> Result<Told, String> {
         let before = self.queue.digest();
+        self.model.asked = match command {
+            Command::Schedule(order) => Some(order.clone()),
+            _ => None,
+        };
         self.model.limits.chosen = matches!(command, Command::Consume { .. });
         let (expected, outcome) = match command.request() {
             None => match command {
@@ -108,6 +114,7 @@ impl Trial {
         if !is_change {
             same!("a digest after no change", self.queue.digest(), before);
         }
+        self.name_runs(&self.queue.clone())?;
         let told = self.check_answer(outcome, expected)?;
         for id in self.model.drawn() {
             self.adopt_wait(&id, &self.queue.clone())?;
@@ -140,6 +147,7 @@ impl Trial {
                 self.model.lease(&ids, &lease.holder.to_owned())
             }
             Operation::Act(action) => self.model.act(action),
+            Operation::Plan(plan) => self.model.plan(plan),
             Operation::Follow(_) | Operation::Told(_) | Operation::Delivered { .. } => {
                 return Err("the model is of one queue, see `neighbours`".into());
             }
@@ -166,6 +174,7 @@ impl Trial {
                 self.model.step()
             };
             same!("a tick by one", outcome, Ok(Outcome::Ticked(stepped)));
+            self.name_runs(&slow)?;
             for id in self.model.drawn() {
                 self.adopt_wait(&id, &slow)?;
             }
@@ -179,6 +188,86 @@ impl Trial {
         fast.apply(Operation::Tick { now, budget }).expect("a tick is not refused");
         same!("a tick in slices", slow.digest(), fast.digest());
         Ok(Ok(Reply::Ticked(done)))
+    }
+
+    /// Tells the model the ids of jobs that published themselves.
+    fn name_runs(&mut self, queue: &Queue) -> Verdict {
+        let nameless = self.model.nameless();
+        if nameless.is_empty() {
+            return Ok(());
+        }
+        let slots = StateKind::ALL.into_iter().flat_map(|state| {
+            let listing = Listing::of(state, usize::MAX);
+            queue.list(&listing).jobs
+        });
+        let ids: BTreeMap<_, _> =
+            slots.map(|slot| (queue.job(slot).seq(), queue.job(slot).id().to_string())).collect();
+        for seq in nameless {
+            let id = ids.get(&seq).ok_or_else(|| format!("job {seq} was not published"))?;
+            self.model.adopt_id(seq, id)?;
+        }
+        Ok(())
+    }
+
+    fn compare_schedules(&self) -> Verdict {
+        let instant = |at: Option<UnixMillis>| at.map(|at| at.0);
+        let (queue, model) = (&self.queue, &self.model);
+        let mut wanted: Vec<_> = model.schedules.iter().collect();
+        wanted.sort_by_key(|schedule| schedule.entry.name);
+        let names: Vec<_> = queue.schedules().map(|schedule| schedule.name()).collect();
+        same!("the schedules", names, wanted.iter().map(|it| it.entry.name).collect::<Vec<_>>());
+        for (engine, model) in queue.schedules().zip(wanted) {
+            let name = engine.name().escape_ascii().to_string();
+            let counts = engine.counts();
+            let counts = [counts.runs, counts.skipped, counts.missed, counts.refused];
+            same!(format!("counts of {name}"), counts, model.counts);
+            same!(format!("timing of {name}"), engine.timing(), model.entry.timing);
+            same!(format!("a pause of {name}"), engine.is_paused(), model.paused);
+            let next = self.model.next_run(model);
+            same!(format!("next of {name}"), instant(queue.next_run(engine)), next);
+            same!(format!("previous of {name}"), instant(engine.previous()), model.previous);
+            let unfinished = self.model.unfinished(model.number);
+            same!(format!("unfinished of {name}"), engine.unfinished(), unfinished);
+            self.compare_past(&name, engine, model)?;
+        }
+        Ok(())
+    }
+
+    /// What is long past is forgotten, and runs that are gone cannot be told apart any more.
+    fn compare_past(&self, name: &str, engine: &Schedule, model: &schedules::Schedule) -> Verdict {
+        let seq = |ulid: Ulid| {
+            let job = self.model.jobs.iter().find(|job| job.id == ulid.to_string());
+            job.map_or(0, |job| job.seq)
+        };
+        let mut past: Vec<(u64, What, u64)> = Vec::new();
+        for entry in engine.history() {
+            let what = match entry.done {
+                Done::Run(job) => What::Run(seq(job)),
+                Done::ByHand(job) => What::ByHand(seq(job)),
+                Done::Skipped => What::Skipped,
+                Done::Missed => What::Missed,
+                Done::Refused(_) => What::Refused,
+            };
+            match past.last_mut() {
+                Some(last) if last.1 == what && what == What::Refused => {
+                    (last.0, last.2) = (entry.at.0, last.2 + entry.times);
+                }
+                _ => past.push((entry.at.0, what, entry.times)),
+            }
+        }
+        let known = |what: What| match what {
+            What::Run(seq) if self.model.find_seq(seq).is_none() => What::Run(0),
+            What::ByHand(seq) if self.model.find_seq(seq).is_none() => What::ByHand(0),
+            what => what,
+        };
+        let mut expected: Vec<_> =
+            model.past.iter().map(|&(at, what, times)| (at, known(what), times)).collect();
+        if engine.history().len() == HISTORY_MAX {
+            past.remove(0);
+            expected.drain(..expected.len().saturating_sub(past.len()));
+        }
+        same!(format!("the past of {name}"), past, expected);
+        Ok(())
     }
 
     fn adopt_wait(&mut self, id: &str, queue: &Queue) -> Verdict {
@@ -392,6 +481,7 @@ impl Trial {
             batches.map(|batch| (batch.key.to_vec(), batch.jobs, batch.fires.map(|at| at.0)));
         same!("the batches", batches.collect::<Vec<_>>(), model.batches());
         self.compare_notices()?;
+        self.compare_schedules()?;
         self.compare_config()?;
         self.compare_lists(dice)?;
         self.go_on_walking(dice)?;
@@ -449,6 +539,8 @@ impl Trial {
         same!("the ttr", ttr.0, model.ttr);
         same!("the backoff", *backoff, model.backoff);
         same!("the retention", *retain, model.retain);
+        let run = engine.run().map(|run| run.occurrence.0);
+        same!("the occurrence", run, model.run.map(|(_, at)| at));
         same!("the priority", *priority, model.priority);
         same!("the type", &**job_type, &*model.job_type);
         same!("the group", &**group, &*model.group);

@@ -72,6 +72,17 @@ fn draw_value(arg: &Arg, n: usize, dice: &mut Dice, argv: &mut Vec<Vec<u8>>) {
             argv.extend((0..jobs).map(|n| format!("{other}parent-{n}").into()));
             draw(&arg.subargs[2..], dice, argv);
         }
+        // As many as are announced, no two of the same name.
+        (Kind::Block, "replacement") => {
+            let schedules = dice.below(3);
+            argv.extend([b"REPLACE".into(), schedules.to_string().into()]);
+            for n in 0..schedules {
+                let name = format!("schedule-{n}").into();
+                argv.extend([b"4".into(), name, b"any body".into(), b"AFTER".into(), b"7".into()]);
+            }
+        }
+        (Kind::String, "expression") => argv.push(b"*/5 * * * *".into()),
+        (Kind::String, "zone") => argv.push(b"Europe/Berlin".into()),
         // No two of the same name.
         (Kind::Block, "uses") => argv.extend([format!("limit-{n}").into(), b"7".into()]),
         (Kind::Block, _) => draw(arg.subargs, dice, argv),
@@ -115,6 +126,14 @@ fn reconcile(argv: &mut Vec<Vec<u8>>) {
     }
     if argv[0] == b"JQ.UPDATE" && (argv.len() == 3 || argv[3] == b"IFVERSION") {
         argv.extend([b"TTL".into(), b"0".into()]);
+    }
+    if argv[0] == b"JQ.SCHEDULE" && at(argv, "AFTER").is_some() {
+        // These are for runs that might meet.
+        for word in ["OVERLAP", "MISSED"] {
+            if let Some(place) = at(argv, word) {
+                argv.drain(place..place + 2);
+            }
+        }
     }
     if argv[0] == b"JQ.APPLY" && argv.len() > 3 {
         argv[2] = packed(&[Step::Tick { now: 5, budget: 1 }, Step::Command]);

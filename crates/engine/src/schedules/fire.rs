@@ -1,0 +1,302 @@
+//! What schedules do: they come round, are told what to do, and make runs.
+
+use std::sync::Arc;
+
+use super::{
+    Done, Missed, NewSchedule, Overlap, Plan, Run, Schedule, ScheduleOrder, Timing, Why,
+    MISSED_AFTER,
+};
+use crate::{
+    job::Job,
+    operation::{Due, Outcome},
+    refusal::Refusal,
+    slab::Slot,
+    time::{Millis, UnixMillis},
+    Queue,
+};
+
+/// A run that is to be made.
+#[derive(Clone, Copy)]
+struct Wanted {
+    schedule: u64,
+    occurrence: UnixMillis,
+    /// How long after now it may be taken, beside its own delay.
+    wait: Millis,
+    is_by_hand: bool,
+}
+
+impl Queue {
+    /// Does what a client asks of the schedules.
+    pub(crate) fn order_schedule(&mut self, order: &ScheduleOrder<'_>) -> Result<Outcome, Refusal> {
+        let changed = |is_changed: bool| Ok(Outcome::Done(is_changed.into()));
+        match order {
+            ScheduleOrder::Set(new) => self.set_schedule(new),
+            ScheduleOrder::Replace(all) => self.replace_schedules(all),
+            ScheduleOrder::Delete(name) => {
+                let number = self.schedules.find(name);
+                return changed(number.is_some_and(|number| self.schedules.remove(number)));
+            }
+            ScheduleOrder::Pause(name) => {
+                return changed(self.turn_schedule(name, false, |schedule, _| schedule.pause()));
+            }
+            ScheduleOrder::Resume(name) => {
+                let go_on = |schedule: &mut Schedule, now| {
+                    schedule.is_paused = false;
+                    schedule.go_on(now);
+                };
+                return changed(self.turn_schedule(name, true, go_on));
+            }
+            ScheduleOrder::Run(name) => return self.run_by_hand(name),
+        }
+        Ok(Outcome::Configured)
+    }
+
+    fn set_schedule(&mut self, new: &NewSchedule<'_>) {
+        let now = self.clock;
+        match self.schedules.find(new.name) {
+            Some(number) => {
+                self.schedules.change(number, |schedule| schedule.renew(new, now));
+            }
+            None => {
+                let number = self.schedules.next_number();
+                self.schedules.insert(Schedule::new(number, new, now));
+            }
+        }
+    }
+
+    fn replace_schedules(&mut self, all: &[NewSchedule<'_>]) {
+        let mut names: Vec<&[u8]> = all.iter().map(|new| new.name).collect();
+        names.sort_unstable();
+        let is_left_out = |schedule: &&Schedule| names.binary_search(&&*schedule.name).is_err();
+        let gone = self.schedules.by_number().filter(is_left_out);
+        let gone: Vec<u64> = gone.map(|schedule| schedule.number).collect();
+        gone.into_iter().for_each(|number| {
+            self.schedules.remove(number);
+        });
+        all.iter().for_each(|new| self.set_schedule(new));
+    }
+
+    /// Changes one of this name that is paused, or is not.
+    fn turn_schedule(
+        &mut self,
+        name: &[u8],
+        is_paused: bool,
+        change: impl FnOnce(&mut Schedule, UnixMillis),
+    ) -> bool {
+        let now = self.clock;
+        let Some(number) = self.schedules.find(name) else { return false };
+        let changed = self.schedules.change(number, |schedule| {
+            let is_other = schedule.is_paused == is_paused;
+            if is_other {
+                change(schedule, now);
+            }
+            is_other
+        });
+        changed.unwrap_or(false)
+    }
+
+    /// Refuses a run that there cannot be now.
+    pub(crate) fn check_run(&self, name: &[u8]) -> Result<(), Refusal> {
+        let schedule = self.schedule(name).ok_or(Refusal::NoSuchSchedule)?;
+        if matches!(schedule.timing, Timing::After(_)) && schedule.unfinished > 0 {
+            return Err(Refusal::RunUnfinished);
+        }
+        self.check_publish(&schedule.job.publish(), &[])
+    }
+
+    fn run_by_hand(&mut self, name: &[u8]) -> Result<Outcome, Refusal> {
+        self.check_run(name)?;
+        let schedule = self.schedules.find(name).ok_or(Refusal::NoSuchSchedule)?;
+        let is_by_hand = true;
+        let wanted = Wanted { schedule, occurrence: self.clock, wait: Millis::ZERO, is_by_hand };
+        let outcome = self.publish_run(wanted)?;
+        self.schedules.change(schedule, |schedule| {
+            if matches!(schedule.timing, Timing::After(_)) && schedule.unfinished > 0 {
+                schedule.next = None;
+            }
+        });
+        Ok(outcome)
+    }
+
+    /// Takes over when a schedule comes next.
+    pub(crate) fn plan_schedule(&mut self, plan: &Plan) -> Result<Outcome, Refusal> {
+        let ascends = |last: UnixMillis| {
+            let passed = plan.passed.map(|(_, at)| at);
+            let known = [passed, plan.next, plan.then];
+            let known: Vec<_> = std::iter::once(last).chain(known.into_iter().flatten()).collect();
+            known.windows(2).all(|pair| pair[0] < pair[1])
+        };
+        let is_whole = (plan.next.is_some() || plan.then.is_none())
+            && plan.passed.is_none_or(|(count, at)| count > 0 && at <= self.clock);
+        let fits = self
+            .schedules
+            .get(plan.schedule)
+            .is_some_and(|schedule| schedule.is_unplanned() && is_whole && ascends(schedule.last));
+        if !fits {
+            return Err(Refusal::Diverged("a schedule cannot be planned so"));
+        }
+        self.schedules.change(plan.schedule, |schedule| {
+            if let Some((count, at)) = plan.passed {
+                schedule.note(at, Done::Missed, count);
+                schedule.last = at;
+            }
+            (schedule.next, schedule.then) = (plan.next, plan.then);
+            schedule.is_over = plan.next.is_none();
+        });
+        Ok(Outcome::Configured)
+    }
+
+    /// The instant of a schedule has come: a run is made, or what its policies say instead.
+    pub(crate) fn come_round(&mut self, number: u64) {
+        let now = self.clock;
+        let Some(Some((occurrence, is_retry))) =
+            self.schedules.change(number, |schedule| schedule.take_occurrence(now))
+        else {
+            return;
+        };
+        if !is_retry {
+            return self.meet(number, occurrence);
+        }
+        let wanted = Wanted { schedule: number, occurrence, wait: Millis::ZERO, is_by_hand: false };
+        self.make_run(wanted);
+    }
+
+    /// Makes a run unless one is unfinished that it may not meet.
+    fn meet(&mut self, number: u64, occurrence: UnixMillis) {
+        let Some(schedule) = self.schedules.get(number) else { return };
+        if schedule.unfinished == 0 || schedule.overlap == Overlap::Allow {
+            let wait = Millis::ZERO;
+            self.make_run(Wanted { schedule: number, occurrence, wait, is_by_hand: false });
+            return;
+        }
+        self.schedules.change(number, |schedule| {
+            if schedule.overlap == Overlap::Queue && schedule.queued.is_none() {
+                schedule.queued = Some(occurrence);
+            } else {
+                schedule.note(occurrence, Done::Skipped, 1);
+            }
+        });
+    }
+
+    /// Makes the runs for which only the end of others was missing.
+    #[inline]
+    pub(crate) fn make_owed_runs(&mut self) {
+        while let Some(number) = self.schedules.first_owed() {
+            self.make_owed_run(number);
+        }
+    }
+
+    #[cold]
+    fn make_owed_run(&mut self, number: u64) {
+        let now = self.clock;
+        let owed = self.schedules.change(number, |schedule| match schedule.timing {
+            Timing::After(span) => (now.after(span), span),
+            _ => (schedule.queued.take().unwrap_or(now), Millis::ZERO),
+        });
+        let Some((occurrence, wait)) = owed else { return };
+        self.make_run(Wanted { schedule: number, occurrence, wait, is_by_hand: false });
+    }
+
+    /// Makes a run if the queue takes it. If not, that is noted, and nothing else stops.
+    fn make_run(&mut self, wanted: Wanted) {
+        let Err(refusal) = self.publish_run(wanted) else { return };
+        let now = self.clock;
+        self.schedules.change(wanted.schedule, |schedule| {
+            schedule.note(wanted.occurrence, Done::Refused(Why::of(&refusal)), 1);
+            schedule.try_again(now);
+        });
+    }
+
+    fn publish_run(&mut self, wanted: Wanted) -> Result<Outcome, Refusal> {
+        let Wanted { schedule: number, occurrence, wait, is_by_hand } = wanted;
+        let schedule = self.schedules.get(number).ok_or(Refusal::NoSuchSchedule)?;
+        let template = Arc::clone(&schedule.job);
+        let run = Run { schedule: number, name: schedule.name.clone(), occurrence };
+        let mut publish = template.publish();
+        if !wait.is_zero() {
+            publish.due = Due::In(Millis(wait.0 + template.delay.0));
+        }
+        self.check_publish(&publish, &[])?;
+        let outcome = self.publish(&publish)?;
+        let Outcome::Published(slots) = &outcome else {
+            return Err(Refusal::Diverged("a run is a job of its own"));
+        };
+        let Some(&slot) = slots.first() else {
+            return Err(Refusal::Diverged("a run is a job"));
+        };
+        self.change_extra(slot, |extra| extra.run = Some(Box::new(run)));
+        let job = self.jobs[slot].ulid;
+        let done = if is_by_hand { Done::ByHand(job) } else { Done::Run(job) };
+        self.schedules.change(number, |schedule| {
+            schedule.unfinished += 1;
+            schedule.note(occurrence, done, 1);
+        });
+        Ok(outcome)
+    }
+
+    /// Counts a job for its schedule, if it is a run of one: it ends, or begins anew.
+    #[cold]
+    pub(crate) fn note_run(&mut self, slot: Slot, ends: bool) {
+        let Some(number) = self.jobs[slot].run().map(|run| run.schedule) else { return };
+        self.schedules.change(number, |schedule| {
+            schedule.unfinished =
+                if ends { schedule.unfinished.saturating_sub(1) } else { schedule.unfinished + 1 };
+        });
+    }
+}
+
+impl Schedule {
+    /// Goes on behind what is due, and tells which occurrence is to run, if one is, and whether it is one
+    /// that was refused before.
+    fn take_occurrence(&mut self, now: UnixMillis) -> Option<(UnixMillis, bool)> {
+        let next = self.next.take()?;
+        let then = self.then.take();
+        let occurrence = match self.timing {
+            Timing::After(_) => return Some((next, true)),
+            Timing::Every { span, .. } => {
+                let passed = match self.missed {
+                    Missed::All => 0,
+                    Missed::None | Missed::One => now.since(next).0 / span.0,
+                };
+                let last = |steps: u64| UnixMillis(next.0 + steps * span.0);
+                if passed > 0 {
+                    self.note(last(passed - 1), Done::Missed, passed);
+                }
+                self.next = Some(last(passed + 1));
+                last(passed)
+            }
+            Timing::Cron { .. } => {
+                self.is_over = then.is_none();
+                if self.missed != Missed::All && then.is_some_and(|then| then <= now) {
+                    self.note(next, Done::Missed, 1);
+                    self.last = next;
+                    return None;
+                }
+                next
+            }
+        };
+        self.last = occurrence;
+        if self.missed == Missed::None && now.since(occurrence) > MISSED_AFTER {
+            self.note(occurrence, Done::Missed, 1);
+            return None;
+        }
+        Some((occurrence, false))
+    }
+
+    /// Has one that goes on when its run ends try again, since there is none.
+    fn try_again(&mut self, now: UnixMillis) {
+        if let Timing::After(span) = self.timing {
+            if self.unfinished == 0 && !self.is_paused {
+                self.next = Some(now.after(span));
+            }
+        }
+    }
+}
+
+impl Job {
+    /// Which schedule it is a run of.
+    #[must_use]
+    pub fn run(&self) -> Option<&Run> {
+        self.extra.as_ref()?.run.as_deref()
+    }
+}

@@ -1,0 +1,180 @@
+//! Schedules where decisions are taken: what a calendar says; and what clients are shown of them.
+
+use jobq_calendar::{Calendar, Wrong};
+use jobq_engine::{
+    Action, Done, Past, Plan, Queue, Schedule, ScheduleOrder, Timing, UnixMillis, Unplanned,
+};
+use jobq_protocol::{
+    error::{shown, BadArguments},
+    ErrorWord,
+};
+
+use crate::{
+    clock,
+    details::{self, Value},
+    reply,
+    server::{log, Context, Level},
+    visit::Denied,
+};
+
+/// Occurrences that one plan passes over.
+const PASSED_MAX: u64 = 1_000;
+
+/// Whether a client may have this done: what an expression means is looked at where decisions are taken,
+/// and here alone.
+#[inline]
+pub fn admit(context: Context, action: &Action<'_>) -> Result<(), Denied> {
+    match action {
+        Action::Schedule(order) => admit_order(context, order),
+        _ => Ok(()),
+    }
+}
+
+#[cold]
+fn admit_order(context: Context, order: &ScheduleOrder<'_>) -> Result<(), Denied> {
+    if context.flags().is_decided() {
+        return Ok(());
+    }
+    let new = match order {
+        ScheduleOrder::Set(new) => std::slice::from_ref(&**new),
+        ScheduleOrder::Replace(all) => all,
+        ScheduleOrder::Run(_) => &[],
+        ScheduleOrder::Delete(_) | ScheduleOrder::Pause(_) | ScheduleOrder::Resume(_) => {
+            return Ok(())
+        }
+    };
+    let adds = !new.is_empty() || matches!(order, ScheduleOrder::Run(_));
+    if adds && Context::has_no_memory() {
+        return Err(Denied::NoMemory);
+    }
+    new.iter().try_for_each(|new| check_timing(&new.timing)).map_err(Denied::Arguments)
+}
+
+fn check_timing(timing: &Timing<&[u8]>) -> Result<(), BadArguments> {
+    let Timing::Cron { expression, zone } = *timing else { return Ok(()) };
+    let message = match read(expression, zone) {
+        Ok(calendar) if calendar.next(clock::now().0).is_some() => return Ok(()),
+        Ok(_) => format!("CRON {} never comes", shown(expression)),
+        Err(Wrong::Zone) => format!("TZ {}: {}", shown(zone), Wrong::Zone),
+        Err(why) => format!("CRON {}: {why}", shown(expression)),
+    };
+    // What a library says of a client's text may repeat it.
+    let printable = |c: char| if (' '..='~').contains(&c) { c } else { '?' };
+    let message = message.chars().map(printable).collect();
+    Err(BadArguments { word: ErrorWord::Range, message })
+}
+
+fn read(expression: &[u8], zone: &[u8]) -> Result<Calendar, Wrong> {
+    // Both are ASCII.
+    Calendar::new(&String::from_utf8_lossy(expression), &String::from_utf8_lossy(zone))
+}
+
+/// When a schedule comes next, as the calendar of this server has it.
+pub fn plan(unplanned: &Unplanned<'_>, now: UnixMillis) -> Plan {
+    let Unplanned { schedule, expression, zone, after, passes } = *unplanned;
+    let calendar = read(expression, zone)
+        .map_err(|why| {
+            // It was set by a server that knew it.
+            let what = String::from_utf8_lossy(expression).into_owned();
+            let line = format!("a schedule with CRON '{what}' cannot be read, and stops: {why}");
+            log(Level::Warning, &line);
+        })
+        .ok();
+    let behind = |at: UnixMillis| {
+        let next = calendar.as_ref()?.next(at.0).map(UnixMillis);
+        next.filter(|next| *next <= UnixMillis::MAX)
+    };
+    let mut next = behind(after);
+    let mut then = next.and_then(behind);
+    let mut passed = None;
+    while let (true, Some(at), Some(follows)) = (passes, next, then) {
+        let count = passed.map_or(0, |(count, _)| count);
+        if follows > now || count == PASSED_MAX {
+            break;
+        }
+        passed = Some((count + 1, at));
+        (next, then) = (then, behind(follows));
+    }
+    Plan { schedule, passed, next, then }
+}
+
+/// Answers with all schedules of a queue.
+pub fn show_all(context: Context, queue: &Queue) {
+    context.reply_array(queue.schedules_len());
+    for schedule in queue.schedules() {
+        let fields = fields(queue, schedule);
+        context.reply_map(fields.len());
+        show_fields(context, &fields);
+    }
+}
+
+/// Answers with one, and its past.
+pub fn show(context: Context, queue: &Queue, schedule: &Schedule) {
+    let fields = fields(queue, schedule);
+    context.reply_map(fields.len() + 1);
+    show_fields(context, &fields);
+    context.reply_bytes(b"history");
+    context.reply_array(schedule.history().len());
+    schedule.history().for_each(|past| show_past(context, past));
+}
+
+fn show_fields(context: Context, fields: &[(&str, Value<'_>)]) {
+    for (name, value) in fields {
+        context.reply_bytes(name.as_bytes());
+        reply::value(context, value);
+    }
+}
+
+fn fields<'a>(queue: &Queue, schedule: &'a Schedule) -> [(&'static str, Value<'a>); 15] {
+    let bytes = |bytes: &'a [u8]| Value::Bytes(bytes.into());
+    let number = |n: u64| Value::Integer(n as i64);
+    let (timing, zone) = match schedule.timing() {
+        Timing::Every { span, from: None } => (format!("EVERY {span}"), None),
+        Timing::Every { span, from: Some(from) } => (format!("EVERY {span} FROM {from}"), None),
+        Timing::After(span) => (format!("AFTER {span}"), None),
+        Timing::Cron { expression, zone } => {
+            let zone = if zone.is_empty() { jobq_calendar::UTC.as_bytes() } else { zone };
+            (format!("CRON {}", String::from_utf8_lossy(expression)), Some(zone))
+        }
+    };
+    let last_job = schedule.last_job().map(|job| job.to_string().into_bytes());
+    let counts = schedule.counts();
+    [
+        ("name", bytes(schedule.name())),
+        ("timing", Value::Bytes(timing.into_bytes().into())),
+        ("zone", zone.map_or(Value::Null, bytes)),
+        ("body", bytes(&schedule.job().body)),
+        ("overlap", bytes(schedule.overlap().name().as_bytes())),
+        ("missed", bytes(schedule.missed().name().as_bytes())),
+        ("paused", number(schedule.is_paused().into())),
+        ("next", details::instant(queue.next_run(schedule))),
+        ("previous", details::instant(schedule.previous())),
+        ("last-job", last_job.map_or(Value::Null, |job| Value::Bytes(job.into()))),
+        ("unfinished", number(schedule.unfinished())),
+        ("runs", number(counts.runs)),
+        ("skipped", number(counts.skipped)),
+        ("missed-count", number(counts.missed)),
+        ("refused", number(counts.refused)),
+    ]
+}
+
+fn show_past(context: Context, past: &Past) {
+    let (what, job, error) = match past.done {
+        Done::Run(job) => ("run", Some(job), None),
+        Done::ByHand(job) => ("by-hand", Some(job), None),
+        Done::Skipped => ("skipped", None, None),
+        Done::Missed => ("missed", None, None),
+        Done::Refused(why) => ("refused", None, Some(ErrorWord::of_why(why).word())),
+    };
+    let text = |text: Option<String>| {
+        text.map_or(Value::Null, |text| Value::Bytes(text.into_bytes().into()))
+    };
+    let fields = [
+        ("at", details::instant(Some(past.at))),
+        ("what", text(Some(what.to_owned()))),
+        ("job", text(job.map(|job| job.to_string()))),
+        ("error", text(error.map(str::to_owned))),
+        ("times", Value::Integer(past.times as i64)),
+    ];
+    reply::details(context, &fields);
+}
