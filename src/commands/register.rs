@@ -23,9 +23,9 @@ macro_rules! entries {
 
 /// One entry point for each command of the table.
 static ENTRIES: [Entry; COMMANDS_LEN] = entries![
-    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39
+    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40
 ];
-const COMMANDS_LEN: usize = 40;
+const COMMANDS_LEN: usize = 41;
 
 /// Our own category, where the server can have one.
 const CATEGORY: &str = "jobqueue";
