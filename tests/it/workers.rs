@@ -288,7 +288,7 @@ fn after_a_restart_what_is_held_is_known_and_the_rest_only_when_it_was_heard_of_
     client.run("DEBUG RELOAD");
     let held = only(&mut client, "mail").field("holds").items()[0].items().to_vec();
     assert_eq!(held[2], bulk("b@2"));
-    assert!(held[3].is_nothing(), "a snapshot does not say since when");
+    assert!(held[3].int() > 0, "a snapshot says since when");
 }
 
 #[test]

@@ -453,7 +453,6 @@ impl Queue {
                 self.count_and_note(terms, |counts| &mut counts.delivered, Time::Wait, since);
                 let job = &mut self.jobs[slot];
                 job.deliveries += u32::from(lease.holder.counted);
-                job.links = Links::since(self.clock);
                 if !self.batches.is_empty() {
                     self.deliver_followers(slot, lease.holder.counted);
                 }

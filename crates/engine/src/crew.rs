@@ -2,8 +2,8 @@
 //! in which it was taken.
 //!
 //! The lists are linked through the leased jobs, which are in no other list, and follow from the jobs'
-//! states. Since when a lease holds is in no state: it is known of those that were granted since the
-//! queue was loaded.
+//! states. So since when a lease of theirs holds is in a table here, and with one of somebody without a
+//! name in the place of its links.
 
 use hashbrown::HashTable;
 
@@ -11,7 +11,7 @@ use crate::{
     id::Token,
     interner::Key,
     job::Job,
-    list::List,
+    list::{Links, List},
     slab::{Slab, Slot},
     state::State,
     time::UnixMillis,
@@ -125,17 +125,39 @@ impl Queue {
     /// A lease begins.
     #[inline]
     pub(crate) fn join_crew(&mut self, slot: Slot, holder: Key, now: UnixMillis) {
-        if !self.holders.get(holder).worker.is_empty() {
+        if self.holders.get(holder).worker.is_empty() {
+            self.jobs[slot].links = Links::since(now);
+        } else {
             let crew = self.crew.get_or_insert_default();
             crew.join(&mut self.jobs, holder, slot);
             crew.begin(slot, now);
         }
     }
 
+    /// Since when a lease of this holder holds. O(1).
+    #[inline]
+    pub(crate) fn taken(&self, slot: Slot, holder: Key) -> UnixMillis {
+        if self.holders.get(holder).worker.is_empty() {
+            return self.jobs[slot].links.instant();
+        }
+        self.crew.as_ref().and_then(|crew| crew.since(slot)).unwrap_or(self.clock)
+    }
+
+    /// Since when a job is leased, if it is. O(1).
+    #[must_use]
+    pub fn leased_since(&self, slot: Slot) -> Option<UnixMillis> {
+        match self.jobs[slot].state() {
+            State::Leased { holder, .. } => Some(self.taken(slot, holder)),
+            _ => None,
+        }
+    }
+
     /// A lease is about to end.
     #[inline]
     pub(crate) fn leave_crew(&mut self, slot: Slot, holder: Key) {
-        if let Some(crew) = self.crew.as_mut().filter(|crew| crew.list(holder).is_some()) {
+        if self.holders.get(holder).worker.is_empty() {
+            self.jobs[slot].links = Links::NONE;
+        } else if let Some(crew) = self.crew.as_mut() {
             crew.part(&mut self.jobs, holder, slot);
         }
     }
@@ -152,7 +174,8 @@ impl Queue {
         }
     }
 
-    /// Brings the leases of a queue that is loaded into their lists. O(n log n) with n of them.
+    /// Brings the leases of a queue that is loaded, each with its beginning in the place of its links, into their lists.
+    /// O(n log n) with n of them.
     pub(crate) fn muster(&mut self) {
         let lease = |(slot, job): (Slot, &Job)| match job.state() {
             State::Leased { token, holder, .. } => Some((token, holder, slot)),
@@ -163,7 +186,9 @@ impl Queue {
         leases.retain(|(_, holder, _)| named(holder));
         leases.sort_unstable_by_key(|(token, ..)| *token);
         for (_, holder, slot) in leases {
-            self.crew.get_or_insert_default().join(&mut self.jobs, holder, slot);
+            let since = self.jobs[slot].links.instant();
+            self.jobs[slot].links = Links::NONE;
+            self.join_crew(slot, holder, since);
         }
     }
 

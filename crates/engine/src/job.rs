@@ -113,17 +113,6 @@ impl Job {
         UnixMillis(self.due.get())
     }
 
-    /// Since when a leased job is so; of no meaning in any other state.
-    pub(crate) fn taken(&self) -> UnixMillis {
-        self.links.instant()
-    }
-
-    /// Since when a job is leased, if it is.
-    #[must_use]
-    pub fn leased_since(&self) -> Option<UnixMillis> {
-        matches!(self.state(), State::Leased { .. }).then(|| self.taken())
-    }
-
     /// Where the job is.
     #[must_use]
     #[inline]

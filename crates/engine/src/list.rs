@@ -6,7 +6,8 @@ use crate::{
     time::UnixMillis,
 };
 
-/// A job's neighbors in the one list it is in. A leased job is in none, and keeps here since when.
+/// A job's neighbors in the one list it is in. One that is leased by nobody with a name is in none, and keeps here
+/// since when.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Links {
     prev: Slot,

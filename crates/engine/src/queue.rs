@@ -22,7 +22,7 @@ use crate::{
     job::{Extra, Job},
     journal::{Cause, Journal, Move},
     limits::{GroupKey, Limits},
-    list::{Links, List},
+    list::List,
     notices::Notices,
     numbers::{Numbers, Time},
     operation::{Holder, Revival},
@@ -639,10 +639,9 @@ impl Queue {
             if self.notices.are_kept() && self.is_held_by_name(before) {
                 self.note_end(slot);
             }
-            let job = &mut self.jobs[slot];
-            let (terms, taken) = (job.terms, job.taken());
-            job.links = Links::NONE;
-            self.note_time(terms, Time::Run, taken);
+            if let State::Leased { holder, .. } = before {
+                self.note_time(self.jobs[slot].terms, Time::Run, self.taken(slot, holder));
+            }
         }
         // A lease that goes on is no news.
         if self.journal.is_kept() && !matches!(event, Event::Touch { .. }) {
@@ -749,6 +748,7 @@ impl Queue {
             self.note_end(slot);
         }
         if let State::Leased { holder, .. } = state {
+            self.note_time(self.jobs[slot].terms, Time::Run, self.taken(slot, holder));
             self.leave_crew(slot, holder);
         }
         if !self.schedules.is_empty() && !state.kind().is_final() {
@@ -767,9 +767,6 @@ impl Queue {
         let Some(job) = self.jobs.remove(slot) else { return };
         self.heap_bytes -= job.heap_bytes();
         self.given_ids -= usize::from(job.given().is_some());
-        if matches!(state, State::Leased { .. }) {
-            self.note_time(job.terms, Time::Run, job.taken());
-        }
         if self.is_bound(job.terms) {
             self.dismiss(&job);
         }

@@ -110,7 +110,7 @@ impl Queue {
             let mut writer = v1::JobWriter::default();
             while frame.len() < FRAME_BYTES {
                 let Some(slot) = jobs.next() else { break };
-                writer.write(&mut frame, self, self.job(slot));
+                writer.write(&mut frame, self, slot);
             }
             Some(frame)
         }))

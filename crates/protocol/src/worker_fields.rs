@@ -13,8 +13,7 @@ pub static FIELDS: &[(&str, &str)] = &[
     (
         "holds",
         "of each queue in which it holds some, sorted by name: the queue, how many leases, the receipt \
-         of the oldest, and since when that holds, null if that was before the server was started or took \
-         over; at most 100 queues",
+         of the oldest, and since when that holds; at most 100 queues",
     ),
     (
         "waits",

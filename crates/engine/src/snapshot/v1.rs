@@ -40,6 +40,7 @@ use crate::{
     pause::Pauses,
     queue::{Task, COUNT_MAX, TOKEN_MAX},
     retain::Retain,
+    slab::Slot,
     state::{State, StateKind},
     terms::{Terms, GROUP_BYTES_MAX, PRIORITIES},
     time::{Millis, UnixMillis},
@@ -123,9 +124,6 @@ struct QueueV1<'a> {
     /// The key up to which batches follow settings that have changed.
     #[serde(with = "serde_bytes")]
     stale_after: Option<&'a [u8]>,
-    /// How long things took, what happened to the jobs of each type, and what happened when.
-    #[serde(with = "serde_bytes")]
-    numbers: &'a [u8],
     events: u32,
     trail: u8,
     events_made: u64,
@@ -135,6 +133,9 @@ struct QueueV1<'a> {
     schedules_made: u64,
     #[serde(borrow)]
     schedules: Vec<ScheduleV1<'a>>,
+    /// How long things took, what happened to the jobs of each type, and what happened when.
+    #[serde(with = "serde_bytes")]
+    numbers: &'a [u8],
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
@@ -434,13 +435,13 @@ pub fn write_queue(frame: &mut Vec<u8>, queue: &Queue) {
             .map(|(key, pace)| (serde_bytes::Bytes::new(key), (*pace).into()))
             .collect(),
         stale_after: queue.batches.stale_after(),
-        numbers: &numbers,
         events: queue.config.events,
         trail: queue.config.trail,
         events_made: queue.events_made(),
         events_kept: queue.events_kept() as u32,
         schedules_made: queue.schedules.made(),
         schedules: schedules::write(queue),
+        numbers: &numbers,
     };
     write_record(frame, &record);
 }
@@ -525,7 +526,8 @@ pub struct JobWriter {
 }
 
 impl JobWriter {
-    pub fn write(&mut self, frame: &mut Vec<u8>, queue: &Queue, job: &Job) {
+    pub fn write(&mut self, frame: &mut Vec<u8>, queue: &Queue, slot: Slot) {
+        let job = queue.job(slot);
         let terms = (self.terms != Some(job.terms)).then(|| queue.terms_of(job).into());
         self.terms = Some(job.terms);
         let leader = queue.leader_of(job).map(|leader| leader.id().to_string());
@@ -550,7 +552,7 @@ impl JobWriter {
                     worker: &holder.worker,
                     ttr: holder.ttr.0,
                     counted: holder.counted,
-                    taken: job.taken().0,
+                    taken: queue.leased_since(slot).unwrap_or_default().0,
                 }
             }
             State::Completed { since, until } => StateV1::Completed {

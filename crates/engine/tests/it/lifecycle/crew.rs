@@ -81,12 +81,12 @@ fn a_worker_on_several_terms_comes_once_for_each() {
 }
 
 #[test]
-fn what_is_held_is_known_of_a_loaded_queue_but_not_since_when() {
+fn what_is_held_is_known_of_a_loaded_queue_and_since_when() {
     let mut driver = three();
     driver.touch("a@1", None);
     driver.queue = reloaded(&driver.queue);
     driver.check();
-    assert_eq!(held(&driver.queue), row("w", 3, "a@1", None));
+    assert_eq!(held(&driver.queue), row("w", 3, "a@1", Some(START)));
     driver.publish(job("").id("d"));
     driver.consume_as(worker("w"), 1);
     for receipt in ["a@1", "b@2", "c@3"] {

@@ -417,7 +417,8 @@ fn a_queue_keeps_nothing_unless_told_to() {
     assert_eq!((driver.queue.events_made(), driver.queue.events_kept()), (1_001, 0));
     driver.purge(StateKind::Ready, u64::MAX);
     driver.pass(0);
-    assert!(driver.queue.bytes() < before + 1_000, "the ring is given back");
+    // What is known of the past stays.
+    assert!(driver.queue.bytes() < before + 8_000, "the ring is given back");
 }
 
 #[test]

@@ -223,7 +223,7 @@ fn a_run_ends_with_the_lease_however_that_ends() {
             driver.publish(job("").id("a").ttr(70).ttl(ttl));
             let receipt = driver.consume().receipt;
             assert_eq!(
-                driver.queue.job(driver.queue.find_id("a").expect("it is there")).leased_since(),
+                driver.queue.leased_since(driver.queue.find_id("a").expect("it is there")),
                 Some(UnixMillis(START))
             );
             driver.pass(20);
