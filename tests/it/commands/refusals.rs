@@ -407,6 +407,8 @@ fn a_replica_refuses_writes_and_answers_reads() {
     let server = Server::plain();
     let mut client = server.client();
     fill(&mut client);
+    // There are some to read.
+    client.run("JQ.CONFIG mail SET events 10");
     client.run("REPLICAOF 127.0.0.1 1");
     let digest = client.run("JQ.DIGEST mail");
     for read_only in ["yes", "no"] {

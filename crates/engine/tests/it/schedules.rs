@@ -34,7 +34,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn new(&self) -> NewSchedule<'_> {
+    fn meant(&self) -> NewSchedule<'_> {
         let Self { name, timing, overlap, missed, .. } = *self;
         NewSchedule { name, timing, overlap, missed, job: self.publish() }
     }
@@ -49,8 +49,8 @@ impl Order {
     /// What a client asks with it.
     pub fn order(&self) -> ScheduleOrder<'_> {
         match self {
-            Self::Set(entry) => ScheduleOrder::Set(Box::new(entry.new())),
-            Self::Replace(all) => ScheduleOrder::Replace(all.iter().map(Entry::new).collect()),
+            Self::Set(entry) => ScheduleOrder::Set(Box::new(entry.meant())),
+            Self::Replace(all) => ScheduleOrder::Replace(all.iter().map(Entry::meant).collect()),
             Self::Delete(name) => ScheduleOrder::Delete(name),
             Self::Pause(name) => ScheduleOrder::Pause(name),
             Self::Resume(name) => ScheduleOrder::Resume(name),

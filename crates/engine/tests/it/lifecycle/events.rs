@@ -46,8 +46,9 @@ fn trail(driver: &Driver, id: &str) -> Vec<String> {
 #[test]
 fn each_operation_that_changes_a_job_leaves_exactly_the_event_that_says_so() {
     type Way = (&'static [&'static str], fn(&mut Driver));
+    type Case = (fn(&mut Driver), Way);
     let take = |driver: &mut Driver| drop(driver.consume_as(POSTMAN, 1));
-    let ways: [(fn(&mut Driver), Way); 40] = [
+    let ways: [Case; 40] = [
         (
             |_| {},
             (&["published a ->ready"], |d| {

@@ -639,7 +639,7 @@ fn a_reloaded_queue_goes_on_where_it_was() {
         driver.queue = again;
     }
     assert!(driver.schedule("cron").counts().runs > 100);
-    assert!(driver.find(&named("nothing").id().to_string()).is_none());
+    assert!(driver.find(named("nothing").id()).is_none());
     let after = driver.schedule("after").last_job().expect("a job").to_string();
     assert_eq!(driver.settle(&[&after], BURY), 1);
     assert_eq!(driver.schedule("after").unfinished(), 1);

@@ -166,6 +166,11 @@ impl Model {
                 }
             }
             self.lead(first.seq, None);
+            if self.in_batch(|_, with| with.is_none()).is_empty() {
+                // Nobody is left who could follow settings that have changed.
+                self.gathering.armed.clear();
+                self.gathering.stale_after = None;
+            }
             if gathered.len() < 2 * size {
                 return;
             }

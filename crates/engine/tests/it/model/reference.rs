@@ -1403,6 +1403,9 @@ impl Model {
             }
             Ok(Reply::Cancelled(done)) => done.is_some_and(|done| done != Cancelled::MarkedBefore),
             Ok(Reply::Updated(version)) => version.is_some(),
+            Ok(Reply::Chained(next)) => next.is_some(),
+            Ok(Reply::Noticed(notices)) => !notices.is_empty(),
+            Ok(Reply::CrossedOff(targets)) => targets.is_some(),
             Ok(_) => true,
         };
         self.make_owed_runs();
