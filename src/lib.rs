@@ -15,6 +15,9 @@
 //! | `readers.rs` | clients that wait for events |
 //! | `changes.rs` | what is told of changes to who listens |
 //! | `room.rs` | publishers that wait for room |
+//! | `tidings.rs` | those who tell subscribers, and wait for something to tell |
+//! | `distant.rs` | what queues have to do with each other |
+//! | `schedules.rs` | what a calendar says, and what is told of schedules |
 //! | `workers.rs`, `roster.rs` | who works, and what is wished of them |
 //! | `notices.rs` | what workers hear of their leases |
 //! | `timer.rs`, `schedule.rs`, `clock.rs` | when something has to happen without a command |
