@@ -37,34 +37,31 @@ fn admit_these(context: Context, queue: &[u8], distant: &[Distant<'_>]) -> Resul
     if context.flags().is_decided() {
         return Ok(());
     }
-    admit_queues(context, queue, &queues_of(distant))
-}
-
-/// Whether a client may name these queues beside the one that is the key of its command. The server
-/// does not look: see the decision on dependencies across queues.
-fn admit_queues(context: Context, queue: &[u8], others: &[&[u8]]) -> Result<(), Denied> {
-    let is_elsewhere = |other: &&[u8]| slot_of(other) != slot_of(queue);
-    if context.flags().is_in_cluster() && others.iter().any(is_elsewhere) {
-        return Err(Denied::CrossSlot);
-    }
+    let others = queues_of(distant);
+    others.iter().try_for_each(|other| admit_slot(context, queue, other))?;
     let mine = access::User::of(context);
     let may_use = |other: &&[u8]| mine.as_ref().is_none_or(|user| user.may_use(&Text::new(other)));
     others.iter().all(may_use).then_some(()).ok_or(Denied::NoPermission)
 }
 
+/// Whether another queue is in the slot of the one that is the key of the command: the server does not
+/// look at it.
+fn admit_slot(context: Context, queue: &[u8], other: &[u8]) -> Result<(), Denied> {
+    let is_elsewhere = context.flags().is_in_cluster() && slot_of(other) != slot_of(queue);
+    (!is_elsewhere).then_some(()).ok_or(Denied::CrossSlot)
+}
+
 /// Whether a client may publish to another queue, or its own, with a command that does more: it needs
 /// the rights of one who only publishes.
 pub fn admit_publish(context: Context, queue: &[u8], to: &[u8]) -> Result<(), Denied> {
-    if context.flags().is_in_cluster() && slot_of(to) != slot_of(queue) {
-        return Err(Denied::CrossSlot);
-    }
+    admit_slot(context, queue, to)?;
     let command = [Text::new(b"JQ.PUBLISH"), Text::new(to), Text::new(b"")];
     let mine = access::User::of(context);
     let may = mine.as_ref().is_none_or(|user| user.may_run(&command));
     may.then_some(()).ok_or(Denied::NoPermission)
 }
 
-/// Whether a queue that is not here is nowhere, and not on its way to another node.
+/// Whether a queue that is not here is nowhere: the server does not send clients after it, and will not.
 pub fn is_settled(context: Context, name: &[u8]) -> bool {
     let is_there =
         || matches!(keyspace::read(context, Text::new(name).raw(), |_| ()), Ok(Some(())));
@@ -205,11 +202,7 @@ fn deliver_from(context: Context, place: &Place, max: usize) -> usize {
     if count == 0 || !matches!(taken, Ok(Some(()))) {
         return 0;
     }
-    let may_come = |to: &[u8]| {
-        let is_gone = !matches!(keyspace::read(context, Text::new(to).raw(), |_| ()), Ok(Some(())));
-        is_gone && !surroundings::is_served_here(context, to)
-    };
-    if letters.iter().any(|(to, _)| may_come(to)) {
+    if letters.iter().any(|(to, _)| !is_settled(context, to)) {
         // All of them have the same slot: where it goes, the effects go as well.
         visit::put_off(context, &name, UnixMillis(clock::now().0 + PUT_OFF_MS));
         return 0;

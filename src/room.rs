@@ -10,12 +10,11 @@ use jobq_protocol::Call;
 use redis_module::raw::RedisModuleString;
 
 use crate::{
-    blocking, keyspace,
+    blocking, distant, keyspace,
     record::Asked,
     registry::{self, Place},
     reply,
     server::{Context, Text},
-    surroundings,
     visit::{self, Denied},
     waiters::{Answer, Asking},
 };
@@ -100,7 +99,7 @@ fn fill(context: Context, place: &Place, name: &Text, asking: &Asking) -> Option
         // It was understood before. Whatever it is, it must not hold up those behind.
         return Some(Answer::Denied(Rc::new(Denied::Internal)));
     };
-    if is_elsewhere(context, place, name) {
+    if !distant::is_settled(context, &place.1) {
         return None;
     }
     let denied = if Context::has_no_memory() {
@@ -118,13 +117,6 @@ fn fill(context: Context, place: &Place, name: &Text, asking: &Asking) -> Option
     };
     let goes_on = may_come(context, name.raw(), &action, &denied);
     (!goes_on).then(|| Answer::Denied(Rc::new(denied)))
-}
-
-/// Whether the server sends the client after its key, or will: it is on its way to another node, or
-/// there already.
-fn is_elsewhere(context: Context, place: &Place, name: &Text) -> bool {
-    let is_there = matches!(keyspace::read(context, name.raw(), |_| ()), Ok(Some(())));
-    !is_there && !surroundings::is_served_here(context, &place.1)
 }
 
 fn publish_now(

@@ -25,40 +25,34 @@ pub fn chain(
     to: &[u8],
     next: Box<Publish<'_>>,
 ) {
-    let is_decided = context.flags().is_decided();
-    let chained = if !is_decided && Context::has_no_memory() {
-        // The server lets an ack pass.
-        Err(Denied::NoMemory)
-    } else if let Err(denied) = admit(context, arguments, to, is_decided) {
-        Err(denied)
-    } else if to == arguments.bytes[1] {
-        let action = Action::Chain { done, publish: next };
-        visit::perform(context, arguments.raw, &action, |queue, outcome| {
-            reply::outcome(context, queue, outcome, false);
-        })
-        .map(|found| found.is_some())
-    } else if is_decided {
-        repeat(context, arguments, done, to, next).map(|()| true)
-    } else {
-        decide(context, arguments, done, to, next)
-    };
-    match chained {
-        Ok(true) => {}
-        Ok(false) => context.reply_null(),
-        Err(denied) => reply::denied(context, &denied),
+    if let Err(denied) = try_chain(context, arguments, done, to, next) {
+        reply::denied(context, &denied);
     }
 }
 
-fn admit(
+/// The same. A refusal is yet to be answered, all else is.
+fn try_chain(
     context: Context,
     arguments: &Arguments<'_>,
+    done: JobRef<'_>,
     to: &[u8],
-    is_decided: bool,
+    next: Box<Publish<'_>>,
 ) -> Result<(), Denied> {
-    if is_decided {
-        return Ok(());
+    let is_decided = context.flags().is_decided();
+    if !is_decided {
+        // The server lets an ack pass.
+        if Context::has_no_memory() {
+            return Err(Denied::NoMemory);
+        }
+        distant::admit_publish(context, arguments.bytes[1], to)?;
     }
-    distant::admit_publish(context, arguments.bytes[1], to)
+    if to == arguments.bytes[1] {
+        return super::try_perform(context, arguments, &Action::Chain { done, publish: next });
+    }
+    if is_decided {
+        return repeat(context, arguments, done, to, next);
+    }
+    decide(context, arguments, done, to, next)
 }
 
 fn decide(
@@ -67,14 +61,15 @@ fn decide(
     done: JobRef<'_>,
     to: &[u8],
     next: Box<Publish<'_>>,
-) -> Result<bool, Denied> {
+) -> Result<(), Denied> {
     let (flags, queue) = (context.flags(), Text::new(arguments.bytes[1]));
     if !distant::is_settled(context, to) {
         return Err(Denied::TryAgain);
     }
     let is_leased = |queue: &Queue| Ok(queue.find_leased(&done).is_some());
     if visit::ask(context, flags, &queue, is_leased)? != Some(true) {
-        return Ok(false);
+        context.reply_null();
+        return Ok(());
     }
     let to = Text::new(to);
     let next = Action::Publish(*next);
@@ -86,12 +81,21 @@ fn decide(
         is_done = *outcome == Outcome::Done(1);
     })?;
     // Time may have gone on in between.
-    if is_done {
-        visit::act_beside(context, flags, &to, &next, |queue, outcome| {
-            reply::outcome(context, queue, outcome, false);
-        })?;
+    if !is_done {
+        context.reply_null();
+        return Ok(());
     }
-    Ok(is_done)
+    let mut is_answered = false;
+    let published = visit::act_beside(context, flags, &to, &next, |queue, outcome| {
+        is_answered = true;
+        reply::outcome(context, queue, outcome, false);
+    });
+    // An internal error behind the answer would be taken for that of the client's next command.
+    if is_answered {
+        Ok(())
+    } else {
+        published
+    }
 }
 
 fn repeat(

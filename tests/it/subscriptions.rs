@@ -3,10 +3,7 @@
 
 use crate::{
     replies::{bulk, ok, on_each_wire, told},
-    support::{
-        likeness::{assert_alike, digests, freeze, reloaded, replayed, thaw},
-        wait_for, Client, Options, Reply, Server,
-    },
+    support::{likeness::assert_copies_are_alike, wait_for, Client, Options, Reply, Server},
 };
 
 /// A notice as it is told.
@@ -243,14 +240,7 @@ fn what_is_to_be_told_outlives_crashes_and_is_the_same_on_copies() {
     client.run("JQ.BURY mail c");
     let taken = take(&mut client, "JQ.NOTICES mail TTR 600000").remove(0);
     client.run(&format!("JQ.DELIVERED mail {} ada", taken.receipt));
-    freeze(&primary);
-    let seen = digests(&primary);
-    replica.catch_up_with(&primary);
-    assert_alike("the replica", &seen, &replica);
-    assert_alike("the log replayed", &seen, &replayed(&primary));
-    assert_eq!(primary.run("SAVE"), ok());
-    assert_alike("the snapshot loaded", &seen, &reloaded(&primary));
-    thaw(&primary);
+    assert_copies_are_alike(&primary, &replica);
     primary.kill_and_restart();
     let mut client = primary.client();
     let told = format!("JQ.DELIVERED mail {} ada bob", served.receipt);

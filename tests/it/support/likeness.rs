@@ -77,6 +77,19 @@ pub fn replayed(of: &Server) -> Server {
     })
 }
 
+/// The replica, the log and the snapshot of a server have what it has.
+#[track_caller]
+pub fn assert_copies_are_alike(primary: &Server, replica: &Server) {
+    freeze(primary);
+    let seen = digests(primary);
+    replica.catch_up_with(primary);
+    assert_alike("the replica", &seen, replica);
+    assert_alike("the log replayed", &seen, &replayed(primary));
+    assert_eq!(primary.run("SAVE").text(), "OK");
+    assert_alike("the snapshot loaded", &seen, &reloaded(primary));
+    thaw(primary);
+}
+
 /// A server that has loaded the snapshot of another, and stands still.
 pub fn reloaded(of: &Server) -> Server {
     started_on(Options::new(), |directory| {

@@ -52,52 +52,21 @@ fn options<'a>(
     let mut publish = Publish::new(bodies);
     let mut block = None;
     let mut if_dead = None;
-    let wishes = &mut publish.wishes;
     while let Some(word) = args.word()? {
         match word {
             "ID" => publish.id = Some(given_id(args.value(word)?)?),
-            "TYPE" => wishes.job_type = Some(job_type(args.value(word)?)?),
-            "HEADERS" => publish.headers = headers(args)?,
             "DELAY" | "AT" => publish.due = due(args, word, publish.due != Due::Now)?,
-            "TTL" => wishes.ttl = Some(args.span(&range::TTL)?),
-            "TTR" => wishes.ttr = Some(args.span(&range::TTR)?),
             "DEADLINE" => {
                 publish.deadline = Some(args.integer(&range::DEADLINE).map(UnixMillis)?);
             }
-            "TRIES" => wishes.tries = Some(args.integer(&range::TRIES)?),
-            "BACKOFF" => wishes.backoff = Some(backoff(word, args.value(word)?)?),
-            "RETAIN" => wishes.retain = Some(retain(word, args.value(word)?)?),
-            "PRIORITY" => wishes.priority = Some(args.integer(&range::PRIORITY)?),
-            "GROUP" => wishes.group = Some(group(args.value(word)?)?),
-            "USES" | "MUTEX" => {
-                let wanted = one_use(args, word)?;
-                let known = &mut publish.conditions.get_or_insert_default().uses;
-                add_use(args, known, wanted)?;
-            }
-            "UNIQUE" => {
-                let key = unique_key(args.value(word)?)?;
-                publish.conditions.get_or_insert_default().unique = Some(Unique::new(key));
-            }
-            "FOR" | "UNTIL" | "ONDUPLICATE" => {
-                let needs = publish.conditions.as_mut();
-                match needs.and_then(|needs| needs.unique.as_mut()) {
-                    Some(unique) => lock(args, word, unique)?,
-                    None => return Err(args.syntax(&format!("{word} goes behind UNIQUE"))),
-                }
-            }
-            "WHEN" => when(args, &mut publish.conditions)?,
             "AFTER" => after(queue, args, publish.conditions.get_or_insert_default())?,
             "IFDEAD" => if_dead = Some(if_dead_of(args)?),
-            "BATCH" => {
-                let key = batch_key(args.value(word)?)?;
-                publish.conditions.get_or_insert_default().batch = key;
-            }
             "REPLACES" => publish.replaces = Some(args.id(word)?),
             "BLOCK" | "WAIT" => {
                 let place = args.place() - 1;
                 block = Some((args.span(&range::BLOCK.called(word))?, place));
             }
-            _ => return Err(args.misplaced(word)),
+            _ => option(args, word, &mut publish)?,
         }
     }
     check_parents(args, &publish, if_dead.is_some())?;
@@ -108,6 +77,50 @@ fn options<'a>(
         None => Call::Act(Action::Publish(publish)),
         Some((span, place)) => Call::PublishOrWait { publish, span, place },
     })
+}
+
+/// Reads one of the options that every publish has, behind its `word`: those of a job that is published
+/// now, and those of one that a schedule publishes.
+pub(super) fn option<'a>(
+    args: &mut Args<'a, '_>,
+    word: &'static str,
+    publish: &mut Publish<'a>,
+) -> Result<(), BadArguments> {
+    let wishes = &mut publish.wishes;
+    match word {
+        "TYPE" => wishes.job_type = Some(job_type(args.value(word)?)?),
+        "HEADERS" => publish.headers = headers(args)?,
+        "TTL" => wishes.ttl = Some(args.span(&range::TTL)?),
+        "TTR" => wishes.ttr = Some(args.span(&range::TTR)?),
+        "TRIES" => wishes.tries = Some(args.integer(&range::TRIES)?),
+        "BACKOFF" => wishes.backoff = Some(backoff(word, args.value(word)?)?),
+        "RETAIN" => wishes.retain = Some(retain(word, args.value(word)?)?),
+        "PRIORITY" => wishes.priority = Some(args.integer(&range::PRIORITY)?),
+        "GROUP" => wishes.group = Some(group(args.value(word)?)?),
+        "USES" | "MUTEX" => {
+            let wanted = one_use(args, word)?;
+            let known = &mut publish.conditions.get_or_insert_default().uses;
+            add_use(args, known, wanted)?;
+        }
+        "UNIQUE" => {
+            let key = unique_key(args.value(word)?)?;
+            publish.conditions.get_or_insert_default().unique = Some(Unique::new(key));
+        }
+        "FOR" | "UNTIL" | "ONDUPLICATE" => {
+            let needs = publish.conditions.as_mut();
+            match needs.and_then(|needs| needs.unique.as_mut()) {
+                Some(unique) => lock(args, word, unique)?,
+                None => return Err(args.syntax(&format!("{word} goes behind UNIQUE"))),
+            }
+        }
+        "WHEN" => when(args, &mut publish.conditions)?,
+        "BATCH" => {
+            let key = batch_key(args.value(word)?)?;
+            publish.conditions.get_or_insert_default().batch = key;
+        }
+        _ => return Err(args.misplaced(word)),
+    }
+    Ok(())
 }
 
 fn given_id(text: &[u8]) -> Result<&str, BadArguments> {
@@ -158,7 +171,7 @@ pub fn batch_key(key: &[u8]) -> Result<&[u8], BadArguments> {
 }
 
 /// Reads one more limit that a job uses: the one behind `USES`, or a mutex.
-pub(super) fn one_use<'a>(args: &mut Args<'a, '_>, word: &str) -> Result<Use<'a>, BadArguments> {
+fn one_use<'a>(args: &mut Args<'a, '_>, word: &str) -> Result<Use<'a>, BadArguments> {
     let name = limit_name(word, args.value(word)?)?;
     Ok(match word {
         "MUTEX" => Use { limit: LimitName::Mutex(name), weight: 1 },
@@ -166,7 +179,7 @@ pub(super) fn one_use<'a>(args: &mut Args<'a, '_>, word: &str) -> Result<Use<'a>
     })
 }
 
-pub(super) fn add_use<'a>(
+fn add_use<'a>(
     args: &Args<'a, '_>,
     known: &mut Vec<Use<'a>>,
     wanted: Use<'a>,
@@ -183,7 +196,7 @@ pub(super) fn add_use<'a>(
 }
 
 /// Reads one more clause of gates that a job waits for.
-pub(super) fn when<'a>(
+fn when<'a>(
     args: &mut Args<'a, '_>,
     conditions: &mut Option<Box<Conditions<'a>>>,
 ) -> Result<(), BadArguments> {
@@ -325,7 +338,7 @@ pub fn limit_name<'a>(word: &str, name: &'a [u8]) -> Result<&'a [u8], BadArgumen
     Err(BadArguments { word: ErrorWord::Range, message })
 }
 
-pub(super) fn unique_key(key: &[u8]) -> Result<&[u8], BadArguments> {
+fn unique_key(key: &[u8]) -> Result<&[u8], BadArguments> {
     if (1..=UNIQUE_BYTES_MAX).contains(&key.len()) {
         return Ok(key);
     }

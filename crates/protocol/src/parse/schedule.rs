@@ -2,15 +2,10 @@
 
 use jobq_engine::{
     Action, Bodies, Due, Millis, Missed, NewSchedule, Overlap, Publish, ScheduleOrder, Timing,
-    Unique, UnixMillis, Until, CRON_BYTES_MAX, SCHEDULE_NAME_BYTES_MAX,
+    UnixMillis, CRON_BYTES_MAX, SCHEDULE_NAME_BYTES_MAX,
 };
 
-use super::{
-    produce::{
-        add_use, backoff, batch_key, group, headers, job_type, one_use, retain, unique_key, when,
-    },
-    repeated,
-};
+use super::{produce::option, repeated};
 use crate::{
     args::Args,
     call::Call,
@@ -76,7 +71,6 @@ fn one<'a>(args: &mut Args<'a, '_>) -> Result<NewSchedule<'a>, BadArguments> {
     let mut timing: Option<Timing<&[u8]>> = None;
     let (mut overlap, mut missed, mut from, mut zone) = (None, None, None, None);
     while let Some(word) = args.word()? {
-        let wishes = &mut publish.wishes;
         match word {
             "EVERY" | "AFTER" | "CRON" if timing.is_some() => {
                 return Err(args.syntax("EVERY, AFTER and CRON exclude each other"));
@@ -92,47 +86,8 @@ fn one<'a>(args: &mut Args<'a, '_>) -> Result<NewSchedule<'a>, BadArguments> {
                 overlap = Some(chosen(args, word, &Overlap::ALL, Overlap::name)?);
             }
             "MISSED" => missed = Some(chosen(args, word, &Missed::ALL, Missed::name)?),
-            "TYPE" => wishes.job_type = Some(job_type(args.value(word)?)?),
-            "HEADERS" => publish.headers = headers(args)?,
             "DELAY" => publish.due = Due::In(args.span(&range::DELAY)?),
-            "TTL" => wishes.ttl = Some(args.span(&range::TTL)?),
-            "TTR" => wishes.ttr = Some(args.span(&range::TTR)?),
-            "TRIES" => wishes.tries = Some(args.integer(&range::TRIES)?),
-            "BACKOFF" => wishes.backoff = Some(backoff(word, args.value(word)?)?),
-            "RETAIN" => wishes.retain = Some(retain(word, args.value(word)?)?),
-            "PRIORITY" => wishes.priority = Some(args.integer(&range::PRIORITY)?),
-            "GROUP" => wishes.group = Some(group(args.value(word)?)?),
-            "USES" | "MUTEX" => {
-                let wanted = one_use(args, word)?;
-                let known = &mut publish.conditions.get_or_insert_default().uses;
-                add_use(args, known, wanted)?;
-            }
-            "UNIQUE" => {
-                let key = unique_key(args.value(word)?)?;
-                publish.conditions.get_or_insert_default().unique = Some(Unique::new(key));
-            }
-            "FOR" | "UNTIL" => {
-                let needs = publish.conditions.as_mut();
-                let Some(unique) = needs.and_then(|needs| needs.unique.as_mut()) else {
-                    return Err(args.syntax(&format!("{word} goes behind UNIQUE")));
-                };
-                match word {
-                    "FOR" => unique.lasts = args.span(&range::LOCK)?,
-                    _ => {
-                        let until = |until: Until| match until {
-                            Until::Start => "START",
-                            _ => "DONE",
-                        };
-                        unique.until = chosen(args, word, &[Until::Start, Until::Done], until)?;
-                    }
-                }
-            }
-            "WHEN" => when(args, &mut publish.conditions)?,
-            "BATCH" => {
-                let key = batch_key(args.value(word)?)?;
-                publish.conditions.get_or_insert_default().batch = key;
-            }
-            _ => return Err(args.misplaced(word)),
+            _ => option(args, word, &mut publish)?,
         }
     }
     let timing = match (timing, from, zone) {
