@@ -267,9 +267,9 @@ pub fn make_ready(
         }
         Found::Queue(stored) => site.visit(stored, now, |visit| {
             visit.catch_up();
-            let checked = visit.stored.queue.check(action);
             visit.follow_up();
-            Ok(checked?)
+            // Last: that may have worked through more that was due, and what it brought may refuse.
+            Ok(visit.stored.queue.check(action)?)
         }),
     }
 }

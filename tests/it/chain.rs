@@ -90,6 +90,26 @@ fn a_successor_that_is_refused_leaves_the_lease_and_makes_no_queue() {
 }
 
 #[test]
+fn what_comes_due_meanwhile_refuses_the_successor_before_the_lease_ends() {
+    let server = Server::plain();
+    let mut client = server.client();
+    let receipt = taken(&mut client, "orders", "a");
+    // More than one slice of it, and behind that a run that takes the key.
+    let backlog = ["JQ.PUBLISH", "mail", "x", "DELAY", "10"];
+    (0..150).for_each(|_| drop(client.call(&backlog)));
+    let from = client.run("JQ.JOB orders a").field("published-at").int() + 1_000;
+    client.run(&format!("JQ.SCHEDULE mail SET s x EVERY 3600000 FROM {from} UNIQUE k"));
+    // In one transaction, so that no turn of the timer comes between.
+    client.run("MULTI");
+    client.run("DEBUG SLEEP 1");
+    client.run(&format!("JQ.ACK orders {receipt} THEN mail next UNIQUE k"));
+    let answers = client.run("EXEC");
+    assert_eq!(answers.items()[1].error_word(), "DUPLICATE", "{answers:?}");
+    assert_eq!(client.run("JQ.JOB orders a").field("state"), bulk("leased"));
+    assert_eq!(client.run(&format!("JQ.ACK orders {receipt}")), Reply::Int(1));
+}
+
+#[test]
 fn a_successor_takes_its_predecessors_place_key_and_id_in_the_same_queue() {
     on_each_wire(|client| {
         client.run("JQ.CONFIG poll SET maxlen 1");
