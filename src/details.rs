@@ -104,6 +104,7 @@ fn with_others<'a>(queue: &'a Queue, job: &'a Job, max: usize) -> Details<'a> {
         ("gathering-since", since(is_gathering)),
         ("batch-due", instant(queue.batch_fires(job))),
         ("ready-since", since(is_ready)),
+        ("leased-since", instant(job.leased_since())),
         ("leased-until", instant(leased_until)),
         ("worker", filled(worker.unwrap_or_default())),
         ("completed-since", since(matches!(state, State::Completed { .. }))),

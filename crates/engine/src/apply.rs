@@ -449,7 +449,6 @@ impl Queue {
                 self.charge(slot);
             }
             if self.shift(slot, Event::Lease { token, deadline, holder }) {
-                self.join_crew(slot, holder, self.clock);
                 self.count_and_note(terms, |counts| &mut counts.delivered, Time::Wait, since);
                 let job = &mut self.jobs[slot];
                 job.deliveries += u32::from(lease.holder.counted);

@@ -5,7 +5,7 @@ mod limits;
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    interner::Interner,
+    interner::{Interner, Shared},
     job::Job,
     queue::hash_of,
     state::{State, StateKind},
@@ -210,7 +210,7 @@ impl Queue {
         ensure(heap == self.heap_bytes, || format!("{} bytes, {heap} counted", self.heap_bytes))?;
         let given = self.jobs.iter().filter(|(_, job)| job.given().is_some()).count();
         ensure(given == self.given_ids, || format!("{} given ids, {given}", self.given_ids))?;
-        ensure(self.crew_is_sound(), || format!("who holds what: {:?}", self.crew))?;
+        ensure(self.leases_are_sound(), || "a lease from a time to come".into())?;
         ensure(self.bonds_hold(), || format!("a bond without its lease: {:?}", self.bonds))?;
 
         let mut terms = HashMap::from([(self.default_terms, 1)]);
@@ -226,7 +226,7 @@ impl Queue {
     }
 }
 
-fn uses<T: Eq + std::hash::Hash>(interner: &Interner<T>) -> HashMap<crate::interner::Key, u32> {
+fn uses<T: Shared>(interner: &Interner<T>) -> HashMap<crate::interner::Key, u32> {
     interner.uses().collect()
 }
 

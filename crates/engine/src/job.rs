@@ -31,7 +31,7 @@ pub struct Job {
     pub body: Box<[u8]>,
     /// Where the job is.
     pub(crate) state: PackedState,
-    /// Its neighbors while it is ready, completed or dead; since when, while it is leased.
+    /// Its neighbors while it is in a list; since when, while it is leased.
     pub links: Links,
     /// Its terms, in the queue's interner.
     pub terms: Key,
@@ -118,6 +118,12 @@ impl Job {
     #[inline]
     pub fn state(&self) -> State {
         self.state.into()
+    }
+
+    /// Since when it is leased, if it is.
+    #[must_use]
+    pub fn leased_since(&self) -> Option<UnixMillis> {
+        matches!(self.state(), State::Leased { .. }).then(|| self.links.instant())
     }
 
     /// When the job is dead if it is not finished by then.

@@ -6,8 +6,7 @@ use crate::{
     time::UnixMillis,
 };
 
-/// A job's neighbors in the one list it is in. One that is leased by nobody with a name is in none, and keeps here
-/// since when.
+/// A job's neighbors in the one list it is in. One that is leased is in none, and keeps here since when.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Links {
     prev: Slot,
@@ -21,12 +20,14 @@ impl Links {
     /// In no list, and since when: in the words of a job that is leased.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, reason = "each half is cut out of the whole")]
+    #[inline]
     pub fn since(at: UnixMillis) -> Self {
         Self { prev: Slot(at.0 as u32), next: Slot((at.0 >> 32) as u32) }
     }
 
     /// The instant that was put there by [`since`](Self::since).
     #[must_use]
+    #[inline]
     pub fn instant(self) -> UnixMillis {
         UnixMillis(u64::from(self.next.0) << 32 | u64::from(self.prev.0))
     }

@@ -154,6 +154,13 @@ impl Queue {
         }
     }
 
+    /// Counts how long a job was held whose lease is about to end.
+    #[inline]
+    pub(crate) fn note_run_time(&mut self, slot: Slot) {
+        let job = &self.jobs[slot];
+        self.note_time(job.terms, Time::Run, job.links.instant());
+    }
+
     /// Counts what happens to a job of these terms, and how long it took to come to that.
     #[inline]
     pub(crate) fn count_and_note(

@@ -13,7 +13,7 @@ use crate::{
     bonds::Bonds,
     config::Config,
     counters::Counters,
-    crew::Crew,
+    crew::Heard,
     gates::Gates,
     generator::Generator,
     id::{JobId, JobRef, Token, Ulid},
@@ -22,9 +22,9 @@ use crate::{
     job::{Extra, Job},
     journal::{Cause, Journal, Move},
     limits::{GroupKey, Limits},
-    list::List,
+    list::{Links, List},
     notices::Notices,
-    numbers::{Numbers, Time},
+    numbers::Numbers,
     operation::{Holder, Revival},
     outsiders::Outsiders,
     parents::{End as Fate, Family},
@@ -102,8 +102,7 @@ pub struct Queue {
     pub(crate) watch: Watch,
     pub(crate) bonds: Bonds,
     pub(crate) notices: Notices,
-    // None before a worker with a name has held something.
-    pub(crate) crew: Option<Box<Crew>>,
+    pub(crate) heard: Heard,
     pub(crate) journal: Journal,
 }
 
@@ -195,7 +194,7 @@ impl Queue {
             watch: Watch::default(),
             bonds: Bonds::default(),
             notices: Notices::default(),
-            crew: None,
+            heard: Heard::default(),
             journal: Journal::default(),
         }
     }
@@ -392,10 +391,12 @@ impl Queue {
         &self.numbers.counts
     }
 
-    /// Bytes of memory held, about: exact but for what the allocator adds. O(1).
+    /// Bytes of memory held, about. O(n) with n limits, and groups and batch keys with settings of their
+    /// own.
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of::<Self>()
+            + self.config.bytes()
             + self.jobs.bytes()
             + self.ids.bytes()
             + self.terms.bytes()
@@ -412,7 +413,7 @@ impl Queue {
             + self.batches.bytes()
             + self.outsiders.bytes()
             + self.subscriptions.bytes()
-            + self.crew.as_ref().map_or(0, |crew| crew.bytes())
+            + self.heard.bytes()
             + self.numbers.bytes()
             + self.journal.bytes()
             + self.schedules.bytes()
@@ -639,9 +640,7 @@ impl Queue {
             if self.notices.are_kept() && self.is_held_by_name(before) {
                 self.note_end(slot);
             }
-            if let State::Leased { holder, .. } = before {
-                self.note_time(self.jobs[slot].terms, Time::Run, self.taken(slot, holder));
-            }
+            self.note_run_time(slot);
         }
         // A lease that goes on is no news.
         if self.journal.is_kept() && !matches!(event, Event::Touch { .. }) {
@@ -658,18 +657,15 @@ impl Queue {
         if !self.bonds.is_empty() {
             self.loosen(slot, matches!(event, Event::Touch { .. }));
         }
-        match before {
-            State::Leased { holder, .. } if !matches!(state, State::Leased { .. }) => {
-                self.leave_crew(slot, holder);
-            }
-            _ => {}
-        }
         self.leave(slot);
         let job = &mut self.jobs[slot];
         job.state = state.into();
         match state {
             State::Delayed { until } => job.due = U48::new(until.0),
             State::Ready { since, .. } if event != Event::Wake => job.due = U48::new(since.0),
+            State::Leased { .. } if !matches!(event, Event::Touch { .. }) => {
+                job.links = Links::since(self.clock);
+            }
             _ => {}
         }
         self.enter(slot, if event == Event::Release { End::Head } else { End::Tail });
@@ -747,9 +743,8 @@ impl Queue {
         if self.notices.are_kept() && self.is_held_by_name(state) {
             self.note_end(slot);
         }
-        if let State::Leased { holder, .. } = state {
-            self.note_time(self.jobs[slot].terms, Time::Run, self.taken(slot, holder));
-            self.leave_crew(slot, holder);
+        if matches!(state, State::Leased { .. }) {
+            self.note_run_time(slot);
         }
         if !self.schedules.is_empty() && !state.kind().is_final() {
             self.note_run(slot, true);

@@ -237,7 +237,6 @@ impl Loader {
         if !self.unfinished.finish(&mut self.queue) {
             return Err(Corrupt::Value("turn or bucket"));
         }
-        self.queue.muster();
         Ok(self.queue)
     }
 

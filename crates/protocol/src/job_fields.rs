@@ -75,6 +75,7 @@ pub static JOB_FIELDS: &[(&str, &str)] = &[
         "since when it is ready, for its place in line: one that is given back counts like the one \
          before which it goes, and one whose priority changes from then on; null unless it is ready",
     ),
+    ("leased-since", "since when it is leased; null unless it is"),
     ("leased-until", "when its lease runs out; null unless it is leased"),
     ("worker", "who holds it; null unless it is leased by a consumer that gave a name"),
     ("completed-since", "since when it is completed; null unless it is"),

@@ -552,7 +552,7 @@ impl JobWriter {
                     worker: &holder.worker,
                     ttr: holder.ttr.0,
                     counted: holder.counted,
-                    taken: queue.leased_since(slot).unwrap_or_default().0,
+                    taken: job.leased_since().unwrap_or_default().0,
                 }
             }
             State::Completed { since, until } => StateV1::Completed {

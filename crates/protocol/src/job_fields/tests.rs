@@ -20,7 +20,7 @@ fn the_fields_are_those_of_the_wire_in_their_order() {
     let wire = "id state type group body headers priority uses when missing parents-left parents \
                 parent-results ifdead batch members leader tries tries-left deliveries failures releases \
                 progress ttr backoff retain published-at elapsed due held-since gathering-since batch-due \
-                ready-since leased-until worker \
+                ready-since leased-since leased-until worker \
                 completed-since retained-until subscribers result dead-since expires-at ttl-left deadline \
                 unique unique-until error schedule occurrence failed-at cancelled version why limit \
                 limit-held";

@@ -5,16 +5,16 @@ use jobq_engine::{Change, Holder, Millis, StateKind, UnixMillis};
 use crate::support::{job, reloaded, Driver, ANYONE, START};
 
 /// Of each worker: its name, how many leases, the id of the oldest, and since when that holds.
-type Held = Vec<(String, usize, String, Option<u64>)>;
+type Held = Vec<(String, usize, String, u64)>;
 
 fn held(queue: &jobq_engine::Queue) -> Held {
-    let one = |it: jobq_engine::Holding<'_>| {
+    let one = |it: &jobq_engine::Holding<'_>| {
         let worker = String::from_utf8_lossy(it.worker).into_owned();
         let oldest = queue.job(it.oldest).id().receipt(it.token);
         let oldest = String::from_utf8_lossy(oldest.as_bytes()).into_owned();
-        (worker, it.leases, oldest, it.since.map(|UnixMillis(at)| at))
+        (worker, it.leases, oldest, it.since.0)
     };
-    let mut held: Held = queue.holdings().map(one).collect();
+    let mut held: Held = queue.holdings().iter().map(one).collect();
     held.sort();
     held
 }
@@ -23,7 +23,7 @@ fn worker(name: &'static str) -> Holder<&'static [u8]> {
     Holder { worker: name.as_bytes(), ..ANYONE }
 }
 
-fn row(worker: &str, leases: usize, oldest: &str, since: Option<u64>) -> Held {
+fn row(worker: &str, leases: usize, oldest: &str, since: u64) -> Held {
     vec![(worker.into(), leases, oldest.into(), since)]
 }
 
@@ -41,11 +41,11 @@ fn three() -> Driver {
 #[test]
 fn a_worker_is_told_of_with_its_oldest_lease_whatever_ends_the_others() {
     let mut driver = three();
-    assert_eq!(held(&driver.queue), row("w", 3, "a@1", Some(START)));
+    assert_eq!(held(&driver.queue), row("w", 3, "a@1", START));
     driver.ack("b");
-    assert_eq!(held(&driver.queue), row("w", 2, "a@1", Some(START)));
+    assert_eq!(held(&driver.queue), row("w", 2, "a@1", START));
     driver.release("a");
-    assert_eq!(held(&driver.queue), row("w", 1, "c@3", Some(START + 20)));
+    assert_eq!(held(&driver.queue), row("w", 1, "c@3", START + 20));
     driver.delete(&["c"]);
     assert_eq!(held(&driver.queue), []);
 }
@@ -56,9 +56,9 @@ fn neither_a_touch_nor_an_update_makes_a_lease_younger() {
     driver.touch("a@1", Some(50_000));
     let change = Change { priority: Some(3), ttl: Some(Millis(99_000)), ..Change::default() };
     driver.update("a", change).expect("nothing to refuse");
-    assert_eq!(held(&driver.queue), row("w", 3, "a@1", Some(START)));
+    assert_eq!(held(&driver.queue), row("w", 3, "a@1", START));
     driver.pass(2_000);
-    assert_eq!(held(&driver.queue), row("w", 1, "a@1", Some(START)));
+    assert_eq!(held(&driver.queue), row("w", 1, "a@1", START));
 }
 
 #[test]
@@ -75,8 +75,8 @@ fn a_worker_on_several_terms_comes_once_for_each() {
     let long = Holder { ttr: Millis(9_000), ..worker("w") };
     let first = driver.consume_as(worker("w"), 1).remove(0).receipt;
     let second = driver.consume_as(long, 2).remove(0).receipt;
-    let mut expected = row("w", 1, &first, Some(START));
-    expected.extend(row("w", 2, &second, Some(START)));
+    let mut expected = row("w", 1, &first, START);
+    expected.extend(row("w", 2, &second, START));
     assert_eq!(held(&driver.queue), expected);
 }
 
@@ -86,13 +86,13 @@ fn what_is_held_is_known_of_a_loaded_queue_and_since_when() {
     driver.touch("a@1", None);
     driver.queue = reloaded(&driver.queue);
     driver.check();
-    assert_eq!(held(&driver.queue), row("w", 3, "a@1", Some(START)));
+    assert_eq!(held(&driver.queue), row("w", 3, "a@1", START));
     driver.publish(job("").id("d"));
     driver.consume_as(worker("w"), 1);
     for receipt in ["a@1", "b@2", "c@3"] {
         driver.ack(receipt);
     }
-    assert_eq!(held(&driver.queue), row("w", 1, "d@4", Some(START + 30)));
+    assert_eq!(held(&driver.queue), row("w", 1, "d@4", START + 30));
 }
 
 #[test]

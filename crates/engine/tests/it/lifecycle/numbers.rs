@@ -222,10 +222,8 @@ fn a_run_ends_with_the_lease_however_that_ends() {
             }
             driver.publish(job("").id("a").ttr(70).ttl(ttl));
             let receipt = driver.consume().receipt;
-            assert_eq!(
-                driver.queue.leased_since(driver.queue.find_id("a").expect("it is there")),
-                Some(UnixMillis(START))
-            );
+            let slot = driver.queue.find_id("a").expect("it is there");
+            assert_eq!(driver.queue.job(slot).leased_since(), Some(UnixMillis(START)));
             driver.pass(20);
             // A stored queue knows since when.
             driver.queue = reloaded(&driver.queue);
