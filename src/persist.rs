@@ -186,7 +186,7 @@ unsafe extern "C" fn memory_usage(
     _samples: usize,
 ) -> usize {
     // SAFETY: the server hands over a value of ours.
-    let bytes = guard(|| unsafe { (*value.cast::<Stored>()).queue.bytes() + size_of::<Stored>() });
+    let bytes = guard(|| unsafe { (*value.cast::<Stored>()).bytes() });
     bytes.unwrap_or(0)
 }
 

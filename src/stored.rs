@@ -63,6 +63,11 @@ impl Stored {
         }
     }
 
+    /// Bytes of memory held, about; see [`Queue::bytes`].
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() - size_of::<Queue>() + self.queue.bytes()
+    }
+
     /// Adds what has been counted since the last time to the sums over all queues.
     pub fn sum_up(&mut self) {
         let counts = self.queue.counters().summary();

@@ -164,7 +164,16 @@ impl Default for Config {
     }
 }
 
+/// What an entry of a tree takes beside its key, about.
+const ENTRY_BYTES: usize = 48;
+
 impl Config {
+    /// Heap bytes held, about. O(n) with n groups and keys that have settings of their own.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.group_weights.keys().chain(self.paces.keys()).map(|key| key.len() + ENTRY_BYTES).sum()
+    }
+
     /// How many jobs of a group are served in a turn. O(log n) with n groups that have a weight of
     /// their own.
     #[must_use]

@@ -19,6 +19,18 @@ impl Key {
     }
 }
 
+/// What is kept once.
+pub trait Shared: Eq + Hash {
+    /// Heap bytes that it holds, but for what the allocator adds.
+    fn heap_bytes(&self) -> usize;
+}
+
+impl Shared for Box<[u8]> {
+    fn heap_bytes(&self) -> usize {
+        self.len()
+    }
+}
+
 /// A set of counted values. A value is forgotten when its last use is released, and its key is
 /// then given to another. Keys are no part of the queue's logical state.
 #[derive(Clone, Debug)]
@@ -28,15 +40,23 @@ pub struct Interner<T> {
     by_value: HashTable<u32>,
     // Workers repeat themselves; looking here first saves the hash.
     latest: u32,
+    // What the values themselves hold.
+    heap_bytes: usize,
 }
 
 impl<T> Default for Interner<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), vacant: Vec::new(), by_value: HashTable::new(), latest: 0 }
+        Self {
+            entries: Vec::new(),
+            vacant: Vec::new(),
+            by_value: HashTable::new(),
+            latest: 0,
+            heap_bytes: 0,
+        }
     }
 }
 
-impl<T: Eq + Hash> Interner<T> {
+impl<T: Shared> Interner<T> {
     /// Finds or keeps a value and counts one use of it. `probe` hashes like the value that
     /// `make` makes of it, and `same` compares the two.
     pub fn intern<Q: Hash>(
@@ -63,7 +83,9 @@ impl<T: Eq + Hash> Interner<T> {
             if at as usize == self.entries.len() {
                 self.entries.push(None);
             }
-            self.entries[at as usize] = Some((make(probe), 0));
+            let value = make(probe);
+            self.heap_bytes += value.heap_bytes();
+            self.entries[at as usize] = Some((value, 0));
             let entries = &self.entries;
             self.by_value.insert_unique(hash, at, |&at| {
                 entries[at as usize].as_ref().map_or(0, |(value, _)| hash_of(value))
@@ -91,6 +113,7 @@ impl<T: Eq + Hash> Interner<T> {
             return;
         }
         let hash = hash_of(value);
+        self.heap_bytes -= value.heap_bytes();
         if let Ok(found) = self.by_value.find_entry(hash, |&at| at == key.0) {
             found.remove();
         }
@@ -100,12 +123,6 @@ impl<T: Eq + Hash> Interner<T> {
         if self.by_value.is_empty() && self.bytes() > EMPTY_BYTES_MAX {
             *self = Self::default();
         }
-    }
-
-    /// Whether a key is used only once.
-    #[must_use]
-    pub fn is_last_use(&self, key: Key) -> bool {
-        matches!(self.entries[key.0 as usize], Some((_, 1)))
     }
 
     /// The value of a key that is in use.
@@ -123,12 +140,13 @@ impl<T: Eq + Hash> Interner<T> {
         self.entries.iter().enumerate().filter_map(used)
     }
 
-    /// Heap bytes held for the table itself, about.
+    /// Heap bytes held, about. O(1).
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.entries.capacity() * size_of::<Option<(T, u32)>>()
             + self.vacant.capacity() * size_of::<u32>()
             + self.by_value.allocation_size()
+            + self.heap_bytes
     }
 }
 
@@ -142,8 +160,8 @@ fn hash_of(value: &impl Hash) -> u64 {
 mod tests {
     use super::*;
 
-    fn intern(names: &mut Interner<Box<str>>, name: &str) -> Key {
-        names.intern(name, |a, b| **a == **b, Into::into)
+    fn intern(names: &mut Interner<Box<[u8]>>, name: &str) -> Key {
+        names.intern(name.as_bytes(), |a, b| **a == **b, Into::into)
     }
 
     #[test]
@@ -155,11 +173,11 @@ mod tests {
         assert_eq!(intern(&mut names, "a"), a);
 
         names.release(a);
-        assert_eq!(&**names.get(a), "a");
+        assert_eq!(&**names.get(a), b"a");
         names.release(a);
         assert_eq!(names.uses().collect::<Vec<_>>(), [(b, 1)]);
         assert_eq!(intern(&mut names, "c"), a, "a forgotten value's key is used again");
-        assert_eq!(&**names.get(a), "c");
+        assert_eq!(&**names.get(a), b"c");
     }
 
     #[test]
@@ -167,6 +185,7 @@ mod tests {
         let mut names = Interner::default();
         let keys: Vec<_> = (0..1_000).map(|n| intern(&mut names, &n.to_string())).collect();
         assert!(names.bytes() > 1_000);
+        assert_eq!(names.heap_bytes, 10 + 90 * 2 + 900 * 3);
         keys.into_iter().for_each(|key| names.release(key));
         assert_eq!(names.bytes(), 0);
 

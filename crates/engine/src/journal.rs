@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use crate::{
     config::Config,
     id::{JobId, Ulid},
-    interner::{Interner, Key},
+    interner::{Interner, Key, Shared},
     job::Job,
     queue::COUNT_MAX,
     slab::Slot,
@@ -271,7 +271,6 @@ struct Ring {
     records: VecDeque<Record>,
     names: Interner<Name>,
     // Bytes of these.
-    name_bytes: usize,
     // The empty one.
     nobody: Key,
     salt: u64,
@@ -283,6 +282,12 @@ struct Ring {
 struct Name {
     salt: u64,
     text: Box<[u8]>,
+}
+
+impl Shared for Name {
+    fn heap_bytes(&self) -> usize {
+        self.text.len()
+    }
 }
 
 fn intern(names: &mut Interner<Name>, salt: u64, text: &[u8]) -> Key {
@@ -297,28 +302,20 @@ impl Ring {
     fn new(salt: u64) -> Self {
         let mut names = Interner::default();
         let nobody = intern(&mut names, salt, b"");
-        Self { records: VecDeque::new(), names, name_bytes: 0, nobody, salt }
+        Self { records: VecDeque::new(), names, nobody, salt }
     }
 
     fn name(&mut self, name: &[u8]) -> Key {
         if name.is_empty() {
             return self.nobody;
         }
-        let key = intern(&mut self.names, self.salt, name);
-        if self.names.is_last_use(key) {
-            self.name_bytes += name.len();
-        }
-        key
+        intern(&mut self.names, self.salt, name)
     }
 
     fn forget(&mut self, name: Key) {
-        if name == self.nobody {
-            return;
+        if name != self.nobody {
+            self.names.release(name);
         }
-        if self.names.is_last_use(name) {
-            self.name_bytes -= self.names.get(name).text.len();
-        }
-        self.names.release(name);
     }
 
     fn push(&mut self, happening: &Happening<'_>) {
@@ -366,10 +363,7 @@ impl Ring {
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Self>()
-            + self.records.capacity() * size_of::<Record>()
-            + self.names.bytes()
-            + self.name_bytes
+        size_of::<Self>() + self.records.capacity() * size_of::<Record>() + self.names.bytes()
     }
 }
 
@@ -569,9 +563,8 @@ impl Queue {
         let mut names: Vec<Key> = ring.records.iter().flat_map(named).collect();
         names.retain(|&name| name != ring.nobody);
         let uses: u32 = ring.names.uses().map(|(_, uses)| uses).sum();
-        let bytes: usize = ring.names.uses().map(|(name, _)| ring.names.get(name).text.len()).sum();
-        if uses as usize != names.len() + 1 || bytes != ring.name_bytes {
-            return Err(format!("{uses} uses and {bytes} bytes of names in events"));
+        if uses as usize != names.len() + 1 {
+            return Err(format!("{uses} uses of names in events"));
         }
         let ages = ring.records.iter().map(|record| record.at.get());
         if !ages.is_sorted() || self.last_event_at() > Some(self.clock) {

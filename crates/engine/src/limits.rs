@@ -63,6 +63,13 @@ pub enum LimitId {
     Group(Box<[u8]>),
 }
 
+impl Room {
+    fn bytes(&self) -> usize {
+        let lanes = self.lanes.iter().map(|(_, turns)| turns.bytes());
+        self.lanes.capacity() * size_of::<(i8, Turns<Timeline>)>() + lanes.sum::<usize>()
+    }
+}
+
 impl LimitId {
     /// The same without bytes of its own.
     #[must_use]
@@ -479,9 +486,13 @@ impl Limits {
         }
     }
 
-    /// Heap bytes held, about. O(1), and O(n) with n limits that are set.
+    /// Heap bytes held, about. O(n) with n limits.
     pub fn bytes(&self) -> usize {
+        let heap_bytes = |limit: &Limit| {
+            limit.id.name().as_bytes().len() + limit.claimants.bytes() + limit.room.bytes()
+        };
         self.permits.keys().map(|name| name.len() + PERMITS_BYTES).sum::<usize>()
+            + self.limits.iter().flatten().map(heap_bytes).sum::<usize>()
             + self.limits.capacity() * size_of::<Option<Limit>>()
             + self.by_name.allocation_size()
             + self.classes.capacity() * size_of::<Option<Class>>()

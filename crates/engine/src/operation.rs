@@ -14,6 +14,7 @@ use crate::{
     distant::Distant,
     hasten::Haste,
     id::{JobRef, Token},
+    interner::Shared,
     limits::Permits,
     outbox::Told,
     outsiders::Follow,
@@ -158,6 +159,12 @@ impl Holder {
     #[must_use]
     pub fn as_ref(&self) -> Holder<&[u8]> {
         Holder { worker: &self.worker, ttr: self.ttr, counted: self.counted }
+    }
+}
+
+impl Shared for Holder {
+    fn heap_bytes(&self) -> usize {
+        self.worker.len()
     }
 }
 

@@ -122,51 +122,36 @@ impl Outbox {
 
 /// Names of other queues, each kept once and counted.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct QueueNames {
-    names: Interner<Box<[u8]>>,
-    bytes: usize,
-}
+pub(crate) struct QueueNames(Interner<Box<[u8]>>);
 
 impl QueueNames {
     /// Finds or keeps a name and counts one use.
     pub fn keep(&mut self, name: &[u8]) -> Key {
-        let bytes = &mut self.bytes;
-        self.names.intern(
-            name,
-            |kept, name| **kept == **name,
-            |name| {
-                *bytes += name.len();
-                name.into()
-            },
-        )
+        self.0.intern(name, |kept, name| **kept == **name, Into::into)
     }
 
     /// Takes back one use.
     pub fn release(&mut self, key: Key) {
-        if self.names.is_last_use(key) {
-            self.bytes -= self.get(key).len();
-        }
-        self.names.release(key);
+        self.0.release(key);
     }
 
     pub fn get(&self, key: Key) -> &[u8] {
-        self.names.get(key)
+        self.0.get(key)
     }
 
     /// Heap bytes held, about.
     pub fn bytes(&self) -> usize {
-        self.bytes + self.names.bytes()
+        self.0.bytes()
     }
 
     /// Whether these are all the uses that there are.
     pub fn check(&self, used: impl Iterator<Item = Key>) -> Result<(), String> {
-        let mut left: std::collections::HashMap<Key, u32> = self.names.uses().collect();
-        let counted: usize = left.keys().map(|&key| self.get(key).len()).sum();
+        let mut left: std::collections::HashMap<Key, u32> = self.0.uses().collect();
         for key in used {
             let uses = left.get_mut(&key).ok_or("the name of a queue is not kept")?;
             *uses = uses.checked_sub(1).ok_or("the name of a queue is used more often")?;
         }
-        if counted != self.bytes || left.values().any(|&uses| uses > 0) {
+        if left.values().any(|&uses| uses > 0) {
             return Err(format!("names of queues that nobody uses: {self:?}"));
         }
         Ok(())

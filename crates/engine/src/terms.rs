@@ -1,6 +1,6 @@
 //! On what terms a job is worked. Most jobs of a queue share theirs, so they are kept once.
 
-use crate::{retain::Retain, time::Millis, Backoff};
+use crate::{interner::Shared, retain::Retain, time::Millis, Backoff};
 
 /// The lowest number, which is served first, and the highest.
 pub const PRIORITIES: std::ops::RangeInclusive<i8> = -20..=20;
@@ -43,6 +43,15 @@ impl Terms {
         let [group, uses, when, batch] =
             [&self.group, &self.uses, &self.when, &self.batch].map(|bytes| &**bytes);
         Terms { tries, ttr, ttl, backoff, retain, priority, job_type, group, uses, when, batch }
+    }
+}
+
+impl Shared for Terms {
+    fn heap_bytes(&self) -> usize {
+        [&self.job_type, &self.group, &self.uses, &self.when, &self.batch]
+            .map(|it| it.len())
+            .iter()
+            .sum()
     }
 }
 

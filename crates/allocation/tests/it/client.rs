@@ -3,7 +3,7 @@
 use jobq_allocation::allocations_of;
 use jobq_engine::{
     Action, Bodies, Consume, Due, Holder, JobRef, Millis, Operation, Outcome, Publish, Queue,
-    Request, Slot, Token, UnixMillis, Verdict,
+    Request, Setting, Slot, Token, UnixMillis, Verdict,
 };
 
 pub const BODY: &[u8] = &[b'x'; 128];
@@ -26,13 +26,28 @@ impl Client {
     /// Publishes `jobs` in one request. Tells how many allocations it took, as do all of these.
     pub fn publish(&mut self, jobs: usize, due: Due) -> usize {
         let bodies = if jobs == 1 { Bodies::One(BODY) } else { Bodies::Many(vec![BODY; jobs]) };
-        let publish = Publish { due, ..Publish::new(bodies) };
+        self.publish_on(Publish { due, ..Publish::new(bodies) })
+    }
+
+    /// Publishes on terms of one's own.
+    pub fn publish_on(&mut self, publish: Publish<'_>) -> usize {
         self.act(&Action::Publish(publish))
+    }
+
+    /// Has a group served twice in a turn.
+    pub fn weigh(&mut self, group: &[u8]) -> usize {
+        let setting = Setting::GroupWeight { group: group.into(), weight: 2 };
+        self.act(&Action::Configure(vec![setting]))
     }
 
     /// Takes `jobs`, which have to be there.
     pub fn consume(&mut self, jobs: usize, ttr: Millis) -> usize {
-        let holder = Holder { worker: &b"worker"[..], ttr, counted: true };
+        self.consume_as(b"worker", jobs, ttr)
+    }
+
+    /// The same in the name of a worker.
+    pub fn consume_as(&mut self, worker: &[u8], jobs: usize, ttr: Millis) -> usize {
+        let holder = Holder { worker, ttr, counted: true };
         let consume = Consume { count: jobs as u32, holder };
         let (outcome, allocations) = allocations_of(|| {
             let chosen = self.queue.choose(Request::Consume(consume)).expect("nothing is refused");

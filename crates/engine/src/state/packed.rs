@@ -94,8 +94,9 @@ mod tests {
     #[test]
     fn a_state_takes_20_bytes_and_comes_back_as_it_was() {
         assert_eq!((size_of::<PackedState>(), align_of::<PackedState>()), (20, 4));
-        let mut holders = Interner::default();
-        let keys = ["a", "b"].map(|name| holders.intern(name, |a, b| a == b, |name| name));
+        let mut holders = Interner::<Box<[u8]>>::default();
+        let keys = [&b"a"[..], b"b"];
+        let keys = keys.map(|name| holders.intern(name, |a, b| **a == **b, Into::into));
         let farthest = UnixMillis((1 << 48) - 1);
         let mixed = UnixMillis(0x0123_4567_89AB);
         for at in [UnixMillis(0), UnixMillis(1), mixed, UnixMillis::MAX, farthest] {

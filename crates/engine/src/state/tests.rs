@@ -55,7 +55,7 @@ fn a_touch_keeps_the_token_and_the_holder() {
 }
 
 fn key() -> Key {
-    Interner::default().intern(0u8, |a, b| a == b, |value| value)
+    Interner::<Box<[u8]>>::default().intern(&b""[..], |a, b| **a == **b, Into::into)
 }
 
 fn states() -> [State; 7] {
