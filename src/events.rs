@@ -97,6 +97,7 @@ unsafe extern "C" fn on_role(
                 registry.notices.clear();
                 registry.wishes.clear();
                 registry.comings.clear();
+                registry.roster.step_down();
             });
             timer::stop(context);
         }

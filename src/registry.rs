@@ -58,8 +58,6 @@ pub struct Registry {
     pub bonds: Bonds,
     /// Who works.
     pub roster: Roster,
-    /// Whether it is time to look who of them is gone.
-    pub sweeps: bool,
     /// What workers are to hear that is wished of them.
     pub wishes: VecDeque<(Box<[u8]>, &'static str)>,
     /// The one timer.
@@ -107,6 +105,7 @@ impl Registry {
             || !self.unread.is_empty()
             || !self.rereads.is_empty()
             || !self.comings.is_empty()
+            || self.roster.is_sweeping()
             || !self.waiters.rooms.is_empty();
         let firsts = [
             at_once.then_some(UnixMillis(0)),
@@ -230,7 +229,6 @@ lazy_static! {
         waiters: Waiters::default(),
         bonds: Bonds::default(),
         roster: Roster::default(),
-        sweeps: false,
         wishes: VecDeque::new(),
         alarm: Alarm::default(),
         looks: BTreeSet::new(),

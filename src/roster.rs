@@ -9,7 +9,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    ops::Bound::{Excluded, Unbounded},
+    ops::Bound::{Excluded, Included, Unbounded},
 };
 
 use jobq_engine::{Millis, UnixMillis};
@@ -21,11 +21,10 @@ type Place = (i32, Box<[u8]>);
 /// How long a worker is remembered that holds nothing and is not heard of.
 pub const KEPT: Millis = Millis::from_secs(600);
 
-/// Workers that one sweep looks at, and queues that it then has to be looked at in.
-const SWEEP_MAX: usize = 1024;
-const SWEEP_PLACES_MAX: usize = 256;
+/// Workers and places that one step of a sweep looks at.
+const STEP_MAX: usize = 256;
 
-/// How often a part of the roster is swept.
+/// How long after one sweep the next begins.
 const SWEEP_EVERY: Millis = Millis::from_secs(10);
 
 /// Names with their values.
@@ -96,8 +95,29 @@ impl Worker {
         }
     }
 
-    fn is_recent(&self, now: UnixMillis) -> bool {
+    /// Whether it was heard of not long ago.
+    pub fn is_recent(&self, now: UnixMillis) -> bool {
         self.seen.is_some_and(|seen| seen.after(KEPT) > now)
+    }
+
+    /// Where it may hold something in any database, behind one of these places.
+    fn places_behind<'a>(
+        &'a self,
+        behind: Option<&'a Place>,
+    ) -> impl Iterator<Item = (i32, &'a [u8], UnixMillis)> {
+        let from = behind.map_or(i32::MIN, |(db, _)| *db);
+        self.places.range(from..).flat_map(move |(&db, queues)| {
+            let start = match behind {
+                Some((at, queue)) if *at == db => Excluded(&**queue),
+                _ => Unbounded,
+            };
+            let queues = queues.range::<[u8], _>((start, Unbounded));
+            queues.map(move |(queue, seen)| (db, &**queue, *seen))
+        })
+    }
+
+    fn is_at_one_place(&self) -> bool {
+        self.places.len() == 1 && self.places.values().all(|queues| queues.len() == 1)
     }
 }
 
@@ -106,13 +126,23 @@ impl Worker {
 pub struct Roster {
     workers: BTreeMap<Box<[u8]>, Worker>,
     connections: HashMap<u64, Box<[u8]>>,
-    // Where the next sweep goes on, and when.
-    swept: Option<Box<[u8]>>,
+    // Where the sweep goes on: with a worker, or with what is behind this of its places.
+    swept: Option<(Box<[u8]>, Option<Place>)>,
+    is_sweeping: bool,
     sweeps_at: UnixMillis,
 }
 
-/// Queues in which workers may hold something, of whom nothing was heard there for a while.
-pub type Doubts = BTreeMap<Place, Vec<Box<[u8]>>>;
+/// How a step of a sweep ends.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Swept {
+    /// The sweep is over.
+    All,
+    /// It goes on.
+    Some,
+    /// It goes on, and this worker may hold something in this queue, or be gone from there:
+    /// [`leave`](Roster::leave) if it is.
+    Doubt(Box<[u8]>, Place),
+}
 
 impl Roster {
     /// How many there are.
@@ -167,8 +197,7 @@ impl Roster {
         connection: u64,
         card: Card,
     ) -> Option<WorkerWish> {
-        self.close(connection);
-        self.connections.insert(connection, name.into());
+        self.rename(connection, name);
         let wish = self.see(name, now, Some(connection), (card.db, &[]));
         let worker = self.find(name);
         worker.connections.insert(connection);
@@ -176,7 +205,21 @@ impl Roster {
         wish
     }
 
-    /// A connection has closed, or has the name no longer.
+    /// A connection has another name from now on. What was said over it goes with the one that it had.
+    fn rename(&mut self, connection: u64, name: &[u8]) {
+        let Some(before) = self.connections.insert(connection, name.into()) else { return };
+        if *before == *name {
+            return;
+        }
+        if let Some(worker) = self.workers.get_mut(&before) {
+            worker.connections.remove(&connection);
+            if worker.connections.is_empty() {
+                worker.card = None;
+            }
+        }
+    }
+
+    /// A connection has closed.
     pub fn close(&mut self, connection: u64) {
         if self.connections.is_empty() {
             return;
@@ -209,47 +252,66 @@ impl Roster {
         }
     }
 
-    /// Whether it is time to look for those that can be forgotten.
-    pub fn is_sweep_due(&mut self, now: UnixMillis) -> bool {
-        let is_due = !self.workers.is_empty() && self.sweeps_at <= now;
-        if is_due {
-            self.sweeps_at = now.after(SWEEP_EVERY);
+    /// This server decides no longer: what it has heard of workers, and what was wished of them here, is
+    /// known to those who decide from now on, or to nobody.
+    pub fn step_down(&mut self) {
+        for worker in self.workers.values_mut() {
+            (worker.since, worker.seen, worker.latest, worker.wish) = Default::default();
         }
-        is_due
     }
 
-    /// Forgets some of those that are gone, and tells in which queues others have to be looked for
-    /// first. `waits` tells whether a worker waits for jobs.
-    pub fn sweep(&mut self, now: UnixMillis, waits: impl Fn(&[u8]) -> bool) -> Doubts {
-        let mut doubts = Doubts::new();
-        let mut gone = Vec::new();
-        let (mut looked, mut places) = (0, 0);
-        let mut last = None;
-        for (name, worker) in self.list(self.swept.as_deref()) {
-            looked += 1;
-            last = Some(name.to_vec());
-            if !waits(name) {
-                for (&db, queues) in &worker.places {
-                    for (queue, _) in queues.iter().filter(|(_, seen)| seen.after(KEPT) <= now) {
-                        doubts.entry((db, queue.clone())).or_default().push(name.into());
-                        places += 1;
-                    }
-                }
-                let is_idle = worker.is_nowhere() && worker.connections.is_empty();
-                if is_idle && !worker.is_recent(now) {
-                    gone.push(name.to_vec());
-                }
-            }
-            if looked == SWEEP_MAX || places >= SWEEP_PLACES_MAX {
+    /// Begins a sweep for those that can be forgotten if it is time for one, and tells whether one goes
+    /// on.
+    pub fn begin_sweep(&mut self, now: UnixMillis) -> bool {
+        if !self.is_sweeping && !self.workers.is_empty() && self.sweeps_at <= now {
+            self.is_sweeping = true;
+            self.sweeps_at = now.after(SWEEP_EVERY);
+        }
+        self.is_sweeping
+    }
+
+    /// Whether a sweep goes on.
+    pub fn is_sweeping(&self) -> bool {
+        self.is_sweeping
+    }
+
+    /// Takes a step of the sweep: forgets workers that are gone, up to the first place where one may hold
+    /// something though it was not heard of there for a while. `waits` tells whether a worker waits for
+    /// jobs. O(1), but for O(log w) with w workers.
+    pub fn sweep(&mut self, now: UnixMillis, waits: impl Fn(&[u8]) -> bool) -> Swept {
+        let mark = self.swept.take();
+        let start = mark.as_ref().map_or(Unbounded, |(name, _)| Included(&**name));
+        let mut behind = mark.as_ref().and_then(|(_, place)| place.as_ref());
+        let (mut gone, mut looked, mut swept) = (Vec::new(), 0, Swept::All);
+        'all: for (name, worker) in self.workers.range::<[u8], _>((start, Unbounded)) {
+            if looked >= STEP_MAX {
+                (self.swept, swept) = (Some((name.clone(), None)), Swept::Some);
                 break;
             }
+            looked += 1;
+            // Who was heard of is still told of by the last place that it was at.
+            let keeps_place = worker.is_recent(now) && worker.is_at_one_place();
+            for (db, queue, seen) in worker.places_behind(behind.take()) {
+                looked += 1;
+                let is_doubted = seen.after(KEPT) <= now && !keeps_place;
+                if is_doubted || looked >= STEP_MAX {
+                    let place: Place = (db, queue.into());
+                    self.swept = Some((name.clone(), Some(place.clone())));
+                    swept =
+                        if is_doubted { Swept::Doubt(name.clone(), place) } else { Swept::Some };
+                    break 'all;
+                }
+            }
+            let is_idle = worker.is_nowhere() && worker.connections.is_empty();
+            if is_idle && !worker.is_recent(now) && !waits(name) {
+                gone.push(name.clone());
+            }
         }
-        let goes_on = looked == SWEEP_MAX || places >= SWEEP_PLACES_MAX;
-        self.swept = last.filter(|_| goes_on).map(Into::into);
         for name in gone {
-            self.workers.remove(&*name);
+            self.workers.remove(&name);
         }
-        doubts
+        self.is_sweeping = swept != Swept::All;
+        swept
     }
 
     /// A worker holds nothing in a queue; there it was not heard of for a while.

@@ -135,7 +135,7 @@ fn take_turn(context: Context, slice: &Slice, at: Option<UnixMillis>) {
             || tidings::return_one(context)
             || bonds::settle_some(context, now)
             || notices::send_some(context)
-            || workers::sweep_if_wanted(context, now)
+            || workers::sweep_some(context, now)
             || changes::send_some(context)
             || readers::tell_some()
             || readers::look_again(context)

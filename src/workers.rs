@@ -7,10 +7,11 @@ use jobq_engine::{Name, Queue, UnixMillis};
 use jobq_protocol::{ConsumeCall, WorkerWish};
 
 use crate::{
-    blocking, clock,
+    blocking,
+    clock::{self, Slice},
     keyspace::{self, Found},
     registry,
-    roster::Doubts,
+    roster::Swept,
     server::{Context, Flags, Key, Mode, Text},
     timer,
 };
@@ -46,7 +47,7 @@ pub fn note(worker: &[u8], db: i32, queue: &[u8]) {
 
 /// Notes which workers hold something in a queue that has just got its name.
 pub fn note_all(queue: &Queue, db: i32, name: &[u8]) {
-    queue.holdings().for_each(|holding| note(holding.worker, db, name));
+    queue.crew().for_each(|worker| note(worker, db, name));
 }
 
 /// Notes whose receipt was used, if that is one who gave his name.
@@ -87,79 +88,70 @@ pub struct Held {
     pub leases: usize,
     /// The receipt of the one that was granted first.
     pub oldest: Name,
-    /// Since when, if that is known.
-    pub since: Option<UnixMillis>,
+    /// Since when.
+    pub since: UnixMillis,
     token: u64,
 }
 
 /// What workers hold in a queue, by their names.
 pub type Holdings = HashMap<Box<[u8]>, Held>;
 
-/// What each worker holds in a queue that gave its name. `None` if there is no queue. O(w) with w of them.
-pub fn holdings(context: Context, queue: &[u8]) -> Option<Holdings> {
-    let text = Text::new(queue);
-    let key = Key::open(context, text.raw(), Mode::Peek)?;
-    let Found::Queue(stored) = keyspace::find(&key) else { return None };
-    // SAFETY: the key is open, and nothing else refers to its value meanwhile.
-    let queue = unsafe { &stored.as_ref().queue };
-    let mut all = Holdings::new();
-    for it in queue.holdings() {
-        let oldest = queue.job(it.oldest).id().receipt(it.token);
-        let mut held = Held { leases: it.leases, oldest, since: it.since, token: it.token.0 };
-        let before = all.get(it.worker);
-        if let Some(before) = before {
-            let leases = held.leases + before.leases;
-            held = if before.token < held.token { *before } else { held };
+/// What each worker holds in a queue that gave its name. Nothing if there is no queue. O(n) with n leases.
+pub fn holdings(context: Context, queue: &[u8]) -> Holdings {
+    look(context, queue, |queue| {
+        let mut all = Holdings::new();
+        for it in queue.holdings() {
+            let oldest = queue.job(it.oldest).id().receipt(it.token);
+            let new = Held { leases: 0, oldest, since: it.since, token: it.token.0 };
+            let held = all.entry(it.worker.into()).or_insert(new);
+            let leases = held.leases + it.leases;
+            if new.token < held.token {
+                *held = new;
+            }
             held.leases = leases;
         }
-        all.insert(it.worker.into(), held);
-    }
-    Some(all)
+        all
+    })
 }
 
-/// Forgets workers that are gone, from time to time. On a primary in the timer's turn, since to look at
-/// a queue that is over its time removes it.
+/// Looks at a queue as it is. The default if there is none.
+fn look<T: Default>(context: Context, queue: &[u8], at: impl FnOnce(&Queue) -> T) -> T {
+    let text = Text::new(queue);
+    let Some(key) = Key::open(context, text.raw(), Mode::Peek) else { return T::default() };
+    let Found::Queue(stored) = keyspace::find(&key) else { return T::default() };
+    // SAFETY: the key is open, and nothing else refers to its value meanwhile.
+    at(unsafe { &stored.as_ref().queue })
+}
+
+/// Begins to forget workers that are gone, from time to time. On a primary that is done in the timer's
+/// turns, since to look at a queue that is over its time removes it.
 pub fn sweep_from_time_to_time(context: Context) {
     let now = clock::now();
-    if !registry::with(|registry| registry.roster.is_sweep_due(now)) {
+    if context.flags().is_loading() || !registry::with(|registry| registry.roster.begin_sweep(now))
+    {
         return;
     }
-    let flags = context.flags();
-    if flags.is_loading() {
-        return;
-    }
-    if flags.is_primary() {
-        registry::with(|registry| {
-            registry.sweeps = true;
-            registry.alarm.want(UnixMillis(0));
-        });
+    if context.flags().is_primary() {
+        registry::with(|registry| registry.alarm.want(UnixMillis(0)));
         timer::arm(context);
     } else {
-        sweep(context, now);
+        let slice = Slice::begin();
+        while !slice.is_over() && sweep_some(context, now) {}
     }
 }
 
-/// Forgets workers that are gone if it is time for that. False if it is not.
-pub fn sweep_if_wanted(context: Context, now: UnixMillis) -> bool {
-    let is_wanted = registry::with(|registry| std::mem::take(&mut registry.sweeps));
-    if is_wanted {
-        sweep(context, now);
-    }
-    is_wanted
-}
-
-fn sweep(context: Context, now: UnixMillis) {
-    let doubts: Doubts = registry::with(|registry| {
+/// Forgets some of the workers that are gone, if a sweep goes on. False if none does.
+pub fn sweep_some(context: Context, now: UnixMillis) -> bool {
+    let swept = registry::with(|registry| {
         let waiters = &registry.waiters;
-        registry.roster.sweep(now, |name| waiters.has_worker(name))
+        let is_sweeping = registry.roster.is_sweeping();
+        is_sweeping.then(|| registry.roster.sweep(now, |name| waiters.has_worker(name)))
     });
-    for (place, names) in doubts {
+    if let Some(Swept::Doubt(name, place)) = &swept {
         context.select_db(place.0);
-        let holdings = holdings(context, &place.1).unwrap_or_default();
-        registry::with(|registry| {
-            for name in names.iter().filter(|&name| !holdings.contains_key(name)) {
-                registry.roster.leave(name, &place);
-            }
-        });
+        if !look(context, &place.1, |queue| queue.crew().any(|worker| *worker == **name)) {
+            registry::with(|registry| registry.roster.leave(name, place));
+        }
     }
+    swept.is_some()
 }

@@ -56,6 +56,10 @@ pub fn workers(
     if queue.is_some() && keyspace::read(context, named, |_| ()).is_err() {
         return reply::denied(context, &Denied::WrongType);
     }
+    if queue.is_none() && context.flags().sees_one_slot() {
+        let prose = "in a transaction of a cluster this server shows only the queues of one slot";
+        return reply::error(context, ErrorWord::CrossSlot, prose);
+    }
     let mut asked = Asked {
         context,
         db: context.db(),
@@ -66,12 +70,18 @@ pub fn workers(
         readable: HashMap::new(),
         holdings: HashMap::new(),
     };
-    let (mut rows, goes_on) = candidates(&asked, after, count);
+    // Whose queues the user may not read is not told of, by a cursor either.
+    let (mut rows, mut after, mut goes_on) = (Vec::new(), after.map(Box::from), true);
+    while goes_on && rows.len() < count {
+        let page;
+        (page, goes_on) = candidates(&asked, after.as_deref(), count - rows.len());
+        after = page.last().map(|row| row.name.clone());
+        rows.extend(page.into_iter().filter_map(|mut row| asked.look(&mut row).then_some(row)));
+    }
     let cursor = match rows.last() {
         Some(last) if goes_on => cursor::after_name(&last.name),
         _ => cursor::EDGE.to_vec(),
     };
-    rows.retain_mut(|row| asked.look(row));
     context.reply_array(2);
     context.reply_bytes(&cursor);
     context.reply_array(rows.len());
@@ -117,7 +127,8 @@ impl Asked<'_> {
             if !self.may_tell_of(&queue) {
                 continue;
             }
-            asks |= seen.after(KEPT) > self.now;
+            let is_known = self.queue.is_none() && row.worker.is_recent(self.now);
+            asks |= is_known || seen.after(KEPT) > self.now;
             if let Some(held) = self.holdings(&queue).get(&row.name) {
                 row.holds.insert(queue, *held);
             }
@@ -132,8 +143,7 @@ impl Asked<'_> {
             && !row.worker.connections.is_empty()
             && (is_said_here(db, &row.worker)
                 || row.worker.places(db).any(|(queue, _)| self.readable.get(queue) == Some(&true)));
-        let is_new = is_said_here(db, &row.worker)
-            && row.worker.seen.is_some_and(|seen| seen.after(KEPT) > self.now);
+        let is_new = is_said_here(db, &row.worker) && row.worker.is_recent(self.now);
         asks || is_connected || is_new || !row.holds.is_empty() || !row.waits.is_empty()
     }
 
@@ -155,7 +165,7 @@ impl Asked<'_> {
 
     fn holdings(&mut self, queue: &[u8]) -> &Holdings {
         if !self.holdings.contains_key(queue) {
-            let found = workers::holdings(self.context, queue).unwrap_or_default();
+            let found = workers::holdings(self.context, queue);
             self.holdings.insert(queue.into(), found);
         }
         &self.holdings[queue]
@@ -188,13 +198,14 @@ fn tell(context: Context, row: Row) {
                 Some(pid) => context.reply_integer(pid as i64),
                 None => context.reply_null(),
             },
-            _ => {
+            "labels" => {
                 let label = |(name, value): &(Box<[u8]>, Box<[u8]>)| {
                     (name.to_vec().into(), value.to_vec().into())
                 };
                 let labels = card.labels.iter().map(label).collect();
                 reply::value(context, &Value::Pairs(labels));
             }
+            other => unreachable!("{other} is no field of a worker"),
         }
     }
 }
@@ -206,7 +217,7 @@ fn tell_holds(context: Context, holds: &BTreeMap<Box<[u8]>, Held>) {
         context.reply_bytes(queue);
         context.reply_integer(held.leases as i64);
         context.reply_bytes(held.oldest.as_bytes());
-        reply::value(context, &details::instant(held.since));
+        reply::value(context, &details::instant(Some(held.since)));
     }
 }
 
@@ -248,6 +259,10 @@ pub fn worker(context: Context, call: &WorkerCall<'_>) {
                 let prose = "JQ.WORKER SET needs a connection, and a script has none";
                 return reply::error(context, ErrorWord::NoPerm, prose);
             };
+            if Context::has_no_memory() {
+                // A wish needs none, and may have to be made just then.
+                return reply::denied(context, &Denied::NoMemory);
+            }
             let own = |(name, value): &(&[u8], &[u8])| ((*name).into(), (*value).into());
             let labels = labels.iter().map(own).collect();
             let card = Card { db: context.db(), host: host.map(Into::into), pid: *pid, labels };

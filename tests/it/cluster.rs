@@ -154,3 +154,20 @@ fn a_way_to_move_slots_that_takes_more_than_queues_can_do_is_refused() {
     let served = from.run("JQ.CONSUME {mail}:in BLOCK 0");
     assert_eq!(served.items()[0].items()[2].text(), "soon");
 }
+
+#[test]
+fn who_works_is_not_told_where_only_one_slot_is_seen() {
+    let cluster = Cluster::start();
+    let (node, _) = cluster.owner_and_other("{mail}:in");
+    let mut client = node.client();
+    client.run("JQ.PUBLISH {mail}:in hello");
+    client.run("JQ.CONSUME {mail}:in WORKER postman");
+    assert_eq!(client.run("JQ.WORKERS").items()[1].items()[0].field("leases"), Reply::Int(1));
+    for line in ["MULTI", "JQ.WORKERS", "JQ.WORKERS {mail}:in"] {
+        client.run(line);
+    }
+    let answers = client.run("EXEC");
+    assert_eq!(answers.items()[0].error_word(), "CROSSSLOT", "better nothing than too little");
+    let told = answers.items()[1].items()[1].items()[0].field("leases");
+    assert_eq!(told, Reply::Int(1), "{answers:?}");
+}

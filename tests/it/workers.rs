@@ -477,3 +477,51 @@ fn a_worker_whose_connection_drops_keeps_what_it_holds_and_loses_its_calls() {
     assert_eq!(holds(&postman), [("mail".into(), 2, "a@1".into())]);
     assert_eq!(postman.field("host"), bulk("h"), "what it was is still told");
 }
+
+#[test]
+fn a_server_that_decides_no_longer_wishes_nothing_when_it_does_again() {
+    let server = Server::plain();
+    let mut client = server.client();
+    fill(&mut client);
+    assert_eq!(client.run("JQ.WORKER STOP postman"), Reply::Int(1));
+    client.run("REPLICAOF 127.0.0.1 1");
+    let worker = only(&mut client, "mail");
+    assert_eq!(
+        ["wish", "seen", "since"].map(|field| worker.field(field)),
+        [(); 3].map(|()| Reply::Null)
+    );
+    client.run("REPLICAOF NO ONE");
+    assert_eq!(client.run("JQ.WORKER SET postman"), Reply::Null);
+    assert_eq!(names(&client.run("JQ.CONSUME mail WORKER postman")), ["c"]);
+}
+
+#[test]
+fn a_cursor_tells_nothing_of_workers_whose_queues_the_user_may_not_read() {
+    let server = Server::plain();
+    let (mut client, mut guest) = (server.client(), server.client());
+    for (queue, worker) in [("shut", "a"), ("shut", "b"), ("open", "c"), ("shut", "d")] {
+        client.run(&format!("JQ.PUBLISH {queue} x"));
+        client.run(&format!("JQ.CONSUME {queue} WORKER {worker}"));
+    }
+    client.run("ACL SETUSER guest on nopass %R~open* +jq.workers");
+    guest.run("AUTH guest x");
+    let first = guest.run("JQ.WORKERS COUNT 1");
+    assert_eq!(named(first.items()[1].items()), ["c"]);
+    let cursor = first.items()[0].text();
+    assert!(!["a", "b", "d"].iter().any(|name| cursor.ends_with(name)), "{cursor}");
+    let second = guest.run(&format!("JQ.WORKERS CURSOR {cursor} COUNT 1"));
+    assert_eq!(second.items(), [bulk("0"), Reply::Array(vec![])]);
+}
+
+#[test]
+fn who_says_who_it_is_is_refused_without_memory_and_wishes_are_heard() {
+    let server = Server::plain();
+    let mut client = server.client();
+    fill(&mut client);
+    client.run("CONFIG SET maxmemory 1");
+    assert_eq!(client.run("JQ.WORKER SET postman HOST h").error_word(), "OOM");
+    assert_eq!(client.run("JQ.WORKER STOP postman"), Reply::Int(1));
+    assert_eq!(client.run("JQ.WORKER RESUME postman"), Reply::Int(1));
+    client.run("CONFIG SET maxmemory 0");
+    assert_eq!(client.run("JQ.WORKER SET postman HOST h"), Reply::Null);
+}

@@ -40,7 +40,7 @@ pub const WORKERS: Command = Command {
     id: CommandId::Workers,
     name: "JQ.WORKERS",
     summary: "Tells of the workers that gave their names: who holds what, waits for what, and was seen when.",
-    complexity: "O(w + h) for w workers known, with h holders of leases in the queues of those told of",
+    complexity: "O(w + n) for w workers known, with n leases in the queues of those told of",
     args: &[
         QUEUE.optional().about("Only the workers of this queue, and of them only what concerns it."),
         CURSOR,
@@ -52,6 +52,10 @@ pub const WORKERS: Command = Command {
     ],
     reply: "Array of two: the cursor to go on with, `0` at the end; and an array of workers, sorted by \
             their names to the byte, each a map of the worker fields (a flat array in RESP2).",
+    errors: &[(
+        ErrorWord::CrossSlot,
+        "no queue is named, in a transaction or a script of a cluster, which sees the queues of one slot",
+    )],
     examples: &[
         Example { command: "JQ.PUBLISH mail hello ID welcome-7", reply: "\"welcome-7\"" },
         Example {
@@ -136,7 +140,10 @@ pub const WORKER: Command = Command {
     )],
     reply: "For `SET` what is wished of the worker: the simple string `QUIET` or `STOP`, or null. For all \
             else an integer: 1, or 0 if no worker of the name is known, and nothing is remembered then.",
-    errors: &[(ErrorWord::NoPerm, "`SET` comes from a script, which has no connection")],
+    errors: &[
+        (ErrorWord::NoPerm, "`SET` comes from a script, which has no connection"),
+        (ErrorWord::Oom, "`SET`, where the server is at its `maxmemory`"),
+    ],
     examples: &[
         SET,
         Example { command: "JQ.WORKER STOP postman", reply: "(integer) 1" },
