@@ -1,7 +1,9 @@
 //! `JQ.STATS`: what a queue tells of itself and of its past. As of its last tick, but for what depends
 //! on the time: that is of now.
 
-use jobq_engine::{Counters, Millis, Queue, Row, StateKind, Time, Times, TypeNumbers, DUE_SPANS};
+use jobq_engine::{
+    Counters, Millis, Queue, Row, StateKind, Time, Times, TypeNumbers, UnixMillis, DUE_SPANS,
+};
 use jobq_protocol::StatsView;
 use redis_module::raw::RedisModuleString;
 
@@ -28,7 +30,7 @@ pub fn stats(context: Context, queue: *mut RedisModuleString, view: StatsView<'_
             times(context, queue.times());
         }
         StatsView::History { grain, count } => {
-            let rows = queue.history(grain, clock::now());
+            let rows = queue.history(grain, now(queue));
             let latest = &rows[rows.len().saturating_sub(count)..];
             context.reply_array(latest.len());
             latest.iter().for_each(|row| of_row(context, row));
@@ -106,11 +108,16 @@ fn due(context: Context, queue: &Queue) {
     let names = DUE_SPANS.map(|(name, _)| name).into_iter().chain(["later"]);
     context.reply_map(states.len());
     for state in states {
-        let counts = queue.due_by(state, clock::now());
+        let counts = queue.due_by(state, now(queue));
         context.reply_bytes(state.name().as_bytes());
         context.reply_map(counts.len());
         names.clone().zip(counts).for_each(|(name, n)| integer(context, name, n));
     }
+}
+
+/// What time it is: by the queue's own clock where that is ahead of the server's.
+fn now(queue: &Queue) -> UnixMillis {
+    clock::now().max(queue.clock())
 }
 
 fn integer(context: Context, name: &str, n: u64) {

@@ -1,6 +1,7 @@
 //! What time would bring to a job, brought now: so that nobody has to wait for it in a test.
 
 use crate::{
+    journal::Cause,
     operation::JobRefs,
     slab::Slot,
     state::{Event, State},
@@ -36,7 +37,9 @@ impl Queue {
         match (haste, self.jobs[slot].state()) {
             (Haste::Lapse, State::Leased { .. }) => self.lapse(slot),
             // Not a wake: the instant at which it was to become ready never was.
-            (Haste::Due, State::Delayed { .. }) => drop(self.proceed(slot, Event::Kick)),
+            (Haste::Due, State::Delayed { .. }) => {
+                self.proceed(slot, Event::Kick.by(Cause::Due));
+            }
             _ => return false,
         }
         true

@@ -223,7 +223,9 @@ impl Types {
             table.add(entry, place);
         }
         let others = &table.entries[usize::from(OTHERS)];
-        let is_right = table.is_full() || others.counts == Counters::default();
+        let is_used = others.counts != Counters::default()
+            || Time::ALL.iter().any(|&time| others.times.of(time).count() > 0);
+        let is_right = table.is_full() || !is_used;
         is_right.then(|| Self(Some(Box::new(table))))
     }
 

@@ -353,8 +353,8 @@ pub const STATS: Command = Command {
          above. Of jobs that are delivered together as a batch, `wait` and `run` count the delivery once.",
         "**`HISTORY`**: each row has `since`, when the minute, hour or day (UTC) began, and the counts of \
          `published`, `delivered`, `finished` (acks and results), `nacked`, `released`, `lapsed`, \
-         `expired` and `died` within it. Rows in which nothing happened are left out. The last row is of the \
-         time that is not over yet. Whatever happened is in the row of the queue's own clock, which is \
+         `expired` and `died` within it. Rows in which nothing happened are left out. If anything has \
+         happened in the time that is not over yet, that is the last row. Whatever happened is in the row of the queue's own clock, which is \
          the server's but for the time that it was down.",
         "**`DUE`**: how many jobs become due in less than `1s`, `10s`, `1m`, `10m`, `1h` and `1d` from now, each \
          without those before, and how many `later`: a delayed job's instant comes or its life ends, a \
