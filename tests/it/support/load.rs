@@ -1,9 +1,9 @@
 //! Mixed operations made up from a seed: every command with its options, sensible ones and refused
-//! ones, over several connections, with consumers that wait, transactions and scripts. Ids and
-//! receipts are kept and used again when they are long stale.
+//! ones, over several connections, with consumers and callers that wait, transactions and scripts.
+//! Ids and receipts are kept and used again when they are long stale.
 //!
-//! What is checked on the way: only refusals that a command can meet, and no receipt that settles
-//! a job twice.
+//! What is checked on the way: only refusals that a command can meet, no receipt that settles a job
+//! twice, and no result of a job that is not completed.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use rand::{rngs::StdRng, seq::IndexedRandom, Rng, SeedableRng};
 use super::{wait_for, Client, Reply, Server};
 
 const CLIENTS: usize = 4;
-const CONSUMERS: usize = 3;
+const WAITERS: usize = 4;
 const REMEMBERED: usize = 300;
 const AN_HOUR: u64 = 3_600_000;
 
@@ -30,15 +30,17 @@ pub struct Load {
     brief: Option<String>,
     port: u16,
     clients: Vec<Client>,
-    consumers: Vec<Consumer>,
+    waiters: Vec<Waiter>,
     jobs: Vec<(String, String)>,
     settled: HashSet<(String, String)>,
 }
 
-struct Consumer {
+/// A connection whose commands may wait.
+struct Waiter {
     id: i64,
     client: Client,
-    waits: bool,
+    /// The command that is not known to be answered.
+    asked: Option<Line>,
 }
 
 /// A command and the queue it is about.
@@ -60,14 +62,20 @@ impl Line {
     fn name(&self) -> &[u8] {
         &self.words[0]
     }
+
+    /// The id that it gives to a job.
+    fn id(&self) -> Option<String> {
+        let id = self.words.windows(2).find(|pair| pair[0] == b"ID")?;
+        Some(String::from_utf8_lossy(&id[1]).into_owned())
+    }
 }
 
 impl Load {
     /// Operations on these queues. The last of several is deleted and lets expire at times.
     pub fn new(server: &Server, queues: &[&str], seed: u64) -> Self {
-        let consumers = std::iter::repeat_with(|| {
+        let waiters = std::iter::repeat_with(|| {
             let mut client = server.client();
-            Consumer { id: client.run("CLIENT ID").int(), client, waits: false }
+            Waiter { id: client.run("CLIENT ID").int(), client, asked: None }
         });
         Self {
             seed,
@@ -76,7 +84,7 @@ impl Load {
             brief: queues.get(1..).and_then(<[_]>::last).map(ToString::to_string),
             port: server.port(),
             clients: (0..CLIENTS).map(|_| server.client()).collect(),
-            consumers: consumers.take(CONSUMERS).collect(),
+            waiters: waiters.take(WAITERS).collect(),
             jobs: Vec::new(),
             settled: HashSet::new(),
         }
@@ -87,22 +95,22 @@ impl Load {
         (0..steps).for_each(|_| self.step());
     }
 
-    /// Has every consumer stop waiting, ends what is bound to any connection, and waits until no key is left that will expire: from then
-    /// on only timers change anything.
+    /// Has everybody stop waiting, ends what is bound to any connection, and waits until no key is left
+    /// that will expire: from then on only timers change anything.
     pub fn finish(&mut self) {
-        for consumer in 0..self.consumers.len() {
-            if self.consumers[consumer].waits {
-                let id = self.consumers[consumer].id;
+        for waiter in 0..self.waiters.len() {
+            if self.waiters[waiter].asked.is_some() {
+                let id = self.waiters[waiter].id;
                 self.clients[0].run(&format!("CLIENT UNBLOCK {id}"));
-                self.hear(consumer);
+                self.hear(waiter);
             }
         }
         // What is bound to them would end whenever they do.
         let connect = || Client::connect(self.port).expect("the server takes a connection");
         self.clients.iter_mut().for_each(|client| *client = connect());
-        self.consumers.iter_mut().for_each(|consumer| {
-            consumer.client = connect();
-            consumer.id = consumer.client.run("CLIENT ID").int();
+        self.waiters.iter_mut().for_each(|waiter| {
+            waiter.client = connect();
+            waiter.id = waiter.client.run("CLIENT ID").int();
         });
         let client = &mut self.clients[0];
         wait_for("the last bond", || (client.info("jobq", "jobq_bonds") == "0").then_some(()));
@@ -115,7 +123,7 @@ impl Load {
 
     fn step(&mut self) {
         match self.random.random_range(0..100) {
-            0..8 => self.consumer_turn(),
+            0..8 => self.waiter_turn(),
             8..11 => self.transaction(),
             11..14 => self.script(),
             14..17 => self.keyspace(),
@@ -127,27 +135,28 @@ impl Load {
         }
     }
 
-    /// A consumer hears what it was told meanwhile, or begins to wait, or goes and another comes.
-    fn consumer_turn(&mut self) {
-        let consumer = self.random.random_range(0..CONSUMERS);
+    /// One who waits hears what it was told meanwhile, or begins to wait, or goes and another comes.
+    fn waiter_turn(&mut self) {
+        let waiter = self.random.random_range(0..WAITERS);
         if self.random.random_ratio(1, 8) {
-            self.replace(consumer);
-        } else if !self.consumers[consumer].waits {
-            let block = *[0, 5, 20, AN_HOUR].choose(&mut self.random).unwrap_or(&0);
-            let line = self.consume(Some(block));
-            self.consumers[consumer].client.send(&line.words);
-            self.consumers[consumer].waits = true;
-        } else if !self.consumers[consumer].client.is_waiting() {
-            self.hear(consumer);
+            self.replace(waiter);
+        } else if self.waiters[waiter].asked.is_none() {
+            let span = *[0, 5, 20, AN_HOUR].choose(&mut self.random).unwrap_or(&0);
+            let calls = self.random.random_ratio(1, 3);
+            let line = if calls { self.call(span) } else { self.consume(Some(span)) };
+            self.waiters[waiter].client.send(&line.words);
+            self.waiters[waiter].asked = Some(line);
+        } else if !self.waiters[waiter].client.is_waiting() {
+            self.hear(waiter);
         }
     }
 
-    /// A consumer hangs up, or is killed, and another takes its place.
-    fn replace(&mut self, consumer: usize) {
+    /// One who may wait hangs up, or is killed, and another takes its place.
+    fn replace(&mut self, waiter: usize) {
         let mut client = Client::connect(self.port).expect("the server takes a connection");
         let id = client.run("CLIENT ID").int();
-        let newcomer = Consumer { id, client, waits: false };
-        let gone = std::mem::replace(&mut self.consumers[consumer], newcomer);
+        let newcomer = Waiter { id, client, asked: None };
+        let gone = std::mem::replace(&mut self.waiters[waiter], newcomer);
         if self.random.random_bool(0.5) {
             gone.client.hang_up();
         } else {
@@ -155,10 +164,10 @@ impl Load {
         }
     }
 
-    fn hear(&mut self, consumer: usize) {
-        let reply = self.consumers[consumer].client.read();
-        self.consumers[consumer].waits = false;
-        self.learn(&Line::new("JQ.CONSUME", ""), &reply);
+    fn hear(&mut self, waiter: usize) {
+        let reply = self.waiters[waiter].client.read();
+        let line = self.waiters[waiter].asked.take().expect("it was asked for something");
+        self.learn(&line, &reply);
     }
 
     fn transaction(&mut self) {
@@ -210,7 +219,9 @@ impl Load {
 
     fn line(&mut self) -> Line {
         match self.random.random_range(0..100) {
-            0..28 => self.publish(),
+            0..26 => self.publish(),
+            // Nobody else does anything meanwhile; those who wait for long are in `waiter_turn`.
+            26..28 => self.call(1),
             28..33 => self.publish_many(),
             33..53 => self.consume(None),
             53..60 => self.settle("JQ.ACK"),
@@ -262,6 +273,19 @@ impl Load {
             line = line.with(["REPLACES".into(), self.job().1]);
         }
         line
+    }
+
+    /// A publish that waits for the end of its job, which others can name.
+    fn call(&mut self, span: u64) -> Line {
+        let mut line = self.publish();
+        line.words[0] = "JQ.CALL".into();
+        if line.id().is_none() {
+            line = line.with(["ID".into(), format!("call-{}", self.random.random_range(0..2_000))]);
+        }
+        if let Some(id) = line.id() {
+            self.remember(line.queue.clone(), id);
+        }
+        line.with(["WAIT".into(), span.to_string()])
     }
 
     /// One of few keys, so that they meet, and what else there is to say of it.
@@ -363,13 +387,22 @@ impl Load {
     }
 
     fn fulfill(&mut self) -> Line {
-        let (queue, job) = self.job();
+        let (queue, job) = self.called_for().unwrap_or_else(|| self.job());
         let line = Line::new("JQ.FULFILL", &queue).with([job.into_bytes(), self.body()]);
         match self.random.random_range(0..4) {
             0 => line.with(["RETAIN", "20"]),
             1 => line.with(["RETAIN", "FOREVER"]),
             _ => line,
         }
+    }
+
+    /// At times, a job that somebody has called for and waits for.
+    fn called_for(&mut self) -> Option<(String, String)> {
+        let asked = self.waiters.iter().filter_map(|waiter| waiter.asked.as_ref());
+        let calls = asked.filter(|line| line.name() == b"JQ.CALL");
+        let jobs: Vec<_> =
+            calls.filter_map(|line| Some((line.queue.clone(), line.id()?))).collect();
+        self.random.random_bool(0.5).then(|| jobs.choose(&mut self.random).cloned()).flatten()
     }
 
     fn bury_all(&mut self) -> Line {
@@ -717,6 +750,10 @@ impl Load {
                 for notice in notices {
                     self.remember(line.queue.clone(), notice.items()[0].text());
                 }
+            }
+            Reply::Array(end) if matches!(line.name(), b"JQ.CALL" | b"JQ.RESULT") => {
+                let has_result = !end[1].is_nothing();
+                assert!(!has_result || end[0].text() == "completed", "{end:?} ({self})");
             }
             Reply::Array(jobs) if line.name() == b"JQ.CONSUME" => {
                 for job in jobs {
