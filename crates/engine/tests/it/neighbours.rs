@@ -1,15 +1,15 @@
-//! Several queues whose jobs wait for each other, with a host that does what a server does: it asks
-//! the parents' queues before it publishes a child, has them followed, and carries effects from one
-//! queue to the other. The log of all is one; it may end anywhere, and then everything is made anew of
-//! what is left.
+//! Several queues whose jobs wait for each other, and come after each other, with a host that does what
+//! a server does: it asks the parents' queues before it publishes a child, has them followed, and
+//! carries effects from one queue to the other; it acks in one queue as it publishes in another. The
+//! log of all is one; it may end anywhere, and then everything is made anew of what is left.
 //!
 //! `JOBQ_SEED=7` runs one history, `JOBQ_SEEDS=1000` as many.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jobq_engine::{
-    Conditions, Due, IfDead, Job, Millis, Parents, Queue, Refusal, Retain, Revival, StateKind,
-    UnixMillis, Verdict, Wishes,
+    Action, Conditions, Due, Holder, IfDead, Job, Millis, Outcome, Parents, Queue, Refusal, Retain,
+    Revival, StateKind, UnixMillis, Verdict, Wishes,
 };
 
 use crate::{
@@ -17,10 +17,14 @@ use crate::{
     support::{for_seeds, named, reloaded, Dice, START},
 };
 
+/// What a log has whole or not at all: commands, each with its queue. Several only where one stands
+/// for all of them.
+type Record = Vec<(&'static str, Command)>;
+
 /// Queues by their names, and all that was done to them.
 pub struct Neighbours {
     pub queues: BTreeMap<&'static str, Queue>,
-    log: Vec<(&'static str, Command)>,
+    log: Vec<Record>,
     pub now: u64,
 }
 
@@ -71,7 +75,7 @@ impl Neighbours {
         let queue = self.queues.get_mut(name).expect("a queue");
         let (answer, logged) = perform(queue, command)?;
         queue.check_invariants().unwrap_or_else(|broken| panic!("{broken}, after {command:?}"));
-        self.log.extend(logged.map(|logged| (name, logged)));
+        self.log.extend(logged.map(|logged| vec![(name, logged)]));
         Ok(answer)
     }
 
@@ -115,6 +119,36 @@ impl Neighbours {
         Ok(ids[0].clone())
     }
 
+    /// Acks a job and publishes the next in another queue, `meanwhile` after both were asked whether
+    /// they would. False if the lease does not hold. Who repeats the ack publishes too, so it is one
+    /// record, whatever the queues have to do before.
+    pub fn chain(
+        &mut self,
+        from: &str,
+        done: &str,
+        to: &str,
+        next: Draft,
+        meanwhile: Millis,
+    ) -> Result<bool, Refusal> {
+        self.tick(from, 100);
+        if self.get(from).find_leased(&named(done)).is_none() {
+            return Ok(false);
+        }
+        self.tick(to, 100);
+        self.get(to).check(&Action::Publish(next.publish()))?;
+        self.now += meanwhile.0;
+        self.tick(from, 100);
+        let before = self.log.len();
+        let ack = Command::Settle { jobs: vec![done.into()], verdict: Verdict::Ack };
+        if self.perform(from, &ack)? != Answer::Other(Outcome::Done(1)) {
+            return Ok(false);
+        }
+        self.perform(to, &Command::Publish(next)).expect("it was asked");
+        let both = self.log.split_off(before).concat();
+        self.log.push(both);
+        Ok(true)
+    }
+
     /// Carries some effects from a queue to those that they are for.
     pub fn deliver(&mut self, name: &str, max: usize) -> usize {
         let outbox = self.get(name).outbox().take(max);
@@ -136,9 +170,13 @@ impl Neighbours {
         effects.len()
     }
 
+    fn tick(&mut self, name: &str, budget: u32) {
+        self.perform(name, &Command::Tick { now: self.now, budget }).expect("never refused");
+    }
+
     pub fn tick_all(&mut self, budget: u32) {
         for name in self.queues.keys().copied().collect::<Vec<_>>() {
-            self.perform(name, &Command::Tick { now: self.now, budget }).expect("never refused");
+            self.tick(name, budget);
         }
     }
 
@@ -156,13 +194,13 @@ impl Neighbours {
         }
     }
 
-    /// What is left of all queues if the log ends before its last so many entries.
+    /// What is left of all queues if the log ends before its last so many records.
     fn torn(&self, lost: usize) -> Self {
         let names: Vec<_> = self.queues.keys().copied().collect();
         let queue = |(seed, name): (u64, _)| (name, Queue::new(seed));
         let mut queues: BTreeMap<_, _> = (1..).zip(names).map(queue).collect();
         let log = self.log[..self.log.len() - lost].to_vec();
-        for (name, command) in &log {
+        for (name, command) in log.iter().flatten() {
             let queue = queues.get_mut(name).expect("a queue");
             let operation = command.operation(queue).expect("from the log");
             queue.apply(operation).expect("a log fits its own history");
@@ -180,7 +218,19 @@ struct History {
     // Those that were dead and came back, so that who runs without them is done with them.
     revived: HashSet<String>,
     told: [u64; 3],
+    /// Each delivery: the queue, the job and its receipt.
+    taken: Vec<(&'static str, String, String)>,
+    chains: Vec<Chain>,
+    chained: [u64; 4],
     seed: u64,
+}
+
+/// An attempt to ack a job with another that comes next, whatever became of it.
+struct Chain {
+    from: &'static str,
+    done: String,
+    to: &'static str,
+    next: String,
 }
 
 impl Drop for History {
@@ -194,7 +244,17 @@ impl Drop for History {
 impl History {
     fn new(seed: u64) -> Self {
         let neighbours = Neighbours::new(&NAMES);
-        Self { dice: Dice(seed), neighbours, made: 0, revived: HashSet::new(), told: [0; 3], seed }
+        Self {
+            dice: Dice(seed),
+            neighbours,
+            made: 0,
+            revived: HashSet::new(),
+            told: [0; 3],
+            taken: Vec::new(),
+            chains: Vec::new(),
+            chained: [0; 4],
+            seed,
+        }
     }
 
     fn run(&mut self) {
@@ -206,6 +266,7 @@ impl History {
             }
             if self.dice.one_in(25) {
                 self.crash();
+                self.check_chains();
             }
             if self.dice.one_in(25) {
                 let name = self.dice.pick(&NAMES);
@@ -216,6 +277,7 @@ impl History {
         }
         self.neighbours.pass(1_000);
         self.check();
+        self.check_chains();
         let again = self.neighbours.torn(0);
         for name in NAMES {
             assert_eq!(again.get(name).digest(), self.neighbours.get(name).digest(), "{name}");
@@ -225,7 +287,9 @@ impl History {
     /// Everything is made anew of the log, which may lack its end, and another server decides.
     fn crash(&mut self) {
         let lost = self.dice.pick(&[0, 1, 1, 2, 3, 5, 8]).min(self.neighbours.log.len());
+        let before = self.successors().len();
         self.neighbours = self.neighbours.torn(lost);
+        self.chained[3] += (before - self.successors().len()) as u64;
         self.neighbours.tick_all(0);
         for name in NAMES {
             let term = Command::Term { seed: self.dice.roll(), tokens: 0 };
@@ -238,10 +302,12 @@ impl History {
         self.neighbours.now += self.dice.below(3);
         let tick = Command::Tick { now: self.neighbours.now, budget: self.dice.below(4) as u32 };
         self.neighbours.perform(name, &tick).expect("never refused");
-        match self.dice.below(10) {
+        match self.dice.below(14) {
             0..4 => self.publish(name),
             4..7 => self.end(name),
-            7..9 => {
+            7..9 => self.take(name),
+            9..11 => self.chain(),
+            11..13 => {
                 let max = self.dice.below(4) as usize;
                 self.neighbours.deliver(name, max);
             }
@@ -279,6 +345,73 @@ impl History {
                 let delete = Command::Delete(vec![id]);
                 self.neighbours.perform(name, &delete).expect("nothing to refuse");
             }
+        }
+    }
+
+    fn take(&mut self, name: &'static str) {
+        let ttr = Millis(self.dice.pick(&[2, 20, 1_000]));
+        let holder = Holder { worker: Box::default(), ttr, counted: true };
+        let take = Command::Consume { count: 2, holder };
+        let answer = self.neighbours.perform(name, &take).expect("nothing to refuse");
+        let Answer::Deliveries(jobs) = answer else { panic!("{answer:?}") };
+        let jobs = jobs.into_iter().map(|(id, token)| {
+            let receipt = format!("{id}@{token}");
+            (name, id, receipt)
+        });
+        self.taken.extend(jobs);
+    }
+
+    /// Acks one of the last deliveries, be it over, chained or lost, with a job that comes next.
+    fn chain(&mut self) {
+        let last = self.taken.len().saturating_sub(6);
+        if self.taken.is_empty() {
+            return;
+        }
+        let (from, done, receipt) = self.dice.pick(&self.taken[last..]);
+        let others: Vec<_> = NAMES.into_iter().filter(|name| *name != from).collect();
+        let to = self.dice.pick(&others);
+        let taken = if self.dice.one_in(6) { self.any(to, |_| true) } else { None };
+        let next = taken.clone().unwrap_or_else(|| format!("next-{}", self.chains.len()));
+        let draft = child(&next, IfDead::Hold, &[]);
+        let meanwhile = Millis(self.dice.pick(&[0, 0, 1, 2]));
+        match (self.neighbours.chain(from, &receipt, to, draft, meanwhile), taken) {
+            (Ok(is_chained), None) => {
+                self.chained[usize::from(is_chained)] += 1;
+                self.chains.push(Chain { from, done, to, next });
+                // Here the end of the log is of most interest.
+                if self.dice.one_in(4) {
+                    self.crash();
+                }
+                self.check_chains();
+            }
+            (Ok(false), Some(_)) => {}
+            (Err(Refusal::Duplicate(_)), Some(_)) => {
+                let lease = self.neighbours.get(from).find_leased(&named(&receipt));
+                assert!(lease.is_some(), "{receipt} of {from}");
+                self.chained[2] += 1;
+            }
+            other => panic!("{other:?}, of {receipt} in {from}"),
+        }
+    }
+
+    /// The chains whose successors are there.
+    fn successors(&self) -> Vec<&Chain> {
+        let is_there = |chain: &&Chain| self.neighbours.state(chain.to, &chain.next).is_some();
+        self.chains.iter().filter(is_there).collect()
+    }
+
+    /// Checks that each job has one successor if it was acked, and none otherwise. Nothing else acks,
+    /// and neither acked jobs nor successors are removed.
+    fn check_chains(&self) {
+        let mut successors: HashMap<_, u32> = HashMap::new();
+        for chain in self.successors() {
+            *successors.entry((chain.from, &chain.done)).or_default() += 1;
+        }
+        for Chain { from, done, .. } in &self.chains {
+            let is_completed = self.neighbours.state(from, done) == Some(StateKind::Completed);
+            let is_acked = is_completed && self.neighbours.job(from, done).result().is_none();
+            let found = successors.get(&(*from, done)).copied().unwrap_or_default();
+            assert_eq!(found, u32::from(is_acked), "of {done} in {from}");
         }
     }
 
@@ -352,13 +485,17 @@ impl History {
 }
 
 #[test]
-fn whatever_is_lost_of_the_log_everybody_is_told_of_every_end_and_of_nothing_else() {
-    let told = for_seeds(60, |seed| {
+fn wherever_the_log_ends_each_end_is_told_nothing_else_is_and_each_ack_has_its_successor() {
+    let histories = for_seeds(60, |seed| {
         let mut history = History::new(seed);
         history.run();
-        history.told
+        (history.told, history.chained)
     });
     for (at, what) in ["completed", "done and gone", "died"].into_iter().enumerate() {
-        assert!(told.iter().any(|told| told[at] > 0), "nobody was told of one that {what}");
+        let happened = histories.iter().any(|(told, _)| told[at] > 0);
+        assert!(happened, "nobody was told of one that {what}");
+    }
+    for (at, what) in ["left alone", "done", "refused", "lost"].into_iter().enumerate() {
+        assert!(histories.iter().any(|(_, chained)| chained[at] > 0), "no chain was {what}");
     }
 }
