@@ -249,13 +249,14 @@ pub fn carry_out(context: Context, name: &Text, steps: &[Step<'_>]) -> Result<()
     })
 }
 
-/// Brings a queue up to date and makes it if there is none, if an action would be granted there.
+/// Brings a queue up to date and makes it if there is none, if an action would be granted there. Tells
+/// whether it is new.
 pub fn make_ready(
     context: Context,
     flags: Flags,
     name: &Text,
     action: &Action<'_>,
-) -> Result<(), Denied> {
+) -> Result<bool, Denied> {
     let site = Site::open(context, name.raw(), Asked::Nobody, flags)?;
     let now = clock::now();
     match site.found() {
@@ -263,14 +264,26 @@ pub fn make_ready(
         Found::Nothing => {
             let new = NewQueue::at(now)?;
             new.queue.check(action)?;
-            site.add(new, now, |_| Ok(()))
+            site.add(new, now, |_| Ok(())).map(|()| true)
         }
         Found::Queue(stored) => site.visit(stored, now, |visit| {
             visit.catch_up();
             visit.follow_up();
             // Last: that may have worked through more that was due, and what it brought may refuse.
-            Ok(visit.stored.queue.check(action)?)
+            visit.stored.queue.check(action)?;
+            Ok(false)
         }),
+    }
+}
+
+/// Removes a queue that was made ready for what was not done then, unless somebody has heard of it and
+/// put a job in.
+pub fn unmake(context: Context, flags: Flags, name: &Text) {
+    let Ok(site) = Site::open(context, name.raw(), Asked::Nobody, flags) else { return };
+    let Found::Queue(stored) = site.found() else { return };
+    // SAFETY: the key is open, and nothing else refers to its value meanwhile.
+    if unsafe { stored.as_ref() }.queue.is_empty() {
+        site.remove();
     }
 }
 

@@ -73,13 +73,17 @@ fn decide(
     }
     let to = Text::new(to);
     let next = Action::Publish(*next);
-    visit::make_ready(context, flags, &to, &next)?;
+    let is_new = visit::make_ready(context, flags, &to, &next)?;
     let ack = Action::Settle { jobs: smallvec![done], verdict: Verdict::Ack };
     let mut is_done = false;
     let asked = Asked::Client(arguments.raw);
-    visit::decide(context, flags, arguments.queue(), asked, &ack, |_, outcome| {
+    let decided = visit::decide(context, flags, arguments.queue(), asked, &ack, |_, outcome| {
         is_done = *outcome == Outcome::Done(1);
-    })?;
+    });
+    if is_new && !is_done {
+        visit::unmake(context, flags, &to);
+    }
+    decided?;
     // Time may have gone on in between.
     if !is_done {
         context.reply_null();

@@ -101,12 +101,38 @@ fn what_comes_due_meanwhile_refuses_the_successor_before_the_lease_ends() {
     client.run(&format!("JQ.SCHEDULE mail SET s x EVERY 3600000 FROM {from} UNIQUE k"));
     // In one transaction, so that no turn of the timer comes between.
     client.run("MULTI");
-    client.run("DEBUG SLEEP 1");
+    client.run("DEBUG SLEEP 1.2");
     client.run(&format!("JQ.ACK orders {receipt} THEN mail next UNIQUE k"));
     let answers = client.run("EXEC");
     assert_eq!(answers.items()[1].error_word(), "DUPLICATE", "{answers:?}");
     assert_eq!(client.run("JQ.JOB orders a").field("state"), bulk("leased"));
     assert_eq!(client.run(&format!("JQ.ACK orders {receipt}")), Reply::Int(1));
+}
+
+#[test]
+fn a_queue_that_was_made_for_a_successor_is_gone_again_if_its_predecessor_is_not_acked() {
+    let options = "--appendonly yes --appendfsync no --aof-use-rdb-preamble no";
+    let options = Options::new().with(options);
+    let debug = options.with_module_argument("debug").with_module_argument("yes");
+    let primary = Server::start(debug);
+    let replica = Server::replica_of(&primary);
+    let mut client = primary.client();
+    let receipt = taken(&mut client, "orders", "a");
+    client.run("JQ.CONFIG mail SET tries 3");
+    client.run("JQ.DEBUG orders REFUSE 3");
+    client.run("MULTI");
+    client.run(&format!("JQ.ACK orders {receipt} THEN new next"));
+    assert_eq!(client.run("EXEC").items()[0].error_word(), "REFUSED");
+    for to in ["new", "mail"] {
+        let refused = client.run(&format!("JQ.ACK orders {receipt} THEN {to} next"));
+        assert_eq!(refused.error_word(), "REFUSED", "{to}");
+    }
+    // That which was there before stays, though it is empty.
+    let there = ["new", "mail"].map(|queue| client.run(&format!("EXISTS {queue}")));
+    assert_eq!(there, [Reply::Int(0), Reply::Int(1)]);
+    assert_copies_are_alike(&primary, &replica);
+    assert_eq!(client.run(&format!("JQ.ACK orders {receipt} THEN new next ID n")), bulk("n"));
+    assert_copies_are_alike(&primary, &replica);
 }
 
 #[test]
