@@ -28,6 +28,7 @@ mod plot;
 mod report;
 mod server;
 mod stalls;
+mod waiters;
 mod wire;
 
 use std::{
@@ -53,6 +54,7 @@ const PARTS: &[(&str, Measure)] = &[
     ("cycles", cycles::measure),
     ("instructions", instructions::measure),
     ("pickup", pickup::measure),
+    ("waiters", waiters::measure),
     ("lateness", lateness::measure),
     ("stalls", stalls::measure),
     ("memory", memory::measure),
