@@ -56,7 +56,7 @@ impl Queue {
         for (_, job) in self.jobs.iter() {
             let kept = job.extra.as_ref().and_then(|extra| extra.subscribers.as_ref());
             let is_final = job.state().kind().is_final();
-            ensure(kept.is_none_or(|kept| !kept.is_empty() && !is_final), || {
+            ensure(kept.is_none_or(|kept| kept.are_sound() && !is_final), || {
                 format!("subscribers of {job:?}")
             })?;
         }

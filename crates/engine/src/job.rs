@@ -9,7 +9,7 @@ use crate::{
     parents::Parents,
     schedules::Run,
     state::{PackedState, State},
-    subscriptions::{target_bytes, Target},
+    subscriptions::Targets,
     time::UnixMillis,
     u48::U48,
     unique::Lock,
@@ -77,7 +77,7 @@ pub struct Extra {
     /// How far the work on it has come, as its holder says.
     pub progress: Option<u64>,
     /// Who is to be told when it ends; not empty.
-    pub subscribers: Option<Box<Vec<Target>>>,
+    pub subscribers: Option<Box<Targets>>,
     /// Its last changes, packed, if the queue keeps them.
     pub trail: Option<Box<[u8]>>,
     /// Which schedule it is a run of.
@@ -203,10 +203,7 @@ impl Job {
                 + extra.result.as_ref().map_or(0, |result| result.len())
                 + extra.lock.as_ref().map_or(0, |lock| size_of::<Lock>() + lock.key.len())
                 + extra.parents.as_ref().map_or(0, |parents| parents.bytes())
-                + extra.subscribers.as_ref().map_or(0, |subscribers| {
-                    let targets = subscribers.iter().map(|target| target_bytes(target));
-                    size_of::<Vec<Target>>() + targets.sum::<usize>()
-                })
+                + extra.subscribers.as_ref().map_or(0, |kept| size_of::<Targets>() + kept.bytes())
                 + extra.trail.as_ref().map_or(0, |trail| trail.len())
                 + extra.run.as_ref().map_or(0, |run| size_of::<Run>() + run.name.len())
         });

@@ -105,7 +105,7 @@ pub use seats::LimitSet;
 pub use slab::{Slot, Slots};
 pub use snapshot::{Corrupt, Digest, Loader};
 pub use state::{Event, State, StateKind};
-pub use subscriptions::{Target, Tidings, SUBSCRIBERS_MAX, TARGET_BYTES_MAX};
+pub use subscriptions::{Target, Targets, Tidings, SUBSCRIBERS_MAX, TARGET_BYTES_MAX};
 pub use terms::{Terms, Wishes, GROUP_BYTES_MAX, PRIORITIES};
 pub use time::{Millis, UnixMillis};
 pub use unique::{Lock, LockEnd, Otherwise, Unique, Until, UNIQUE_BYTES_MAX};

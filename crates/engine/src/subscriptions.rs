@@ -28,6 +28,65 @@ pub const SUBSCRIBERS_MAX: usize = 100_000;
 /// A target, as its subscriber named it.
 pub type Target = Box<[u8]>;
 
+/// Targets in the order in which they subscribed, each as often as it did. What they take in memory is
+/// kept beside them: there may be very many, and a job's is asked for whenever the job changes.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Targets {
+    list: Vec<Target>,
+    bytes: usize,
+}
+
+impl Targets {
+    /// Heap bytes held. O(1).
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn clear(&mut self) -> u64 {
+        std::mem::take(self).list.len() as u64
+    }
+
+    /// Takes one of each target named out of the list, and tells how many were there. O(named × list).
+    fn cross_off(&mut self, named: &[&[u8]]) -> u64 {
+        let mut found = 0;
+        for &target in named {
+            if let Some(at) = self.list.iter().position(|known| **known == *target) {
+                self.bytes -= target_bytes(&self.list.remove(at));
+                found += 1;
+            }
+        }
+        found
+    }
+
+    /// Whether there are some, and their bytes are those of a recount.
+    pub(crate) fn are_sound(&self) -> bool {
+        !self.list.is_empty() && self.list.iter().cloned().collect::<Self>() == *self
+    }
+}
+
+impl std::ops::Deref for Targets {
+    type Target = [Target];
+
+    fn deref(&self) -> &[Target] {
+        &self.list
+    }
+}
+
+impl Extend<Target> for Targets {
+    fn extend<T: IntoIterator<Item = Target>>(&mut self, targets: T) {
+        let bytes = &mut self.bytes;
+        self.list.extend(targets.into_iter().inspect(|target| *bytes += target_bytes(target)));
+    }
+}
+
+impl FromIterator<Target> for Targets {
+    fn from_iter<T: IntoIterator<Item = Target>>(targets: T) -> Self {
+        let mut these = Self::default();
+        these.extend(targets);
+        these
+    }
+}
+
 /// What became of a job, and who is yet to be told.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tidings {
@@ -37,8 +96,8 @@ pub struct Tidings {
     pub state: Option<StateKind>,
     /// The result, if it was completed with one.
     pub result: Option<Box<[u8]>>,
-    /// Who is to be told, each as often as it subscribed; at least one.
-    pub targets: Vec<Target>,
+    /// Who is to be told; at least one.
+    pub targets: Targets,
     /// Which delivery it is, and when that lapses; `None` while nobody delivers it.
     pub lease: Option<(Token, UnixMillis)>,
 }
@@ -52,15 +111,13 @@ impl Tidings {
     }
 
     fn bytes(&self) -> usize {
-        let targets: usize = self.targets.iter().map(|target| target_bytes(target)).sum();
         let result = self.result.as_ref().map_or(0, |result| result.len());
         // Beside itself the place in the line, and the name by which it is found.
-        size_of::<Self>() + 2 * self.job.len() + result + targets + 64
+        size_of::<Self>() + 2 * self.job.len() + result + self.targets.bytes() + 64
     }
 }
 
-/// What a subscriber takes in memory.
-pub(crate) fn target_bytes(target: &[u8]) -> usize {
+fn target_bytes(target: &[u8]) -> usize {
     size_of::<Target>() + target.len()
 }
 
@@ -178,7 +235,7 @@ impl Subscriptions {
     pub fn check(&self) -> Result<(), String> {
         let mut again = Self { made: self.made, ..Self::default() };
         for (number, notice) in self.iter() {
-            if !again.add_again(number, notice.clone()) || notice.targets.is_empty() {
+            if !again.add_again(number, notice.clone()) || !notice.targets.are_sound() {
                 return Err(format!("notice {number}: {notice:?}"));
             }
         }
@@ -195,24 +252,12 @@ fn folded(id: &str) -> Box<str> {
     Ulid::parse(id.as_bytes()).map_or_else(|| id.into(), |ulid| ulid.to_string().into())
 }
 
-/// Takes one of each target named out of a list, and tells how many were there. O(named × list).
-fn cross_off(targets: &mut Vec<Target>, named: &[&[u8]]) -> u64 {
-    let mut found = 0;
-    for &target in named {
-        if let Some(at) = targets.iter().position(|known| **known == *target) {
-            targets.remove(at);
-            found += 1;
-        }
-    }
-    found
-}
-
 impl Job {
     /// Who is to be told when it ends.
     #[must_use]
     pub fn subscribers(&self) -> &[Target] {
         let kept = self.extra.as_ref().and_then(|extra| extra.subscribers.as_deref());
-        kept.map_or(&[], Vec::as_slice)
+        kept.map_or(&[], |kept| kept)
     }
 }
 
@@ -282,12 +327,12 @@ impl Queue {
     /// is. Also of one that has ended, as long as it is not told.
     pub(crate) fn unsubscribe(&mut self, job: &JobRef<'_>, targets: Option<&[&[u8]]>) -> u64 {
         let mut left = targets.map(<[_]>::to_vec);
-        let mut forget = |kept: &mut Vec<Target>| match &mut left {
-            None => std::mem::take(kept).len() as u64,
+        let mut forget = |kept: &mut Targets| match &mut left {
+            None => kept.clear(),
             Some(left) => {
                 let mut done = 0;
                 left.retain(|&target| {
-                    let found = cross_off(kept, &[target]);
+                    let found = kept.cross_off(&[target]);
                     done += found;
                     found == 0
                 });
@@ -328,7 +373,7 @@ impl Queue {
         let mut done = 0;
         self.subscriptions.change(number, |notice| {
             notice.lease = None;
-            done = cross_off(&mut notice.targets, targets);
+            done = notice.targets.cross_off(targets);
         });
         Some(done)
     }
@@ -354,9 +399,9 @@ impl Queue {
         state: Option<StateKind>,
         result: Option<&[u8]>,
     ) {
-        let mut targets = Vec::new();
+        let mut targets = Targets::default();
         self.change_extra(slot, |extra| {
-            targets = extra.subscribers.take().map_or(Vec::new(), |kept| *kept);
+            targets = extra.subscribers.take().map_or_else(Targets::default, |kept| *kept);
         });
         let id = self.jobs[slot].id().to_string().into();
         self.tell_subscribers(id, state, result.map(Into::into), targets);
@@ -367,7 +412,7 @@ impl Queue {
         job: Box<str>,
         state: Option<StateKind>,
         result: Option<Box<[u8]>>,
-        targets: Vec<Target>,
+        targets: Targets,
     ) {
         // Numbers are never used up but in a stored form that was made up.
         if self.subscriptions.made < COUNT_MAX {

@@ -7,7 +7,7 @@ use crate::{
     id::{self, Token},
     snapshot::Corrupt,
     state::StateKind,
-    subscriptions::{Target, Tidings, SUBSCRIBERS_MAX, TARGET_BYTES_MAX},
+    subscriptions::{Target, Targets, Tidings, SUBSCRIBERS_MAX, TARGET_BYTES_MAX},
     Queue,
 };
 
@@ -39,7 +39,7 @@ pub fn targets(kept: &[Target]) -> TargetsV1<'_> {
 }
 
 /// What was stored as targets, at least one.
-pub fn read_targets(stored: &[&serde_bytes::Bytes]) -> Result<Vec<Target>, Corrupt> {
+pub fn read_targets(stored: &[&serde_bytes::Bytes]) -> Result<Targets, Corrupt> {
     let fits = (1..=SUBSCRIBERS_MAX).contains(&stored.len())
         && stored.iter().all(|target| target.len() <= TARGET_BYTES_MAX);
     fits.then(|| stored.iter().map(|target| (***target).into()).collect())

@@ -201,3 +201,27 @@ fn a_job_has_so_many_subscribers_and_no_more() {
     assert_eq!(refused, Err(Refusal::TooManySubscribers { max: SUBSCRIBERS_MAX }));
     assert_eq!(driver.job("a").subscribers().len(), SUBSCRIBERS_MAX);
 }
+
+/// A job with as many subscribers as it may have, each with a name of its own.
+fn with_many(driver: &mut Driver) -> Vec<String> {
+    let names: Vec<_> = (0..SUBSCRIBERS_MAX).map(|n| format!("target {n}")).collect();
+    driver.publish(job("").id("a"));
+    subscribe(driver, "a", &names.iter().map(String::as_str).collect::<Vec<_>>());
+    names
+}
+
+#[test]
+fn what_a_job_with_many_subscribers_does_costs_no_more_than_with_one() {
+    let mut driver = Driver::new();
+    with_many(&mut driver);
+    let receipt = driver.consume().receipt;
+    // Not by the driver, which checks each time what it can.
+    for progress in 0..300_000 {
+        let jobs = vec![named(&receipt)].into();
+        let touch = Action::Touch { jobs, ttr: None, progress: Some(progress) };
+        let operation = driver.queue.choose(touch).expect("it holds").expect("there is one");
+        driver.queue.apply(operation).expect("it holds");
+    }
+    assert_eq!(driver.job("a").progress(), Some(299_999));
+    driver.check();
+}
