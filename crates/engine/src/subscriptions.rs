@@ -42,20 +42,20 @@ impl Targets {
         self.bytes
     }
 
-    fn clear(&mut self) -> u64 {
-        std::mem::take(self).list.len() as u64
-    }
-
-    /// Takes one of each target named out of the list, and tells how many were there. O(named × list).
-    fn cross_off(&mut self, named: &[&[u8]]) -> u64 {
-        let mut found = 0;
-        for &target in named {
-            if let Some(at) = self.list.iter().position(|known| **known == *target) {
-                self.bytes -= target_bytes(&self.list.remove(at));
-                found += 1;
+    /// Takes out those that are named, the first of equals; all if nobody is named. What is found is taken
+    /// off the names. Tells how many it was. O(list × log names).
+    fn cross_off(&mut self, names: Option<&mut Names<'_>>) -> u64 {
+        let Some(names) = names else { return std::mem::take(self).list.len() as u64 };
+        let (before, bytes) = (self.list.len(), &mut self.bytes);
+        self.list.retain(|target| match names.get_mut(&**target) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                *bytes -= target_bytes(target);
+                false
             }
-        }
-        found
+            _ => true,
+        });
+        (before - self.list.len()) as u64
     }
 
     /// Whether there are some, and their bytes are those of a recount.
@@ -85,6 +85,15 @@ impl FromIterator<Target> for Targets {
         these.extend(targets);
         these
     }
+}
+
+/// Targets by name, each with how often it is still to be found.
+type Names<'a> = BTreeMap<&'a [u8], u64>;
+
+fn names<'a>(targets: &[&'a [u8]]) -> Names<'a> {
+    let mut names = Names::new();
+    targets.iter().for_each(|&target| *names.entry(target).or_default() += 1);
+    names
 }
 
 /// What became of a job, and who is yet to be told.
@@ -326,30 +335,20 @@ impl Queue {
     /// Forgets who was to be told of a job, once for each time that it is named; everybody if nobody
     /// is. Also of one that has ended, as long as it is not told.
     pub(crate) fn unsubscribe(&mut self, job: &JobRef<'_>, targets: Option<&[&[u8]]>) -> u64 {
-        let mut left = targets.map(<[_]>::to_vec);
-        let mut forget = |kept: &mut Targets| match &mut left {
-            None => kept.clear(),
-            Some(left) => {
-                let mut done = 0;
-                left.retain(|&target| {
-                    let found = kept.cross_off(&[target]);
-                    done += found;
-                    found == 0
-                });
-                done
-            }
-        };
+        let mut names = targets.map(names);
         let mut done = 0;
         if let Some(slot) = self.find(job).filter(|&slot| !self.jobs[slot].subscribers().is_empty())
         {
             self.change_extra(slot, |extra| {
-                done += extra.subscribers.as_mut().map_or(0, |kept| forget(kept));
+                done += extra.subscribers.as_mut().map_or(0, |kept| kept.cross_off(names.as_mut()));
                 extra.subscribers = extra.subscribers.take().filter(|kept| !kept.is_empty());
             });
         }
         let numbers = self.subscriptions.by_job.get(&folded(job.id())).cloned();
         for number in numbers.unwrap_or_default() {
-            self.subscriptions.change(number, |notice| done += forget(&mut notice.targets));
+            self.subscriptions.change(number, |notice| {
+                done += notice.targets.cross_off(names.as_mut());
+            });
         }
         done
     }
@@ -373,7 +372,7 @@ impl Queue {
         let mut done = 0;
         self.subscriptions.change(number, |notice| {
             notice.lease = None;
-            done = notice.targets.cross_off(targets);
+            done = notice.targets.cross_off(Some(&mut names(targets)));
         });
         Some(done)
     }

@@ -75,7 +75,7 @@ pub const UNSUBSCRIBE: Command = Command {
     id: CommandId::Unsubscribe,
     name: "JQ.UNSUBSCRIBE",
     summary: "Has targets of a job not be told any more.",
-    complexity: "O(targets × subscribers)",
+    complexity: "O((targets + subscribers) log targets) and O(log n) for each notice of the job, with n in the queue",
     fast: false,
     arity: -4,
     args: &[
@@ -142,7 +142,7 @@ pub const DELIVERED: Command = Command {
     id: CommandId::Delivered,
     name: "JQ.DELIVERED",
     summary: "Says which targets of a notice were told; the others are to be told again.",
-    complexity: "O(targets × targets of the notice)",
+    complexity: "O(k log targets) with k targets named and in the notice, and O(log n) with n notices",
     fast: false,
     args: &[
         QUEUE,

@@ -225,3 +225,23 @@ fn what_a_job_with_many_subscribers_does_costs_no_more_than_with_one() {
     assert_eq!(driver.job("a").progress(), Some(299_999));
     driver.check();
 }
+
+#[test]
+fn as_many_as_can_subscribe_can_be_crossed_off_and_unsubscribe_at_once() {
+    let mut driver = Driver::new();
+    let names = with_many(&mut driver);
+    // The last that came is named first.
+    let but_one: Vec<_> = names[1..].iter().rev().map(String::as_str).collect();
+    let unsubscribe_all = |driver: &mut Driver| {
+        let targets = Some(but_one.iter().map(|name| name.as_bytes()).collect());
+        driver.ask(Action::Unsubscribe { job: named("a"), targets })
+    };
+    let all_but_one = SUBSCRIBERS_MAX as u64 - 1;
+    assert_eq!(unsubscribe_all(&mut driver), Ok(Some(Outcome::Done(all_but_one))));
+    subscribe(&mut driver, "a", &but_one);
+    driver.fulfill("a", "", None);
+    let notice = take(&mut driver, 1).remove(0);
+    assert_eq!(cross_off(&mut driver, &notice, &but_one), Some(all_but_one));
+    assert_eq!(targets(&take(&mut driver, 1)[0]), ["target 0"]);
+    assert_eq!(unsubscribe_all(&mut driver), Ok(Some(Outcome::Done(0))));
+}
