@@ -132,6 +132,7 @@ fn subscriptions_are_taken_back_one_by_one_or_all_at_once() {
             Reply::Int(1),
             "also when it has ended"
         );
+        assert_eq!(client.run("JQ.UNSUBSCRIBE mail a@999 ALL"), Reply::Int(0), "no such lease");
         assert_eq!(take(client, "JQ.NOTICES mail")[0].targets(), ["bob"]);
         assert_eq!(client.run("JQ.UNSUBSCRIBE mail a ALL"), Reply::Int(1));
         assert_eq!(client.run("JQ.UNSUBSCRIBE mail a ALL"), Reply::Int(0));

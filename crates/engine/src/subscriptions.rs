@@ -333,7 +333,8 @@ impl Queue {
     }
 
     /// Forgets who was to be told of a job, once for each time that it is named; everybody if nobody
-    /// is. Also of one that has ended, as long as it is not told.
+    /// is. Also of one that has ended, as long as it is not told, but not by a receipt: that is of a lease,
+    /// which has ended, and the notice may be of another job of this id.
     pub(crate) fn unsubscribe(&mut self, job: &JobRef<'_>, targets: Option<&[&[u8]]>) -> u64 {
         let mut names = targets.map(names);
         let mut done = 0;
@@ -344,7 +345,8 @@ impl Queue {
                 extra.subscribers = extra.subscribers.take().filter(|kept| !kept.is_empty());
             });
         }
-        let numbers = self.subscriptions.by_job.get(&folded(job.id())).cloned();
+        let ended = job.token.is_none().then(|| folded(job.id()));
+        let numbers = ended.and_then(|id| self.subscriptions.by_job.get(&id).cloned());
         for number in numbers.unwrap_or_default() {
             self.subscriptions.change(number, |notice| {
                 done += notice.targets.cross_off(names.as_mut());

@@ -95,7 +95,7 @@ pub const UNSUBSCRIBE: Command = Command {
     ],
     notes: &[
         "Each naming takes back one subscription, before the end of the job or, as long as the target \
-         has not been told, after it. The word `ALL` alone means everybody; to mean a target of that \
+         has not been told, after it; there by the id alone, since a receipt is good while its lease lasts. The word `ALL` alone means everybody; to mean a target of that \
          name, name it twice.",
     ],
     ..SUBSCRIPTIONS

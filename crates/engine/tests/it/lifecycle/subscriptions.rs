@@ -172,6 +172,20 @@ fn one_that_unsubscribes_is_forgotten_once_for_each_time_before_and_after_the_en
 }
 
 #[test]
+fn a_receipt_unsubscribes_nobody_but_while_its_lease_holds() {
+    let mut driver = Driver::new();
+    driver.publish(job("").id("a"));
+    subscribe(&mut driver, "a", &["x", "y"]);
+    let receipt = driver.consume().receipt;
+    assert_eq!(unsubscribe(&mut driver, "a@999", None), 0);
+    assert_eq!(unsubscribe(&mut driver, &receipt, Some(&["y"])), 1);
+    driver.ack(&receipt);
+    assert_eq!(unsubscribe(&mut driver, &receipt, Some(&["x"])), 0, "it is stale");
+    assert_eq!(unsubscribe(&mut driver, "a@999", None), 0);
+    assert_eq!(targets(&take(&mut driver, 1)[0]), ["x"]);
+}
+
+#[test]
 fn notices_are_kept_with_the_queue_and_keep_it() {
     let mut driver = Driver::new();
     driver.configure(&[Setting::IdleExpire(Millis(10))]);

@@ -68,7 +68,8 @@ impl Model {
         if let Some(job) = self.jobs.iter_mut().find(|job| Some(job.seq) == seq) {
             lists.push(&mut job.subscribers);
         }
-        let told = self.tidings.iter_mut().filter(|it| is_same_id(&it.job, name.id()));
+        let is_meant = |it: &&mut Tidings| name.token.is_none() && is_same_id(&it.job, name.id());
+        let told = self.tidings.iter_mut().filter(is_meant);
         lists.extend(told.map(|it| &mut it.targets));
         let mut done = 0;
         match targets {
