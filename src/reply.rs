@@ -147,7 +147,11 @@ pub fn published(context: Context, ids: &[Name], many: bool) {
 }
 
 /// Answers with notices for subscribers.
-pub fn notices(context: Context, notices: &[Tidings]) {
+pub fn notices<'a>(
+    context: Context,
+    notices: impl IntoIterator<Item = &'a Tidings, IntoIter: ExactSizeIterator>,
+) {
+    let notices = notices.into_iter();
     context.reply_array(notices.len());
     for notice in notices {
         context.reply_array(5);

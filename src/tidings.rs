@@ -54,7 +54,7 @@ fn take(context: Context, arguments: &Arguments<'_>, count: u32, ttr: Option<Mil
         let taken = taken(queue, outcome);
         if !taken.is_empty() {
             is_answered = true;
-            reply::notices(context, &taken);
+            reply::notices(context, taken);
         }
     };
     let done = visit::perform(context, arguments.raw(), &action, tell);
@@ -67,11 +67,11 @@ fn take(context: Context, arguments: &Arguments<'_>, count: u32, ttr: Option<Mil
     }
 }
 
-/// The notices that an outcome leases.
-pub fn taken(queue: &Queue, outcome: &Outcome) -> Vec<Tidings> {
+/// The notices that an outcome leases. Not copied: a notice may have very many targets.
+pub fn taken<'a>(queue: &'a Queue, outcome: &Outcome) -> Vec<&'a Tidings> {
     match outcome {
         Outcome::Noticed(numbers) => {
-            numbers.iter().filter_map(|&number| queue.tidings(number).cloned()).collect()
+            numbers.iter().filter_map(|&number| queue.tidings(number)).collect()
         }
         _ => Vec::new(),
     }

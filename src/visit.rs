@@ -1092,7 +1092,8 @@ impl Visit<'_> {
                 return;
             }
             self.note(&Step::Notices { count, ttr: ttr.map(|ttr| ttr.0) });
-            let notices = tidings::taken(&self.stored.queue, &outcome);
+            let taken = tidings::taken(&self.stored.queue, &outcome);
+            let notices = taken.into_iter().cloned().collect();
             let answer = Answer::Notices { place: place.clone(), notices };
             registry::with(|registry| {
                 registry.waiters.serve(handle, answer);
