@@ -190,13 +190,16 @@ unsafe extern "C" fn memory_usage(
     bytes.unwrap_or(0)
 }
 
-/// What the server compares to decide whether to free on another thread.
+/// What the server compares to decide whether to free on another thread, which it does above 64: in how
+/// many small pieces the memory may be. Not how many jobs there are: one may have very many subscribers,
+/// and notices and schedules need none. A new queue stays below.
 unsafe extern "C" fn free_effort(
     _context: *mut RedisModuleKeyOptCtx,
     value: *const c_void,
 ) -> usize {
+    const PIECE_BYTES: usize = 256;
     // SAFETY: the server hands over a value of ours.
-    guard(|| unsafe { (*value.cast::<Stored>()).queue.len() }).unwrap_or(0)
+    guard(|| unsafe { (*value.cast::<Stored>()).queue.bytes() / PIECE_BYTES }).unwrap_or(0)
 }
 
 /// The queue loses its name: it is deleted, overwritten, renamed or moved.

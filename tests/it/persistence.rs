@@ -253,6 +253,21 @@ fn a_large_queue_is_unlinked_off_the_main_thread() {
 }
 
 #[test]
+fn a_queue_of_one_job_with_much_else_is_unlinked_off_the_main_thread() {
+    let server = Server::plain();
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail x ID a RETAIN FOREVER");
+    client.run("JQ.FULFILL mail a 42");
+    let targets: Vec<_> = (0..1_000).map(|n| format!("target {n}")).collect();
+    let words = ["JQ.SUBSCRIBE", "mail", "a"].map(String::from).into_iter().chain(targets);
+    assert_eq!(client.call(&words.collect::<Vec<_>>()), Reply::Int(1_000));
+    let freed = || server.info("memory", "lazyfreed_objects").parse().unwrap_or(0);
+    let before: u64 = freed();
+    assert_eq!(client.run("UNLINK mail"), Reply::Int(1));
+    wait_for("the other thread", || (freed() > before).then_some(()));
+}
+
+#[test]
 fn a_queue_tells_how_much_memory_it_uses() {
     let server = Server::plain();
     let mut client = server.client();
