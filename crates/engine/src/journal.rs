@@ -343,6 +343,15 @@ impl Ring {
         }
     }
 
+    /// The same with the latest alone, and with no more memory than they need.
+    fn latest(&self, size: usize) -> Self {
+        let mut ring = Self::new(self.salt);
+        ring.records.reserve_exact(size);
+        let latest = self.records.range(self.records.len() - size..);
+        latest.for_each(|record| ring.push(&self.show(0, record)));
+        ring
+    }
+
     fn show(&self, number: u64, record: &Record) -> Happening<'_> {
         let (from, to) = record.states.pair();
         let given = &*self.names.get(record.given).text;
@@ -374,11 +383,12 @@ impl Journal {
         self.is_kept
     }
 
-    /// Follows settings that have changed. O(n) with n events that are not kept any more.
+    /// Follows settings that have changed. O(n) with n events, if fewer are kept.
     pub fn follow(&mut self, config: &Config, salt: u64) {
         match (&mut self.ring, config.events as usize) {
             (_, 0) => self.ring = None,
-            (Some(ring), size) => ring.shrink_to(size),
+            (Some(ring), size) if ring.records.len() > size => **ring = ring.latest(size),
+            (Some(_), _) => {}
             (None, _) => self.ring = Some(Box::new(Ring::new(salt))),
         }
         self.set_kept(config);

@@ -423,6 +423,23 @@ fn a_queue_keeps_nothing_unless_told_to() {
 }
 
 #[test]
+fn a_ring_that_is_made_smaller_gives_its_memory_back() {
+    let mut driver = keeping(1_000);
+    driver.publish(job("").id("a"));
+    for n in 0..50 {
+        let worker = format!("worker {n}").repeat(10);
+        let holder = Holder { worker: worker.as_bytes(), ..ANYONE };
+        (0..10).for_each(|_| drop(driver.release(&driver.consume_as(holder.clone(), 1)[0].receipt)));
+    }
+    let (full, last) = (driver.queue.bytes(), told(&driver.queue, driver.queue.events_made() - 9));
+    driver.configure(&[Setting::Events(10)]);
+    assert_eq!(told(&driver.queue, 0)[..9], last);
+    let given_back = full - driver.queue.bytes();
+    assert!(given_back > 990 * 32 + 49 * 80, "{given_back} bytes, with the names");
+    driver.check();
+}
+
+#[test]
 fn the_oldest_events_make_room_and_numbers_go_on() {
     let mut driver = keeping(3);
     (0..5).for_each(|_| drop(driver.publish(job(""))));
