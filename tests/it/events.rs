@@ -90,6 +90,12 @@ fn a_reader_that_comes_too_late_is_told_how_much_it_has_missed() {
     let of_another = server.run("JQ.EVENTS mail SINCE 12");
     assert_eq!((edges(&of_another), lines(&of_another).len()), ((11, -1), 1));
     assert_eq!(edges(&server.run("JQ.EVENTS mail SINCE 12 BLOCK 0")), (11, -1), "and at once");
+
+    server.run("JQ.CONFIG mail SET events 0");
+    server.run("JQ.PUBLISH mail x");
+    server.run("JQ.CONFIG mail SET events 3");
+    assert_eq!(edges(&server.run("JQ.EVENTS mail SINCE 11")), (13, 1), "who knows how much");
+    assert_eq!(edges(&server.run("JQ.EVENTS mail SINCE 12")), (13, 0));
 }
 
 #[test]

@@ -260,7 +260,7 @@ pub(crate) struct Journal {
     // Whether a change has to be looked at: one test where nobody wants to know.
     is_kept: bool,
     is_heard: bool,
-    // How many events there have been; those that nobody kept do not count.
+    // How many events there have been; those between one ring and the next count as one.
     made: u64,
     ring: Option<Box<Ring>>,
     heard: Vec<Cause>,
@@ -389,7 +389,11 @@ impl Journal {
             (_, 0) => self.ring = None,
             (Some(ring), size) if ring.records.len() > size => **ring = ring.latest(size),
             (Some(_), _) => {}
-            (None, _) => self.ring = Some(Box::new(Ring::new(salt))),
+            (None, _) => {
+                self.ring = Some(Box::new(Ring::new(salt)));
+                // For all that nobody kept meanwhile: who has read before has missed something.
+                self.made = COUNT_MAX.min(self.made + u64::from(self.made > 0));
+            }
         }
         self.set_kept(config);
     }
@@ -455,7 +459,8 @@ impl Journal {
 }
 
 impl Queue {
-    /// How many events there have been while the queue kept them: the number of the last one.
+    /// The number of the last event: how many there have been while the queue kept them, and one for
+    /// each time that it did not for a while.
     #[must_use]
     pub fn events_made(&self) -> u64 {
         self.journal.made()

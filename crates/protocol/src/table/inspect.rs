@@ -147,8 +147,9 @@ pub const EVENTS: Command = Command {
          greater than that of the last event is of another queue of this name, or of one that was lost in \
          a failover: then it is not known how many are missing, which is told as -1, and what is told \
          begins with the oldest that is kept.",
-        "A number is drawn only while the queue keeps events: they go on where they were when `events` \
-         is set again. A queue that is deleted and made anew begins at 1.",
+        "A number is drawn only while the queue keeps events, and one when `events` is set again: so who has \
+         read before is told that something is missing, and it may be more than 1. A queue that is deleted \
+         and made anew begins at 1.",
         "Who waits is answered as soon as there is an event, with all there are by then; as well when the \
          queue is deleted, renamed or overwritten, or keeps no events any more, and when the time is over, as a call \
          without `BLOCK`. Inside a transaction or a script, and on a replica, it does not wait.",

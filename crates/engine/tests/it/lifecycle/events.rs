@@ -455,9 +455,12 @@ fn the_oldest_events_make_room_and_numbers_go_on() {
     driver.configure(&[Setting::Events(2)]);
     assert_eq!(numbers(&driver, 0), [6, 7], "fewer are kept at once");
     driver.configure(&[Setting::Events(0)]);
-    driver.publish(job(""));
+    (0..5).for_each(|_| drop(driver.publish(job(""))));
+    assert_eq!(driver.queue.events_made(), 7);
     driver.configure(&[Setting::Events(10)]);
-    assert_eq!(numbers(&driver, 0), [8], "what nobody kept has no number");
+    assert_eq!(numbers(&driver, 7), [9], "all that nobody kept has one number");
+    let again = reloaded(&driver.queue);
+    assert_eq!((again.events_made(), again.digest()), (9, driver.queue.digest()));
 }
 
 #[test]
