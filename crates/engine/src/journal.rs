@@ -263,6 +263,8 @@ pub(crate) struct Journal {
     // How many events there have been; those between one ring and the next count as one.
     made: u64,
     ring: Option<Box<Ring>>,
+    // How many jobs have a trail: they lose it one by one where none are kept any more.
+    trails: usize,
     heard: Vec<Cause>,
 }
 
@@ -399,7 +401,13 @@ impl Journal {
     }
 
     fn set_kept(&mut self, config: &Config) {
-        self.is_kept = self.is_heard || config.events > 0 || config.trail > 0;
+        self.is_kept = self.is_heard || config.events > 0 || config.trail > 0 || self.trails > 0;
+    }
+
+    /// Notes that a job is stored with a trail.
+    pub fn add_trail(&mut self) {
+        self.trails += 1;
+        self.is_kept = true;
     }
 
     /// Heap bytes held, about.
@@ -558,20 +566,27 @@ impl Queue {
         if self.config.trail > 0 && to.is_some() {
             let worker = happening.worker.to_vec();
             self.lengthen_trail(slot, cause, States::new(from, to.map(State::kind)), &worker);
+        } else if self.journal.trails > 0 {
+            self.end_trail(slot);
         }
     }
 
     /// Part of [`check_invariants`](Queue::check_invariants).
     pub(crate) fn check_journal(&self) -> Result<(), String> {
         let (journal, config) = (&self.journal, &self.config);
-        let is_kept = journal.is_heard || config.events > 0 || config.trail > 0;
-        let fits = journal.len() <= config.events as usize
+        let trails = self.jobs.iter().filter(|(_, job)| job.packed_trail().is_some()).count();
+        let is_kept = journal.is_heard || config.events > 0 || config.trail > 0 || trails > 0;
+        let fits = journal.trails == trails
+            && journal.len() <= config.events as usize
             && journal.len() as u64 <= journal.made
             && journal.ring.is_some() == (config.events > 0)
             && journal.is_kept == is_kept;
         if !fits {
             let kept = journal.len();
-            return Err(format!("{kept} events are kept of {}: {config:?}", journal.made));
+            let of = (journal.made, journal.trails);
+            return Err(format!(
+                "{kept} events and {trails} trails are kept of {of:?}: {config:?}"
+            ));
         }
         let Some(ring) = &journal.ring else { return Ok(()) };
         let named = |record: &Record| [record.given, record.worker];

@@ -582,6 +582,9 @@ impl Queue {
     /// it needs. `None` if it cannot be.
     pub(crate) fn admit_again(&mut self, job: Job, parked: Option<usize>) -> Option<Slot> {
         let state = job.state();
+        if job.packed_trail().is_some() {
+            self.journal.add_trail();
+        }
         let slot = self.register(job);
         let State::Ready { .. } = state else {
             self.enter(slot, End::Tail);

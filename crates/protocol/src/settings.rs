@@ -361,7 +361,8 @@ pub static SETTINGS: &[SettingSpec] = &[
         range: Some(Range::count("trail", 0, TRAIL_MAX as i128, "changes")),
         zero: Some("none"),
         default: "0",
-        meaning: "The last changes that each job keeps of itself for `JQ.JOB` with `TRACE`.",
+        meaning: "The last changes that each job keeps of itself for `JQ.JOB` with `TRACE`. If it is made \
+                  less, a job lets go of what it has too many of at its next change.",
         parse: |spec, text| spec.integer(text).map(Setting::Trail),
         read: |config| config.trail.to_string(),
     },

@@ -90,6 +90,16 @@ impl Queue {
         trail.extend(&at[..6]);
         trail.extend([cause as u8, states.byte(), worker.len() as u8]);
         trail.extend(worker);
+        self.journal.trails += usize::from(kept.is_empty());
         self.change_extra(slot, |extra| extra.trail = Some(trail.into()));
+    }
+
+    /// Lets go of the changes of a job that goes, or where none are kept any more.
+    pub(super) fn end_trail(&mut self, slot: Slot) {
+        if self.jobs[slot].packed_trail().is_some() {
+            self.change_extra(slot, |extra| extra.trail = None);
+            self.journal.trails -= 1;
+            self.journal.set_kept(&self.config);
+        }
     }
 }

@@ -429,7 +429,10 @@ fn a_ring_that_is_made_smaller_gives_its_memory_back() {
     for n in 0..50 {
         let worker = format!("worker {n}").repeat(10);
         let holder = Holder { worker: worker.as_bytes(), ..ANYONE };
-        (0..10).for_each(|_| drop(driver.release(&driver.consume_as(holder.clone(), 1)[0].receipt)));
+        for _ in 0..10 {
+            driver.consume_as(holder.clone(), 1);
+            driver.release("a");
+        }
     }
     let (full, last) = (driver.queue.bytes(), told(&driver.queue, driver.queue.events_made() - 9));
     driver.configure(&[Setting::Events(10)]);
@@ -548,11 +551,27 @@ fn a_job_remembers_its_last_changes_where_the_queue_says_so() {
     driver.configure(&[Setting::Trail(1)]);
     driver.settle(&["a"], BURY);
     assert_eq!(trail(&driver, "a"), ["buried ready>dead"], "also of a dead job");
-    driver.configure(&[Setting::Trail(0)]);
-    driver.respawn(&["a"], Revival::default());
-    assert_eq!(trail(&driver, "a"), ["buried ready>dead"], "kept, and not added to");
     driver.delete(&["a"]);
-    driver.check();
+}
+
+#[test]
+fn a_job_loses_its_trail_at_its_next_change_once_none_are_kept() {
+    let mut driver = Driver::new();
+    driver.configure(&[Setting::Trail(4)]);
+    driver.publish(job("").id("a"));
+    driver.publish(job("").id("b"));
+    driver.consume_as(POSTMAN, 1);
+    driver.configure(&[Setting::Trail(0)]);
+    driver.queue = reloaded(&driver.queue);
+    assert_eq!(trail(&driver, "a"), ["published ->ready", "leased ready>leased postman"]);
+    let before = driver.job("a").heap_bytes();
+    driver.settle(&["a"], BURY);
+    assert_eq!(trail(&driver, "a"), Vec::<String>::new());
+    assert_eq!(before - driver.job("a").heap_bytes(), 2 * 9 + 7);
+    assert_eq!(trail(&driver, "b"), ["published ->ready"]);
+    driver.delete(&["b"]);
+    driver.respawn(&["a"], Revival::default());
+    assert_eq!(trail(&driver, "a"), Vec::<String>::new(), "nor is another begun");
 }
 
 #[test]
