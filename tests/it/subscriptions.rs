@@ -77,7 +77,8 @@ fn a_death_and_a_removal_are_told_as_what_they_are() {
         let states: Vec<_> = all.iter().map(|it| it.state.is_nothing()).collect();
         assert_eq!(states, [false, true, false]);
         assert_eq!((&all[0].state, &all[2].state), (&bulk("dead"), &bulk("completed")));
-        assert!(all.iter().all(|it| it.result.is_nothing()));
+        assert_eq!(all[0].result, bulk("oops"));
+        assert!(all[1..].iter().all(|it| it.result.is_nothing()));
     });
 }
 

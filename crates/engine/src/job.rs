@@ -144,6 +144,17 @@ impl Job {
         self.extra.as_ref()?.result.as_deref()
     }
 
+    /// What is told of its end beside the state: the result of a completed job, and of a dead one what
+    /// went wrong last.
+    #[must_use]
+    pub fn ended_with(&self) -> Option<&[u8]> {
+        match self.state() {
+            State::Completed { .. } => self.result(),
+            State::Dead { .. } => self.error(),
+            _ => None,
+        }
+    }
+
     /// What went wrong last.
     #[must_use]
     pub fn error(&self) -> Option<&[u8]> {

@@ -679,7 +679,7 @@ impl Queue {
             self.note_ending(slot, Some(state.kind()));
         }
         if state.kind().is_final() && self.has_subscribers(slot) {
-            let result = self.jobs[slot].result().map(Vec::from);
+            let result = self.jobs[slot].ended_with().map(Vec::from);
             self.note_for_subscribers(slot, Some(state.kind()), result.as_deref());
         }
         if !self.schedules.is_empty() && before.kind().is_final() != state.kind().is_final() {
@@ -704,7 +704,7 @@ impl Queue {
 
     fn note_ending(&mut self, slot: Slot, state: Option<StateKind>) {
         let job = &self.jobs[slot];
-        let result = job.result().map(Into::into);
+        let result = job.ended_with().map(Into::into);
         self.watch.note(Ending { ulid: job.ulid, state, result });
     }
 

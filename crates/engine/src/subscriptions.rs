@@ -103,7 +103,7 @@ pub struct Tidings {
     pub job: Box<str>,
     /// Completed or dead; `None` if it was removed unfinished.
     pub state: Option<StateKind>,
-    /// The result, if it was completed with one.
+    /// The result of a completed job, what went wrong last of a dead one, if there is any.
     pub result: Option<Box<[u8]>>,
     /// Who is to be told; at least one.
     pub targets: Targets,
@@ -322,7 +322,7 @@ impl Queue {
         let job = &self.jobs[slot];
         let state = job.state().kind();
         if state.is_final() {
-            let (id, result) = (job.id().to_string().into(), job.result().map(Into::into));
+            let (id, result) = (job.id().to_string().into(), job.ended_with().map(Into::into));
             self.tell_subscribers(id, Some(state), result, new.collect());
         } else {
             self.change_extra(slot, |extra| {

@@ -11,7 +11,7 @@ pub struct Ending {
     pub ulid: Ulid,
     /// What it is now, completed or dead; `None` if it was removed unfinished.
     pub state: Option<StateKind>,
-    /// The result, if it was completed with one.
+    /// The result of a completed job, what went wrong last of a dead one, if there is any.
     pub result: Option<Box<[u8]>>,
 }
 

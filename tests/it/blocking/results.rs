@@ -44,6 +44,8 @@ fn death_and_every_way_of_removal_wake_too() {
     let server = Server::plain();
     let dead = outcome("dead", None);
     assert_eq!(told_after(&server, &["JQ.BURY mail a"]), dead);
+    let why = outcome("dead", Some("why"));
+    assert_eq!(told_after(&server, &["JQ.BURY mail a ERROR why"]), why);
     assert_eq!(told_after(&server, &["JQ.CONSUME mail", "JQ.NACK mail a"]), dead);
     assert_eq!(told_after(&server, &["JQ.CONSUME mail TTR 10"]), dead, "a lapse");
     assert_eq!(told_after(&server, &["JQ.BURY mail ALL ready"]), dead);
@@ -99,9 +101,10 @@ fn a_late_caller_is_answered_at_once() {
     server.run("JQ.PUBLISH mail x ID done");
     server.run("JQ.FULFILL mail done 42 RETAIN FOREVER");
     server.run("JQ.PUBLISH mail x ID dead");
-    server.run("JQ.BURY mail dead");
+    server.run("JQ.BURY mail dead ERROR why");
     assert_eq!(server.run("JQ.RESULT mail done BLOCK 0"), outcome("completed", Some("42")));
-    assert_eq!(server.run("JQ.RESULT mail dead BLOCK 0"), outcome("dead", None));
+    assert_eq!(server.run("JQ.RESULT mail dead BLOCK 0"), outcome("dead", Some("why")));
+    assert_eq!(server.run("JQ.RESULT mail dead"), outcome("dead", Some("why")));
     assert!(server.run("JQ.RESULT mail missing BLOCK 0").is_nothing());
     assert!(server.run("JQ.RESULT missing a BLOCK 0").is_nothing());
 }

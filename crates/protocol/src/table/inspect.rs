@@ -234,8 +234,8 @@ pub const RESULT: Command = Command {
              does not wait.",
         ),
     ],
-    reply: "Array of two bulk strings: the state of the job and its result, or null if it has none. \
-            Null if there is no such job, or the lease that the receipt names has ended (a null \
+    reply: "Array of two bulk strings: the state of the job; and its result if it is completed, its error if it is dead, or null \
+            if there is none. Null if there is no such job, or the lease that the receipt names has ended (a null \
             array in RESP2).",
     examples: &[
         PUBLISHED,
@@ -252,7 +252,7 @@ pub const RESULT: Command = Command {
     ],
     notes: &[
         "Whoever waits is told how the job ended, also where it is not kept: with `completed` and \
-         the result or, after a `JQ.ACK`, null; with `dead` and null; or with null alone if it was \
+         the result or, after a `JQ.ACK`, null; with `dead` and its last error; or with null alone if it was \
          removed unfinished, be it deleted, replaced, purged or expired, or if its queue was \
          deleted, renamed or overwritten. If the time is over before that, the \
          answer is that of a call without `BLOCK`. A job that is completed or dead already is \

@@ -209,8 +209,8 @@ pub const CALL: Command = Command {
         QUEUE, BODY, GIVEN_ID, TYPE, HEADERS, DUE, TTL, TTR, DEADLINE, TRIES, BACKOFF, RETAINED,
         PRIORITY, GROUP, USES, MUTEX, UNIQUE, WHEN, AFTER, BATCH, REPLACES, WAIT,
     ],
-    reply: "As that of `JQ.RESULT`: an array of two, the state in which the job has ended and its result, null \
-            if there is none. The state in which it is then, and null, when the time is over, and at once \
+    reply: "As that of `JQ.RESULT`: an array of two, the state in which the job has ended; and its result, the \
+            error of a dead one, or null if there is none. The state in which it is then, and null, when the time is over, and at once \
             inside a transaction or a script. A null array if the job was removed before it was finished.",
     examples: &[
         Example { command: "JQ.CALL mail hello ID welcome-7 WAIT 1", reply: "1) \"ready\"\n2) (nil)" },

@@ -126,8 +126,8 @@ pub const NOTICES: Command = Command {
         ),
     ],
     reply: "Array of notices, the oldest first, each an array: the receipt; the id of the job; `completed`, \
-            `dead`, or null if it was removed unfinished; its result or null; an array of the targets. Null \
-            if there is none (a null array in RESP2).",
+            `dead`, or null if it was removed unfinished; its result, the error of a dead one, or null; an \
+            array of the targets. Null if there is none (a null array in RESP2).",
     examples: &[PUBLISHED, SUBSCRIBED, FULFILLED, TAKEN],
     notes: &[
         "A notice is leased: nobody else gets it until it is settled with `JQ.DELIVERED`, or the lease \

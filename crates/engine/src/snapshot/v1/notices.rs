@@ -77,7 +77,7 @@ pub fn read_notices(mut records: &[u8], queue: &mut Queue) -> Result<(), Corrupt
         if !id::is_valid(record.job.as_bytes()) {
             return Err(Corrupt::Value("id"));
         }
-        if record.result.is_some() && state != Some(StateKind::Completed) {
+        if record.result.is_some() && state.is_none() {
             return Err(Corrupt::Value("result"));
         }
         let lease = record.lease.map(|(token, until)| {

@@ -54,7 +54,9 @@ impl Model {
         let done = new.len() as u64;
         let state = job.place.kind();
         if state.is_final() {
-            let (id, result) = (job.id.clone(), job.result.clone());
+            let is_dead = state == StateKind::Dead;
+            let result = if is_dead { job.error.clone() } else { job.result.clone() };
+            let id = job.id.clone();
             self.add_tidings(id, Some(state), result, new);
         } else {
             job.subscribers.extend(new);

@@ -914,7 +914,8 @@ impl Model {
 
     pub fn die(&mut self, seq: u64) {
         self.count(seq, |counts| &mut counts.died);
-        self.inform(seq, Some(StateKind::Dead), None);
+        let error = self.job(seq).error.clone();
+        self.inform(seq, Some(StateKind::Dead), error.as_deref());
         self.free_if(seq, |until| until != Until::Gone);
         let (since, turn) = (self.clock, self.tail());
         let job = self.job(seq);
@@ -923,7 +924,7 @@ impl Model {
         let led = std::mem::take(&mut job.leads);
         if std::mem::take(&mut job.watched) {
             let id = job.id.clone();
-            self.endings.push(Ending { id, state: Some(StateKind::Dead), result: None });
+            self.endings.push(Ending { id, state: Some(StateKind::Dead), result: error });
         }
         if led {
             self.succeed(seq, &before);
