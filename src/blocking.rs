@@ -16,7 +16,7 @@ use std::{
     ptr::null_mut,
 };
 
-use jobq_engine::{Tidings, UnixMillis};
+use jobq_engine::{Notice, UnixMillis};
 use redis_module::raw::{
     RedisModuleBlockedClient, RedisModuleCtx, RedisModuleString, REDISMODULE_ERR, REDISMODULE_OK,
 };
@@ -218,7 +218,7 @@ unsafe extern "C" fn on_release(raw: *mut RedisModuleCtx, ticket: *mut c_void) {
                     registry.alarm.want(UnixMillis(0));
                 }
                 Some(Answer::Notices { place, notices }) => {
-                    let receipts = notices.iter().filter_map(Tidings::receipt);
+                    let receipts = notices.iter().filter_map(Notice::receipt);
                     let kept = receipts.map(|receipt| (place.clone(), receipt));
                     registry.untold_notices.extend(kept);
                     registry.alarm.want(UnixMillis(0));

@@ -19,11 +19,10 @@ use redis_module::raw::{RedisModuleCtx, RedisModuleString, REDISMODULE_OK};
 use smallvec::SmallVec;
 
 use crate::{
-    changes, distant, registry,
+    changes, distant, notices, registry,
     reply::{self, NoQueue},
     schedules,
     server::{guard, text::bytes_of, Context},
-    tidings,
     visit::{self, Denied},
 };
 
@@ -130,7 +129,7 @@ fn act(context: Context, arguments: &Arguments<'_>, call: Call<'_>) {
         Call::Result { job, block } => inspect::result(context, queue, &job, block),
         Call::Consume(call) => consume::consume(context, arguments, &call),
         Call::Notices { count, ttr, block } => {
-            tidings::notices(context, arguments, count, ttr, block);
+            notices::notices(context, arguments, count, ttr, block);
         }
         Call::Peek { count } => inspect::peek(context, arguments, count),
         Call::Len(state) => inspect::len(context, queue, state),

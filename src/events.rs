@@ -94,7 +94,7 @@ unsafe extern "C" fn on_role(
             timer::restart(context);
         } else {
             registry::with(|registry| {
-                registry.notices.clear();
+                registry.messages.clear();
                 registry.wishes.clear();
                 registry.comings.clear();
                 registry.roster.step_down();

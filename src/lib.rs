@@ -15,11 +15,11 @@
 //! | `readers.rs` | clients that wait for events |
 //! | `changes.rs` | what is told of changes to who listens |
 //! | `room.rs` | publishers that wait for room |
-//! | `tidings.rs` | those who tell subscribers, and wait for something to tell |
+//! | `notices.rs` | those who tell subscribers, and wait for something to tell |
 //! | `distant.rs` | what queues have to do with each other |
 //! | `schedules.rs` | what a calendar says, and what is told of schedules |
 //! | `workers.rs`, `roster.rs` | who works, and what is wished of them |
-//! | `notices.rs` | what workers hear of their leases |
+//! | `messages.rs` | what workers hear of their leases |
 //! | `timer.rs`, `schedule.rs`, `clock.rs` | when something has to happen without a command |
 //! | `names.rs`, `glob.rs` | which queues there are |
 //! | `events.rs` | what happens in the server outside our commands |
@@ -43,6 +43,7 @@ mod glob;
 mod info;
 mod keyspace;
 mod lingers;
+mod messages;
 mod names;
 mod notices;
 mod persist;
@@ -58,7 +59,6 @@ mod schedules;
 mod server;
 mod stored;
 mod surroundings;
-mod tidings;
 mod timer;
 mod visit;
 mod waiters;

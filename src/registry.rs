@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
 };
 
-use jobq_engine::{Cause, Ending, Loader, Name, Notice, Ulid, UnixMillis, SUMMARY};
+use jobq_engine::{Cause, Ending, Loader, Message, Name, Ulid, UnixMillis, SUMMARY};
 use lazy_static::lazy_static;
 use redis_module::raw::RedisModuleType;
 
@@ -78,7 +78,7 @@ pub struct Registry {
     /// Queues that have come or gone, and nobody is told yet.
     pub comings: VecDeque<Coming>,
     /// What workers are to hear of their leases, with the queues.
-    pub notices: VecDeque<(Box<[u8]>, Notice)>,
+    pub messages: VecDeque<(Box<[u8]>, Message)>,
     /// Queues that were just visited and have something for others.
     pub outgoing: VecDeque<Place>,
     /// Jobs whose consumer was gone before it could be written to.
@@ -100,7 +100,7 @@ impl Registry {
             || !self.undelivered.is_empty()
             || !self.untold_notices.is_empty()
             || self.waiters.has_last_looks()
-            || !self.notices.is_empty()
+            || !self.messages.is_empty()
             || !self.wishes.is_empty()
             || !self.unread.is_empty()
             || !self.rereads.is_empty()
@@ -238,7 +238,7 @@ lazy_static! {
         rereads: BTreeSet::new(),
         changes: VecDeque::new(),
         comings: VecDeque::new(),
-        notices: VecDeque::new(),
+        messages: VecDeque::new(),
         outgoing: VecDeque::new(),
         undelivered: Vec::new(),
         untold_notices: Vec::new(),

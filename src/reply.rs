@@ -3,8 +3,8 @@
 use std::{borrow::Cow, ffi::CString};
 
 use jobq_engine::{
-    Action, Cancelled, Ending, Job, LimitSet, Name, Outcome, Queue, Refusal, ScheduleOrder,
-    StateKind, Tidings, Touched,
+    Action, Cancelled, Ending, Job, LimitSet, Name, Notice, Outcome, Queue, Refusal, ScheduleOrder,
+    StateKind, Touched,
 };
 use jobq_protocol::{BadArguments, ErrorWord};
 
@@ -149,7 +149,7 @@ pub fn published(context: Context, ids: &[Name], many: bool) {
 /// Answers with notices for subscribers.
 pub fn notices<'a>(
     context: Context,
-    notices: impl IntoIterator<Item = &'a Tidings, IntoIter: ExactSizeIterator>,
+    notices: impl IntoIterator<Item = &'a Notice, IntoIter: ExactSizeIterator>,
 ) {
     let notices = notices.into_iter();
     context.reply_array(notices.len());

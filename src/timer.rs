@@ -9,9 +9,9 @@ use redis_module::raw::{RedisModuleCtx, RedisModuleTimerID};
 use crate::{
     blocking, bonds, changes,
     clock::{self, Slice},
-    distant, endings, notices, readers, registry, room,
+    distant, endings, messages, notices, readers, registry, room,
     server::{call, guard, Context, Text},
-    surroundings, tidings, visit, workers,
+    surroundings, visit, workers,
 };
 
 /// How long to stay away while replicas must not be sent anything.
@@ -132,9 +132,9 @@ fn take_turn(context: Context, slice: &Slice, at: Option<UnixMillis>) {
     });
     while !slice.is_over() {
         let busy = return_one(context)
-            || tidings::return_one(context)
+            || notices::return_one(context)
             || bonds::settle_some(context, now)
-            || notices::send_some(context)
+            || messages::send_some(context)
             || workers::sweep_some(context, now)
             || changes::send_some(context)
             || readers::tell_some()

@@ -18,7 +18,7 @@ use crate::{
     clock::{self, Slice},
     details, distant, endings,
     keyspace::{self, Found},
-    notices, readers,
+    messages, notices, readers,
     record::{Asked, Record},
     registry,
     reply::Body,
@@ -26,7 +26,7 @@ use crate::{
     schedules,
     server::{guard, log, text::bytes_of, Context, Flags, Key, Level, Mode, Text},
     stored::Stored,
-    tidings, timer,
+    timer,
     waiters::{Answer, Deliveries, Delivery, Handle, Take, Ticket},
     workers,
 };
@@ -769,12 +769,12 @@ impl<'a> Site<'a> {
     ) -> Result<R, Denied> {
         let mut record = Record::default();
         let result = self.change(stored, |stored| {
-            stored.queue.hear_notices();
+            stored.queue.hear_messages();
             let time = stored.time(now);
             let record = &mut record;
             let result = body(&mut Visit { site: self, stored, record, now: time, wall: now });
             let time = stored.time(now);
-            notices::keep(self.name(), &mut stored.queue, time);
+            messages::keep(self.name(), &mut stored.queue, time);
             workers::hear(&mut stored.queue, now);
             self.keep_effects(stored, now);
             result
@@ -1092,7 +1092,7 @@ impl Visit<'_> {
                 return;
             }
             self.note(&Step::Notices { count, ttr: ttr.map(|ttr| ttr.0) });
-            let taken = tidings::taken(&self.stored.queue, &outcome);
+            let taken = notices::taken(&self.stored.queue, &outcome);
             let notices = taken.into_iter().cloned().collect();
             let answer = Answer::Notices { place: place.clone(), notices };
             registry::with(|registry| {

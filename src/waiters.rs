@@ -14,7 +14,7 @@ use std::{
     rc::Rc,
 };
 
-use jobq_engine::{Ending, Holder, Millis, Name, Owner, Tidings, Ulid, UnixMillis};
+use jobq_engine::{Ending, Holder, Millis, Name, Notice, Owner, Ulid, UnixMillis};
 use jobq_protocol::Gather;
 
 use crate::{
@@ -136,7 +136,7 @@ pub enum Answer {
         /// Their queue.
         place: Place,
         /// What it tells.
-        notices: Vec<Tidings>,
+        notices: Vec<Notice>,
     },
     /// How the job has ended.
     Ending(Rc<Ending>),

@@ -19,7 +19,7 @@ mod listeners;
 mod log;
 mod mass;
 mod memory;
-mod notices;
+mod messages;
 mod numbers;
 mod persistence;
 mod queues;

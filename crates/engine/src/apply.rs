@@ -113,7 +113,7 @@ impl Queue {
             Action::Unsubscribe { job, targets } => {
                 Outcome::Done(self.unsubscribe(job, targets.as_deref()))
             }
-            Action::TakeNotices { count, ttr } => self.take_tidings(*count, *ttr),
+            Action::TakeNotices { count, ttr } => self.take_notices(*count, *ttr),
             Action::CrossOff { receipt, targets } => {
                 Outcome::CrossedOff(self.cross_off(receipt, targets))
             }

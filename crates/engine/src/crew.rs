@@ -82,7 +82,7 @@ impl Queue {
     /// Somebody has a receipt and uses it: it is the worker that was given it.
     #[inline]
     pub(crate) fn hear_of(&mut self, slot: Slot) {
-        if self.heard.is_news || !self.notices.are_heard() {
+        if self.heard.is_news || !self.messages.are_heard() {
             return;
         }
         let State::Leased { holder, .. } = self.jobs[slot].state() else { return };

@@ -38,7 +38,7 @@ mod journal;
 mod limits;
 mod list;
 mod listing;
-mod notices;
+mod messages;
 mod numbers;
 mod operation;
 mod outbox;
@@ -81,7 +81,7 @@ pub use job::{Extra, Job};
 pub use journal::{Cause, Happening, Step as TrailStep, EVENTS_MAX, TRAIL_MAX};
 pub use limits::{Permits, EACH_GROUP, WHOLE_QUEUE};
 pub use listing::{Cursor, Listing, Page};
-pub use notices::{News, Notice};
+pub use messages::{Message, News};
 pub use numbers::{
     Grain, Histogram, Row, Time, Times, TypeNumbers, Types, DUE_SPANS, SUMMARY, TYPES_MAX,
 };
@@ -105,7 +105,7 @@ pub use seats::LimitSet;
 pub use slab::{Slot, Slots};
 pub use snapshot::{Corrupt, Digest, Loader};
 pub use state::{Event, State, StateKind};
-pub use subscriptions::{Target, Targets, Tidings, SUBSCRIBERS_MAX, TARGET_BYTES_MAX};
+pub use subscriptions::{Notice, Target, Targets, SUBSCRIBERS_MAX, TARGET_BYTES_MAX};
 pub use terms::{Terms, Wishes, GROUP_BYTES_MAX, PRIORITIES};
 pub use time::{Millis, UnixMillis};
 pub use unique::{Lock, LockEnd, Otherwise, Unique, Until, UNIQUE_BYTES_MAX};

@@ -23,7 +23,7 @@ use crate::{
     journal::{Cause, Journal, Move},
     limits::{GroupKey, Limits},
     list::{Links, List},
-    notices::Notices,
+    messages::Messages,
     numbers::Numbers,
     operation::{Holder, Revival},
     outsiders::Outsiders,
@@ -101,7 +101,7 @@ pub struct Queue {
     pub(crate) idle_since: UnixMillis,
     pub(crate) watch: Watch,
     pub(crate) bonds: Bonds,
-    pub(crate) notices: Notices,
+    pub(crate) messages: Messages,
     pub(crate) heard: Heard,
     pub(crate) journal: Journal,
 }
@@ -193,7 +193,7 @@ impl Queue {
             idle_since: UnixMillis(0),
             watch: Watch::default(),
             bonds: Bonds::default(),
-            notices: Notices::default(),
+            messages: Messages::default(),
             heard: Heard::default(),
             journal: Journal::default(),
         }
@@ -640,7 +640,7 @@ impl Queue {
                 self.end_cancelled_alone(slot);
                 return true;
             }
-            if self.notices.are_kept() && self.is_held_by_name(before) {
+            if self.messages.are_kept() && self.is_held_by_name(before) {
                 self.note_end(slot);
             }
             self.note_run_time(slot);
@@ -743,7 +743,7 @@ impl Queue {
             self.loosen(slot, false);
         }
         let state = self.jobs[slot].state();
-        if self.notices.are_kept() && self.is_held_by_name(state) {
+        if self.messages.are_kept() && self.is_held_by_name(state) {
             self.note_end(slot);
         }
         if matches!(state, State::Leased { .. }) {

@@ -98,7 +98,7 @@ fn names<'a>(targets: &[&'a [u8]]) -> Names<'a> {
 
 /// What became of a job, and who is yet to be told.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Tidings {
+pub struct Notice {
     /// The bare id of the job.
     pub job: Box<str>,
     /// Completed or dead; `None` if it was removed unfinished.
@@ -111,7 +111,7 @@ pub struct Tidings {
     pub lease: Option<(Token, UnixMillis)>,
 }
 
-impl Tidings {
+impl Notice {
     /// What a deliverer settles it by, while it is leased.
     #[must_use]
     pub fn receipt(&self) -> Option<Name> {
@@ -134,7 +134,7 @@ fn target_bytes(target: &[u8]) -> usize {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subscriptions {
     made: u64,
-    notices: BTreeMap<u64, Tidings>,
+    notices: BTreeMap<u64, Notice>,
     ready: BTreeSet<u64>,
     lapses: BTreeSet<(UnixMillis, u64)>,
     // An id may come again, with a job of its own.
@@ -171,7 +171,7 @@ impl Subscriptions {
     }
 
     /// All of them with their numbers, the oldest first.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (u64, &Tidings)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (u64, &Notice)> {
         self.notices.iter().map(|(&number, notice)| (number, notice))
     }
 
@@ -181,7 +181,7 @@ impl Subscriptions {
     }
 
     /// Adds a notice under its number. False if it is taken, or was never given.
-    pub fn add_again(&mut self, number: u64, notice: Tidings) -> bool {
+    pub fn add_again(&mut self, number: u64, notice: Notice) -> bool {
         let is_new = number > 0 && number <= self.made && !self.notices.contains_key(&number);
         if is_new {
             self.enter(number, notice);
@@ -189,12 +189,12 @@ impl Subscriptions {
         is_new
     }
 
-    fn add(&mut self, notice: Tidings) {
+    fn add(&mut self, notice: Notice) {
         self.made += 1;
         self.enter(self.made, notice);
     }
 
-    fn enter(&mut self, number: u64, notice: Tidings) {
+    fn enter(&mut self, number: u64, notice: Notice) {
         self.bytes += notice.bytes();
         match notice.lease {
             Some((_, until)) => drop(self.lapses.insert((until, number))),
@@ -204,7 +204,7 @@ impl Subscriptions {
         self.notices.insert(number, notice);
     }
 
-    fn leave(&mut self, number: u64) -> Option<Tidings> {
+    fn leave(&mut self, number: u64) -> Option<Notice> {
         let notice = self.notices.remove(&number)?;
         self.bytes -= notice.bytes();
         match notice.lease {
@@ -222,7 +222,7 @@ impl Subscriptions {
     }
 
     /// Changes a notice; one without targets is none any more.
-    fn change(&mut self, number: u64, change: impl FnOnce(&mut Tidings)) {
+    fn change(&mut self, number: u64, change: impl FnOnce(&mut Notice)) {
         let Some(mut notice) = self.leave(number) else { return };
         change(&mut notice);
         if !notice.targets.is_empty() {
@@ -286,12 +286,12 @@ impl Queue {
 
     /// The notice of this number, which an outcome named.
     #[must_use]
-    pub fn tidings(&self, number: u64) -> Option<&Tidings> {
+    pub fn notice(&self, number: u64) -> Option<&Notice> {
         self.subscriptions.notices.get(&number)
     }
 
     /// All notices with their numbers, the oldest first.
-    pub fn all_tidings(&self) -> impl ExactSizeIterator<Item = (u64, &Tidings)> {
+    pub fn all_notices(&self) -> impl ExactSizeIterator<Item = (u64, &Notice)> {
         self.subscriptions.iter()
     }
 
@@ -356,7 +356,7 @@ impl Queue {
     }
 
     /// Leases the oldest notices, each for so long; as long as jobs are leased if nothing is said.
-    pub(crate) fn take_tidings(&mut self, count: u32, ttr: Option<Millis>) -> Outcome {
+    pub(crate) fn take_notices(&mut self, count: u32, ttr: Option<Millis>) -> Outcome {
         let count = (count as usize).min(self.tokens_left());
         let numbers: Vec<u64> = self.subscriptions.ready.iter().take(count).copied().collect();
         let until = self.clock.after(ttr.unwrap_or(self.config.defaults.ttr));
@@ -417,7 +417,7 @@ impl Queue {
     ) {
         // Numbers are never used up but in a stored form that was made up.
         if self.subscriptions.made < COUNT_MAX {
-            self.subscriptions.add(Tidings { job, state, result, targets, lease: None });
+            self.subscriptions.add(Notice { job, state, result, targets, lease: None });
         }
     }
 }

@@ -262,7 +262,7 @@ pub fn answer(queue: &Queue, outcome: Outcome) -> Answer {
         }
         Outcome::Held(slot) | Outcome::Renewed(slot) => Answer::Ids(vec![id(slot)]),
         Outcome::Noticed(numbers) => {
-            let receipt = |number| queue.tidings(number)?.receipt();
+            let receipt = |number| queue.notice(number)?.receipt();
             let receipts = numbers.into_iter().filter_map(receipt);
             let text =
                 |name: jobq_engine::Name| String::from_utf8_lossy(name.as_bytes()).into_owned();

@@ -16,7 +16,7 @@ mod groups;
 mod hasten;
 mod idle;
 mod limits;
-mod notices;
+mod messages;
 mod numbers;
 mod operate;
 mod parents;

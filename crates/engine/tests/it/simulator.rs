@@ -18,8 +18,8 @@ mod ties; // leases that are bound to connections
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobq_engine::{
-    Backoff, BatchOrder, Change, Due, Haste, Holder, Listing, Millis, Outcome, Owner, Queue,
-    Refusal, Retain, Revival, Setting, Side, StateKind, Tidings, UnixMillis, Verdict, WhenExpired,
+    Backoff, BatchOrder, Change, Due, Haste, Holder, Listing, Millis, Notice, Outcome, Owner,
+    Queue, Refusal, Retain, Revival, Setting, Side, StateKind, UnixMillis, Verdict, WhenExpired,
     WhenLapsed, Wishes,
 };
 
@@ -508,13 +508,13 @@ impl World {
 
     fn take(&mut self, taken: &Answer) {
         for receipt in messengers::receipts(taken) {
-            let told = |(_, notice): (u64, &Tidings)| {
+            let told = |(_, notice): (u64, &Notice)| {
                 let named =
                     notice.receipt().is_some_and(|name| name.as_bytes() == receipt.as_bytes());
                 named.then(|| notice.targets.iter().map(|target| target.to_vec()).collect())
             };
             let targets: Vec<Vec<u8>> =
-                self.primary.all_tidings().find_map(told).expect("just taken");
+                self.primary.all_notices().find_map(told).expect("just taken");
             self.messengers.took(receipt, targets);
         }
     }

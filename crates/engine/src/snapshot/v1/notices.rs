@@ -7,7 +7,7 @@ use crate::{
     id::{self, Token},
     snapshot::Corrupt,
     state::StateKind,
-    subscriptions::{Target, Targets, Tidings, SUBSCRIBERS_MAX, TARGET_BYTES_MAX},
+    subscriptions::{Notice, Target, Targets, SUBSCRIBERS_MAX, TARGET_BYTES_MAX},
     Queue,
 };
 
@@ -46,7 +46,7 @@ pub fn read_targets(stored: &[&serde_bytes::Bytes]) -> Result<Targets, Corrupt> 
         .ok_or(Corrupt::Value("target"))
 }
 
-pub fn write_notice(frame: &mut Vec<u8>, number: u64, notice: &Tidings) {
+pub fn write_notice(frame: &mut Vec<u8>, number: u64, notice: &Notice) {
     let how = match notice.state {
         Some(StateKind::Completed) => HowV1::Completed,
         Some(_) => HowV1::Dead,
@@ -86,7 +86,7 @@ pub fn read_notices(mut records: &[u8], queue: &mut Queue) -> Result<(), Corrupt
             }
             Ok((Token(token), instant(until)?))
         });
-        let notice = Tidings {
+        let notice = Notice {
             job: record.job.into(),
             state,
             result: record.result.map(Into::into),

@@ -99,10 +99,10 @@ fn what_is_held_is_known_of_a_loaded_queue_and_since_when() {
 fn a_worker_is_heard_of_when_it_uses_a_receipt_and_not_when_another_names_its_job() {
     let mut driver = three();
     let heard = |driver: &mut Driver, act: fn(&mut Driver)| {
-        driver.queue.hear_notices();
+        driver.queue.hear_messages();
         act(driver);
         let has_heard = driver.queue.has_heard();
-        driver.queue.take_notices(UnixMillis(START));
+        driver.queue.take_messages(UnixMillis(START));
         has_heard.then(|| driver.queue.heard_of().to_vec())
     };
     assert_eq!(

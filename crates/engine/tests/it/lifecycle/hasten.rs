@@ -44,12 +44,12 @@ fn a_lease_that_is_made_to_lapse_ends_as_one_that_lapses() {
 fn a_lapse_is_told_to_the_worker_and_its_receipt_is_worth_nothing_then() {
     let mut driver = Driver::new();
     driver.publish(job("").id("a"));
-    driver.queue.hear_notices();
+    driver.queue.hear_messages();
     driver.consume_as(Holder { worker: b"w", ..ANYONE }, 1);
     // Also where the one who says so names the receipt.
     assert_eq!(hasten(&mut driver, &["a@1"], Haste::Lapse), 1);
-    let notices = driver.queue.take_notices(driver.queue.clock());
-    assert_eq!(notices.len(), 1);
+    let messages = driver.queue.take_messages(driver.queue.clock());
+    assert_eq!(messages.len(), 1);
     assert_eq!(driver.ack("a@1"), 0);
     assert_eq!(driver.consume().receipt, "a@2");
 }

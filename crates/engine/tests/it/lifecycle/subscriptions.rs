@@ -1,7 +1,7 @@
 //! Subscribers: who is to be told what became of a job.
 
 use jobq_engine::{
-    Action, Millis, Outcome, Refusal, Retain, Setting, StateKind, Tidings, SUBSCRIBERS_MAX,
+    Action, Millis, Notice, Outcome, Refusal, Retain, Setting, StateKind, SUBSCRIBERS_MAX,
 };
 
 use crate::support::{job, named, reloaded, Driver};
@@ -24,18 +24,18 @@ fn unsubscribe(driver: &mut Driver, id: &str, targets: Option<&[&'static str]>) 
 }
 
 /// Takes notices for a second, and tells them.
-fn take(driver: &mut Driver, count: u32) -> Vec<Tidings> {
+fn take(driver: &mut Driver, count: u32) -> Vec<Notice> {
     let action = Action::TakeNotices { count, ttr: Some(Millis(1_000)) };
     match driver.ask(action) {
         Ok(Some(Outcome::Noticed(numbers))) => {
-            let notice = |number| driver.queue.tidings(number).cloned();
+            let notice = |number| driver.queue.notice(number).cloned();
             numbers.into_iter().filter_map(notice).collect()
         }
         other => panic!("{other:?}"),
     }
 }
 
-fn cross_off(driver: &mut Driver, notice: &Tidings, targets: &[&str]) -> Option<u64> {
+fn cross_off(driver: &mut Driver, notice: &Notice, targets: &[&str]) -> Option<u64> {
     let receipt = notice.receipt().expect("it is leased");
     let receipt = std::str::from_utf8(receipt.as_bytes()).expect("a receipt is text").to_owned();
     let targets = targets.iter().map(|target| target.as_bytes()).collect();
@@ -45,7 +45,7 @@ fn cross_off(driver: &mut Driver, notice: &Tidings, targets: &[&str]) -> Option<
     }
 }
 
-fn targets(notice: &Tidings) -> Vec<&str> {
+fn targets(notice: &Notice) -> Vec<&str> {
     let text = |target| std::str::from_utf8(target).expect("text");
     notice.targets.iter().map(|target| text(target)).collect()
 }

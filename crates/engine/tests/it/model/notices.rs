@@ -6,7 +6,7 @@ use super::reference::{is_same_id, Answer, Model, Reply};
 
 /// What became of a job, and who is yet to be told.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tidings {
+pub struct Notice {
     pub number: u64,
     pub job: String,
     pub state: Option<StateKind>,
@@ -23,16 +23,16 @@ fn cross_off(targets: &mut Vec<Vec<u8>>, named: &[u8]) -> bool {
 }
 
 impl Model {
-    fn add_tidings(
+    fn add_notice(
         &mut self,
         job: String,
         state: Option<StateKind>,
         result: Option<Vec<u8>>,
         targets: Vec<Vec<u8>>,
     ) {
-        self.tidings_made += 1;
-        let number = self.tidings_made;
-        self.tidings.push(Tidings { number, job, state, result, targets, lease: None });
+        self.notices_made += 1;
+        let number = self.notices_made;
+        self.notices.push(Notice { number, job, state, result, targets, lease: None });
     }
 
     /// What its subscribers are told of a job that ends.
@@ -40,7 +40,7 @@ impl Model {
         let job = self.job(seq);
         let (id, targets) = (job.id.clone(), std::mem::take(&mut job.subscribers));
         if !targets.is_empty() {
-            self.add_tidings(id, state, result.map(<[u8]>::to_vec), targets);
+            self.add_notice(id, state, result.map(<[u8]>::to_vec), targets);
         }
     }
 
@@ -57,7 +57,7 @@ impl Model {
             let is_dead = state == StateKind::Dead;
             let result = if is_dead { job.error.clone() } else { job.result.clone() };
             let id = job.id.clone();
-            self.add_tidings(id, Some(state), result, new);
+            self.add_notice(id, Some(state), result, new);
         } else {
             job.subscribers.extend(new);
         }
@@ -70,8 +70,8 @@ impl Model {
         if let Some(job) = self.jobs.iter_mut().find(|job| Some(job.seq) == seq) {
             lists.push(&mut job.subscribers);
         }
-        let is_meant = |it: &&mut Tidings| name.token.is_none() && is_same_id(&it.job, name.id());
-        let told = self.tidings.iter_mut().filter(is_meant);
+        let is_meant = |it: &&mut Notice| name.token.is_none() && is_same_id(&it.job, name.id());
+        let told = self.notices.iter_mut().filter(is_meant);
         lists.extend(told.map(|it| &mut it.targets));
         let mut done = 0;
         match targets {
@@ -88,12 +88,12 @@ impl Model {
 
     /// One of whom nobody is to be told is forgotten.
     fn forget_nobody(&mut self) {
-        self.tidings.retain(|it| !it.targets.is_empty());
+        self.notices.retain(|it| !it.targets.is_empty());
     }
 
-    pub fn take_tidings(&mut self, count: u32, ttr: Option<u64>) -> Vec<u64> {
+    pub fn take_notices(&mut self, count: u32, ttr: Option<u64>) -> Vec<u64> {
         let until = self.clock + ttr.unwrap_or(self.settings.ttr);
-        let free = self.tidings.iter_mut().filter(|it| it.lease.is_none());
+        let free = self.notices.iter_mut().filter(|it| it.lease.is_none());
         let mut taken = Vec::new();
         for it in free.take(count as usize) {
             self.last_token += 1;
@@ -104,13 +104,13 @@ impl Model {
     }
 
     pub fn cross_off(&mut self, receipt: &JobRef<'_>, targets: &[&[u8]]) -> Option<u64> {
-        let is_named = |it: &&mut Tidings| {
+        let is_named = |it: &&mut Notice| {
             let token = it.lease.map(|(token, _)| token);
             is_same_id(&it.job, receipt.id())
                 && token == receipt.token.map(|it| it.0)
                 && token.is_some()
         };
-        let it = self.tidings.iter_mut().find(is_named)?;
+        let it = self.notices.iter_mut().find(is_named)?;
         it.lease = None;
         let done = targets.iter().filter(|target| cross_off(&mut it.targets, target)).count();
         self.forget_nobody();
@@ -119,11 +119,11 @@ impl Model {
 
     /// When the first lease of a notice lapses, and of which.
     pub fn next_lapse(&self) -> Option<(u64, u64)> {
-        self.tidings.iter().filter_map(|it| Some((it.lease?.1, it.number))).min()
+        self.notices.iter().filter_map(|it| Some((it.lease?.1, it.number))).min()
     }
 
     pub fn lapse_notice(&mut self, number: u64) {
-        let it = self.tidings.iter_mut().find(|it| it.number == number);
+        let it = self.notices.iter_mut().find(|it| it.number == number);
         it.expect("it is leased").lease = None;
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     batches::Gathering,
-    notices::Tidings,
+    notices::Notice,
     schedules::Schedule,
     turns::{self, Limits},
 };
@@ -394,8 +394,8 @@ pub struct Model {
     pub gathering: Gathering,
     /// The job whose success a publish comes behind, in one step.
     just_done: Option<String>,
-    pub tidings: Vec<Tidings>,
-    pub tidings_made: u64,
+    pub notices: Vec<Notice>,
+    pub notices_made: u64,
     pub schedules: Vec<Schedule>,
     pub schedules_made: u64,
     /// What is about to be asked of schedules.
@@ -501,7 +501,7 @@ impl Model {
         let span = self.settings.idle_expire;
         let pauses = self.publishing_paused.is_some() || self.consuming_paused.is_some();
         let is_shut = self.open_gates.is_empty();
-        let is_empty = self.jobs.is_empty() && self.tidings.is_empty() && self.schedules.is_empty();
+        let is_empty = self.jobs.is_empty() && self.notices.is_empty() && self.schedules.is_empty();
         (is_empty && !pauses && is_shut && span > 0).then(|| self.used + span)
     }
 
@@ -1313,7 +1313,7 @@ impl Model {
                 Ok(Reply::Done(self.unsubscribe(job, targets.as_deref())))
             }
             Action::TakeNotices { count, ttr } => {
-                Ok(Reply::Noticed(self.take_tidings(*count, ttr.map(|ttr| ttr.0))))
+                Ok(Reply::Noticed(self.take_notices(*count, ttr.map(|ttr| ttr.0))))
             }
             Action::CrossOff { receipt, targets } => {
                 Ok(Reply::CrossedOff(self.cross_off(receipt, targets)))

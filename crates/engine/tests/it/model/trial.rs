@@ -372,7 +372,7 @@ impl Trial {
             }
             (Outcome::Noticed(engine), Reply::Noticed(model)) => {
                 same!("notices leased", &engine, &model);
-                let receipt = |number: &u64| self.queue.tidings(*number)?.receipt();
+                let receipt = |number: &u64| self.queue.notice(*number)?.receipt();
                 let receipts = engine.iter().filter_map(receipt);
                 let text =
                     |name: jobq_engine::Name| String::from_utf8_lossy(name.as_bytes()).into_owned();
@@ -490,11 +490,11 @@ impl Trial {
     }
 
     fn compare_notices(&self) -> Verdict {
-        same!("how many notices", self.queue.notices(), self.model.tidings.len());
-        let free = self.model.tidings.iter().filter(|it| it.lease.is_none()).count();
+        same!("how many notices", self.queue.notices(), self.model.notices.len());
+        let free = self.model.notices.iter().filter(|it| it.lease.is_none()).count();
         same!("how many of them are free", self.queue.notices_ready(), free);
-        for model in &self.model.tidings {
-            let engine = self.queue.tidings(model.number);
+        for model in &self.model.notices {
+            let engine = self.queue.notice(model.number);
             let engine = engine.ok_or_else(|| format!("{model:?} is gone"))?;
             same!("whom it is about", &*engine.job, &*model.job);
             same!("what became of it", engine.state, model.state);

@@ -10,7 +10,7 @@ const POSTMAN: Holder<&[u8]> = Holder { worker: b"postman", ..ANYONE };
 fn leased() -> (Driver, Delivery) {
     let mut driver = Driver::new();
     driver.publish(job("").id("a").ttr(100));
-    driver.queue.hear_notices();
+    driver.queue.hear_messages();
     let taken = driver.consume_as(POSTMAN, 1).pop().expect("it is ready");
     (driver, taken)
 }
@@ -18,11 +18,11 @@ fn leased() -> (Driver, Delivery) {
 /// What there is to hear now.
 fn told(driver: &mut Driver) -> Vec<(String, News)> {
     let now = driver.queue.clock();
-    let notices = driver.queue.take_notices(now);
-    driver.queue.hear_notices();
-    let told = notices.into_iter().map(|notice| {
-        assert_eq!(&*notice.worker, b"postman");
-        (String::from_utf8_lossy(notice.receipt.as_bytes()).into_owned(), notice.news)
+    let messages = driver.queue.take_messages(now);
+    driver.queue.hear_messages();
+    let told = messages.into_iter().map(|message| {
+        assert_eq!(&*message.worker, b"postman");
+        (String::from_utf8_lossy(message.receipt.as_bytes()).into_owned(), message.news)
     });
     told.collect()
 }
@@ -103,7 +103,7 @@ fn what_leaves_the_lease_as_it_is_is_not_told() {
 #[test]
 fn a_worker_without_a_name_hears_nothing() {
     let mut driver = Driver::new();
-    driver.queue.hear_notices();
+    driver.queue.hear_messages();
     driver.publish(job("").id("a").ttr(100).deadline(START + 5_000));
     driver.consume();
     assert_eq!(driver.queue.next_warning(), None);
@@ -126,7 +126,7 @@ fn a_worker_hears_once_that_its_job_was_cancelled_and_then_that_the_lease_is_los
 fn a_worker_hears_once_that_the_deadline_of_its_job_comes_near() {
     for (ttr, before) in [(60_000, 5_000), (20_000, 2_000), (500_000, 5_000)] {
         let mut driver = Driver::new();
-        driver.queue.hear_notices();
+        driver.queue.hear_messages();
         driver.publish(job("").id("a").ttr(ttr).deadline(START + 90_000));
         let taken = driver.consume_as(POSTMAN, 1).pop().expect("it is ready");
         let warned = START + 90_000 - before;
@@ -157,7 +157,7 @@ fn a_job_that_has_ended_is_not_warned_of() {
     ];
     for end in ways {
         let mut driver = Driver::new();
-        driver.queue.hear_notices();
+        driver.queue.hear_messages();
         driver.publish(job("").id("a").ttr(1_000).deadline(START + 90_000));
         let taken = driver.consume_as(POSTMAN, 1).pop().expect("it is ready");
         assert!(driver.queue.next_warning().is_some());
@@ -181,9 +181,9 @@ fn what_nobody_hears_is_not_kept_and_no_copy_tells_it() {
     // A touch makes up for what a server missed that decides since then only.
     driver.respawn(&["a"], Revival::default());
     driver.publish(job("").id("b").ttr(100).deadline(START + 5_000));
-    driver.queue.take_notices(UnixMillis(START));
+    driver.queue.take_messages(UnixMillis(START));
     driver.consume_as(POSTMAN, 2);
-    driver.queue.hear_notices();
+    driver.queue.hear_messages();
     driver.touch("b", None);
     assert_eq!(driver.queue.next_warning(), Some(UnixMillis(START + 4_990)));
 }

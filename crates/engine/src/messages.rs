@@ -15,7 +15,7 @@ const WARNED_BEFORE_MAX: Millis = Millis::from_secs(5);
 
 /// One thing to hear.
 #[derive(Clone, Debug)]
-pub struct Notice {
+pub struct Message {
     /// Who should hear it.
     pub worker: Box<[u8]>,
     /// Which delivery it is about.
@@ -50,22 +50,22 @@ impl News {
 /// What there is to hear. No part of the queue's logical state: the host that decides for the queue
 /// asks for it and takes it, and a copy of the queue has nothing to tell.
 #[derive(Debug, Default)]
-pub struct Notices {
+pub struct Messages {
     is_heard: bool,
     // The receipt that the command being applied has named for a job: whoever has it knows.
     named: Option<Token>,
-    told: Vec<Notice>,
+    told: Vec<Message>,
     // Leased jobs whose deadline is to be told of, by when.
     warnings: BTreeSet<(UnixMillis, Slot)>,
 }
 
-impl Clone for Notices {
+impl Clone for Messages {
     fn clone(&self) -> Self {
         Self::default()
     }
 }
 
-impl Notices {
+impl Messages {
     /// Whether the host listens.
     #[inline]
     pub fn are_heard(&self) -> bool {
@@ -80,42 +80,42 @@ impl Notices {
 }
 
 impl Queue {
-    /// From now on, and until they are taken, notices are kept.
-    pub fn hear_notices(&mut self) {
-        self.notices.is_heard = true;
+    /// From now on, and until they are taken, messages are kept.
+    pub fn hear_messages(&mut self) {
+        self.messages.is_heard = true;
     }
 
-    /// Ceases to keep notices, without taking any. False, and they are kept, where there may be some.
+    /// Ceases to keep messages, without taking any. False, and they are kept, where there may be some.
     /// O(1).
     #[inline]
     pub fn stop_hearing(&mut self) -> bool {
-        let has_none = self.notices.told.is_empty() && self.notices.warnings.is_empty();
-        self.notices.is_heard &= !has_none;
+        let has_none = self.messages.told.is_empty() && self.messages.warnings.is_empty();
+        self.messages.is_heard &= !has_none;
         has_none
     }
 
     /// What there is to hear by `now`. No more is kept until somebody hears again.
-    pub fn take_notices(&mut self, now: UnixMillis) -> Vec<Notice> {
-        while let Some(&(at, slot)) = self.notices.warnings.first() {
+    pub fn take_messages(&mut self, now: UnixMillis) -> Vec<Message> {
+        while let Some(&(at, slot)) = self.messages.warnings.first() {
             if at > now.max(self.clock) {
                 break;
             }
-            self.notices.warnings.pop_first();
+            self.messages.warnings.pop_first();
             self.note(slot, News::Deadline);
         }
-        self.notices.is_heard = false;
-        std::mem::take(&mut self.notices.told)
+        self.messages.is_heard = false;
+        std::mem::take(&mut self.messages.told)
     }
 
     /// When there will be something to hear that no operation brings, if ever. O(1).
     #[must_use]
     pub fn next_warning(&self) -> Option<UnixMillis> {
-        self.notices.warnings.first().map(|(at, _)| *at)
+        self.messages.warnings.first().map(|(at, _)| *at)
     }
 
     /// Says for what receipt the next jobs are changed, if one was named.
     pub(crate) fn name_receipt(&mut self, token: Option<Token>) {
-        self.notices.named = token;
+        self.messages.named = token;
     }
 
     /// Notes that a lease was marked.
@@ -126,12 +126,12 @@ impl Queue {
     /// Notes that a lease is about to end, if the job is leased.
     pub(crate) fn note_end(&mut self, slot: Slot) {
         let State::Leased { token, .. } = self.jobs[slot].state() else { return };
-        if !self.notices.warnings.is_empty() {
+        if !self.messages.warnings.is_empty() {
             if let Some(at) = self.warned_at(slot) {
-                self.notices.warnings.remove(&(at, slot));
+                self.messages.warnings.remove(&(at, slot));
             }
         }
-        if self.notices.named != Some(token) {
+        if self.messages.named != Some(token) {
             self.note(slot, News::Lost);
         }
     }
@@ -139,11 +139,11 @@ impl Queue {
     /// Sees to it that the holder of a lease hears of the job's deadline in time. Only before it has:
     /// so it hears of it once.
     pub(crate) fn warn(&mut self, slot: Slot, is_new: bool) {
-        if !self.notices.is_heard {
+        if !self.messages.is_heard {
             return;
         }
         let at = self.warned_at(slot).filter(|&at| is_new || at > self.clock);
-        self.notices.warnings.extend(at.map(|at| (at, slot)));
+        self.messages.warnings.extend(at.map(|at| (at, slot)));
     }
 
     /// When the holder of a lease is told that the deadline of its job comes near, if it has a name
@@ -163,9 +163,9 @@ impl Queue {
         let job = &self.jobs[slot];
         let State::Leased { token, holder, .. } = job.state() else { return };
         let worker = &self.holders.get(holder).worker;
-        if self.notices.is_heard && !worker.is_empty() {
+        if self.messages.is_heard && !worker.is_empty() {
             let (worker, receipt) = (worker.clone(), job.id().receipt(token));
-            self.notices.told.push(Notice { worker, receipt, news });
+            self.messages.told.push(Message { worker, receipt, news });
         }
     }
 }
