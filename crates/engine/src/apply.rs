@@ -656,7 +656,7 @@ impl Queue {
         progress: Option<u64>,
     ) -> Vec<Touched> {
         let mut touch = |job: &JobRef<'_>| {
-            let Some(slot) = self.find(job) else { return Touched::Lost };
+            let Some(slot) = self.find(job) else { return self.touch_notice(job, ttr) };
             if job.token.is_some() {
                 self.hear_of(slot);
             }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     id::{JobId, JobRef, Name, Token, Ulid},
     job::Job,
-    operation::Outcome,
+    operation::{Outcome, Touched},
     queue::COUNT_MAX,
     refusal::Refusal,
     slab::Slot,
@@ -365,6 +365,17 @@ impl Queue {
             self.subscriptions.change(number, |notice| notice.lease = Some((token, until)));
         }
         Outcome::Noticed(numbers)
+    }
+
+    /// Extends the lease of a notice by its receipt: it lasts so long from now on, or as long as jobs are
+    /// leased if nothing is said.
+    pub(crate) fn touch_notice(&mut self, receipt: &JobRef<'_>, ttr: Option<Millis>) -> Touched {
+        let (Some(token), Some(number)) = (receipt.token, self.subscriptions.find(receipt)) else {
+            return Touched::Lost;
+        };
+        let until = self.clock.after(ttr.unwrap_or(self.config.defaults.ttr));
+        self.subscriptions.change(number, |notice| notice.lease = Some((token, until)));
+        Touched::Until(until)
     }
 
     /// Ends the lease of a notice of which these targets were told. The others are told again. `None`

@@ -301,6 +301,7 @@ pub const TOUCH: Command = Command {
     notes: &[
         "A null means that the worker should stop: the job is somebody else's. So does `CANCELLED`: \
          the work is not wanted any more. No lease reaches beyond the `DEADLINE` of its job.",
+        "The receipt of a notice extends the lease of that, without `TTR` by the queue's `ttr`.",
         WORDS,
     ],
     ..SETTLE

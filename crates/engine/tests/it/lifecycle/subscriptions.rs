@@ -153,6 +153,25 @@ fn a_notice_whose_lease_lapses_is_told_again_first() {
 }
 
 #[test]
+fn a_messenger_that_needs_longer_extends_the_lease_of_its_notice() {
+    let mut driver = Driver::new();
+    driver.publish(job("").id("a"));
+    subscribe(&mut driver, "a", &["x"]);
+    driver.fulfill("a", "", None);
+    let notice = take(&mut driver, 1).remove(0);
+    let receipt = notice.receipt().expect("it is leased");
+    let receipt = String::from_utf8_lossy(receipt.as_bytes()).into_owned();
+    driver.pass(900);
+    assert_eq!(driver.touch(&receipt, Some(5_000)), Some(driver.now() + 5_000));
+    driver.pass(4_999);
+    assert_eq!(driver.queue.notices_ready(), 0);
+    assert_eq!(driver.touch("a", None), None, "by its receipt only");
+    driver.pass(1);
+    assert_eq!(driver.queue.notices_ready(), 1);
+    assert_eq!(driver.touch(&receipt, None), None, "that lease is over");
+}
+
+#[test]
 fn one_that_unsubscribes_is_forgotten_once_for_each_time_before_and_after_the_end() {
     let mut driver = Driver::new();
     driver.publish(job("").id("a"));

@@ -1,6 +1,6 @@
 //! Subscribers and what they are to be told, as the model has them.
 
-use jobq_engine::{JobRef, Refusal, StateKind, SUBSCRIBERS_MAX};
+use jobq_engine::{JobRef, Refusal, StateKind, Touched, UnixMillis, SUBSCRIBERS_MAX};
 
 use super::reference::{is_same_id, Answer, Model, Reply};
 
@@ -103,14 +103,27 @@ impl Model {
         taken
     }
 
-    pub fn cross_off(&mut self, receipt: &JobRef<'_>, targets: &[&[u8]]) -> Option<u64> {
+    fn leased_notice(&mut self, receipt: &JobRef<'_>) -> Option<&mut Notice> {
         let is_named = |it: &&mut Notice| {
             let token = it.lease.map(|(token, _)| token);
             is_same_id(&it.job, receipt.id())
                 && token == receipt.token.map(|it| it.0)
                 && token.is_some()
         };
-        let it = self.notices.iter_mut().find(is_named)?;
+        self.notices.iter_mut().find(is_named)
+    }
+
+    pub fn touch_notice(&mut self, receipt: &JobRef<'_>, ttr: Option<u64>) -> Touched {
+        let until = self.clock + ttr.unwrap_or(self.settings.ttr);
+        match self.leased_notice(receipt).and_then(|it| it.lease.as_mut()) {
+            Some((_, end)) => *end = until,
+            None => return Touched::Lost,
+        }
+        Touched::Until(UnixMillis(until))
+    }
+
+    pub fn cross_off(&mut self, receipt: &JobRef<'_>, targets: &[&[u8]]) -> Option<u64> {
+        let it = self.leased_notice(receipt)?;
         it.lease = None;
         let done = targets.iter().filter(|target| cross_off(&mut it.targets, target)).count();
         self.forget_nobody();

@@ -1705,7 +1705,9 @@ impl Model {
     }
 
     fn touch(&mut self, name: &JobRef<'_>, ttr: Option<u64>, progress: Option<u64>) -> Touched {
-        let Some(seq) = self.find(name).map(|job| job.seq) else { return Touched::Lost };
+        let Some(seq) = self.find(name).map(|job| job.seq) else {
+            return self.touch_notice(name, ttr);
+        };
         let now = self.clock;
         let job = self.job(seq);
         let latest = job.deadline.unwrap_or(NEVER);
