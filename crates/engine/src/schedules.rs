@@ -344,7 +344,8 @@ impl Schedule {
         schedule
     }
 
-    /// Takes over what a client sets. As long as the timing is the same, so is what comes next.
+    /// Takes over what a client sets. As long as the timing is the same, so is what comes next, unless
+    /// nothing does: the calendar may know more by now.
     fn renew(&mut self, new: &NewSchedule<'_>, now: UnixMillis) {
         self.job = Arc::new(Template::of(&new.job));
         (self.overlap, self.missed) = (new.overlap, new.missed);
@@ -354,6 +355,8 @@ impl Schedule {
         if self.timing.as_ref() != new.timing {
             self.timing = new.timing.to_owned();
             self.begin(now);
+        } else if self.is_over {
+            self.revive(now);
         }
     }
 
@@ -374,9 +377,33 @@ impl Schedule {
         }
     }
 
-    fn pause(&mut self) {
+    /// Has the host look anew when one comes next that was over.
+    fn revive(&mut self, now: UnixMillis) {
+        (self.last, self.is_over) = (now, false);
+    }
+
+    /// Stops, unless it stands still already.
+    fn pause(&mut self) -> bool {
+        if self.is_paused {
+            return false;
+        }
         self.is_paused = true;
         (self.next, self.then, self.queued) = (None, None, None);
+        true
+    }
+
+    /// Goes on if it was stopped, or was over.
+    fn resume(&mut self, now: UnixMillis) -> bool {
+        if self.is_paused {
+            self.is_paused = false;
+            self.go_on(now);
+            return true;
+        }
+        let was_over = self.is_over;
+        if was_over {
+            self.revive(now);
+        }
+        was_over
     }
 
     /// Whether the host has to say when it comes next.

@@ -37,14 +37,10 @@ impl Queue {
                 return changed(number.is_some_and(|number| self.schedules.remove(number)));
             }
             ScheduleOrder::Pause(name) => {
-                return changed(self.turn_schedule(name, false, |schedule, _| schedule.pause()));
+                return changed(self.turn_schedule(name, |schedule, _| schedule.pause()));
             }
             ScheduleOrder::Resume(name) => {
-                let go_on = |schedule: &mut Schedule, now| {
-                    schedule.is_paused = false;
-                    schedule.go_on(now);
-                };
-                return changed(self.turn_schedule(name, true, go_on));
+                return changed(self.turn_schedule(name, Schedule::resume));
             }
             ScheduleOrder::Run(name) => return self.run_by_hand(name),
         }
@@ -76,23 +72,15 @@ impl Queue {
         all.iter().for_each(|new| self.set_schedule(new));
     }
 
-    /// Changes one of this name that is paused, or is not.
+    /// Stops one of this name, or lets it go on. Tells whether that changes it.
     fn turn_schedule(
         &mut self,
         name: &[u8],
-        is_paused: bool,
-        change: impl FnOnce(&mut Schedule, UnixMillis),
+        turn: impl FnOnce(&mut Schedule, UnixMillis) -> bool,
     ) -> bool {
         let now = self.clock;
         let Some(number) = self.schedules.find(name) else { return false };
-        let changed = self.schedules.change(number, |schedule| {
-            let is_other = schedule.is_paused == is_paused;
-            if is_other {
-                change(schedule, now);
-            }
-            is_other
-        });
-        changed.unwrap_or(false)
+        self.schedules.change(number, |schedule| turn(schedule, now)).unwrap_or(false)
     }
 
     /// Refuses a run that there cannot be now.

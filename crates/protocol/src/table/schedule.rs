@@ -121,7 +121,8 @@ const CLOCKS: &str = "\
     ahead, it comes at the first that it shows then; at one that it shows twice it comes once, the first time. An \
     expression that comes round by itself, with `*` or a step in its minutes or hours, keeps its pace in real \
     time instead: it leaves out what is not shown, and comes both times. The queue's own clock never goes back, so \
-    nothing comes twice where that of the server does.";
+    nothing comes twice where that of the server does. One of which a server does not know the expression or the \
+    zone has no `next` there, until it is set or resumed where they are known.";
 
 const LATE: &str = "\
     An occurrence counts as missed where the one behind it is due as well, or if it is a minute late: the server \

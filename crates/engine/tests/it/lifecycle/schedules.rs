@@ -258,6 +258,28 @@ fn an_expression_that_never_comes_again_is_over_and_keeps_nobody_busy() {
 }
 
 #[test]
+fn one_that_was_over_where_its_zone_is_unknown_goes_on_when_it_is_set_or_resumed_elsewhere() {
+    let set = || ScheduleOrder::Set(Box::new(new("cron", CRON)));
+    for (order, outcome) in [
+        (set(), Outcome::Configured),
+        (ScheduleOrder::Replace(vec![new("cron", CRON)]), Outcome::Configured),
+        (ScheduleOrder::Resume(b"cron"), Outcome::Done(1)),
+    ] {
+        let mut driver = Driver::new();
+        driver.order(set()).expect("nothing to refuse");
+        let none = Plan { schedule: 1, passed: None, next: None, then: None };
+        driver.queue.apply(Operation::Plan(none)).expect("it is awaited");
+        driver.go_to(1_000);
+        assert_eq!((driver.next("cron"), driver.queue.next_due()), (None, None));
+        assert_eq!(driver.order(order.clone()), Ok(outcome));
+        assert_eq!(driver.order(ScheduleOrder::Resume(b"cron")), Ok(Outcome::Done(0)));
+        driver.plan();
+        assert_eq!(driver.next("cron"), Some(1_007), "after {order:?}");
+        assert_eq!(driver.schedule("cron").counts().missed, 0, "it was over until then");
+    }
+}
+
+#[test]
 fn skip_leaves_out_what_comes_while_a_run_is_unfinished() {
     let mut driver = Driver::new();
     driver.set(NewSchedule { overlap: Overlap::Skip, ..new("skip", EVERY) });

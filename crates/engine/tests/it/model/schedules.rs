@@ -168,11 +168,15 @@ impl Model {
                 return done(true);
             }
             Order::Resume(name) => {
-                let Some(schedule) = self.named(name).filter(|it| it.paused) else {
+                let Some(schedule) = self.named(name).filter(|it| it.paused || it.over) else {
                     return done(false);
                 };
-                schedule.paused = false;
-                schedule.go_on(now);
+                if schedule.paused {
+                    schedule.paused = false;
+                    schedule.go_on(now);
+                } else {
+                    (schedule.last, schedule.over) = (now, false);
+                }
                 return done(true);
             }
             Order::Run(name) => {
@@ -221,6 +225,8 @@ impl Model {
         }
         if before.timing != entry.timing {
             known.begin(now);
+        } else if known.over {
+            (known.last, known.over) = (now, false);
         }
     }
 
