@@ -203,6 +203,11 @@ impl Queue {
         let mut publish = template.publish();
         if !wait.is_zero() {
             publish.due = Due::In(Millis(wait.0 + template.delay.0));
+            // It is there before its time, and its life begins when that has come.
+            let ttl = publish.wishes.ttl.unwrap_or(self.config.defaults.ttl);
+            if !ttl.is_zero() {
+                publish.wishes.ttl = Some(Millis(wait.0 + ttl.0).min(Millis::MAX));
+            }
         }
         self.check_publish(&publish, &[])?;
         let outcome = self.publish(&publish)?;

@@ -114,7 +114,8 @@ const NEXT: &str = "\
     Of `AFTER`, the first is there at once, delayed by the wait; each other is made by the end of the one \
     before, in the same step: by an ack, a result, its death, its expiry, or its removal in whatever way. Where \
     several are unfinished, since a dead one was brought back, the last one to end makes the next. A run that is \
-    refused then is tried again after the same wait.";
+    refused then is tried again after the same wait. The TTL of a run counts from its occurrence: what it waits for \
+    that does not take of its life.";
 
 const CLOCKS: &str = "\
     A `CRON` means the clock on the wall of its zone. At a time that the wall does not show, since clocks are set \

@@ -189,6 +189,29 @@ fn the_run_after_exists_once_the_one_before_has_ended_and_not_before() {
 }
 
 #[test]
+fn the_life_of_a_run_that_follows_begins_when_it_is_due() {
+    let ways: [fn(&mut Driver, &mut NewSchedule<'_>); 2] = [
+        |_, after| after.job.wishes.ttl = Some(Millis(30)),
+        |driver, _| driver.configure(&[Setting::Ttl(Millis(30))]),
+    ];
+    for say in ways {
+        let mut driver = Driver::new();
+        let mut after = new("after", AFTER);
+        say(&mut driver, &mut after);
+        driver.set(after);
+        for due in [100, 230] {
+            let id = driver.schedule("after").last_job().expect("a job").to_string();
+            let expires_at = driver.queue.expires_at(driver.job(&id));
+            assert_eq!(expires_at, Some(UnixMillis(START + due + 30)), "its wait does not count");
+            driver.go_to(due + 29);
+            assert_eq!(driver.runs(), [due]);
+            driver.go_to(due + 30);
+        }
+        assert_eq!(driver.schedule("after").counts().refused, 0);
+    }
+}
+
+#[test]
 fn a_run_that_is_brought_back_ends_once_more_and_two_never_follow() {
     let mut driver = Driver::new();
     driver.set(new("after", AFTER));

@@ -1,6 +1,6 @@
 //! Schedules as the documentation tells them.
 
-use jobq_engine::{Due, Missed, Overlap, Plan, Refusal, Timing, UnixMillis, Wishes};
+use jobq_engine::{Due, Millis, Missed, Overlap, Plan, Refusal, Timing, UnixMillis, Wishes};
 
 use super::reference::{Answer, Model, Reply};
 use crate::schedules::{Entry, Order};
@@ -358,7 +358,11 @@ impl Model {
                 Due::In(delay) => delay.0,
                 _ => 0,
             };
-            publish.due = Due::In(jobq_engine::Millis(wait + delay));
+            publish.due = Due::In(Millis(wait + delay));
+            let ttl = publish.wishes.ttl.map_or(self.settings.ttl, |ttl| ttl.0);
+            if ttl > 0 {
+                publish.wishes.ttl = Some(Millis((wait + ttl).min(Millis::MAX.0)));
+            }
         }
         let Reply::Published(seqs) = self.publish(&publish)? else {
             panic!("a run is a job of its own");
