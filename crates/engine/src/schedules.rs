@@ -623,10 +623,10 @@ impl Queue {
         let stands_still = next.is_none() && queued.is_none();
         let fits = match schedule.timing {
             Timing::Every { span, .. } => {
-                // Of a grid, and not more than a step behind what was last.
-                let is_of_grid =
-                    |at: UnixMillis| at >= schedule.base && at.since(schedule.base).0 % span.0 == 0;
-                next.is_none_or(is_of_grid) && next.is_some() != is_paused && then.is_none()
+                // The next of the grid behind what was last.
+                let (base, last) = (schedule.base, schedule.last);
+                let is_next = |at: UnixMillis| at == first_behind(base, span, last);
+                next.is_none_or(is_next) && next.is_some() != is_paused && then.is_none()
             }
             Timing::After(_) => schedule.overlap == Overlap::Allow && then.is_none(),
             Timing::Cron { .. } => {

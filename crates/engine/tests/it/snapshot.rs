@@ -570,6 +570,31 @@ fn a_description_that_no_queue_can_have_is_refused() {
 }
 
 #[test]
+fn a_schedule_that_comes_next_where_its_grid_does_not_is_refused() {
+    for (from, first) in [(START - 7, START + 43), (START + 1_000, START + 1_000)] {
+        let mut driver = Driver::new();
+        let timing = Timing::Every { span: Millis(50), from: Some(UnixMillis(from)) };
+        let Action::Publish(job) = job("every").action() else { panic!("no publish") };
+        let (overlap, missed) = (Overlap::Allow, Missed::All);
+        let new = NewSchedule { name: b"every", timing, overlap, missed, job };
+        let order = ScheduleOrder::Set(Box::new(new));
+        driver.ask(Action::Schedule(order)).expect("nothing to refuse");
+        let frames = frames_of(&driver.queue);
+        let needle = |next: u64| [&[1], &next.to_le_bytes()[..], &[0]].concat();
+        let at = place_of(&frames[0], &needle(first)).expect("when it comes next");
+        let next_at = |next: u64| {
+            let mut frames = frames.clone();
+            frames[0][at..][..10].copy_from_slice(&needle(next));
+            frames
+        };
+        load(&next_at(first)).expect("as it was");
+        for wrong in [first - 50, first - 10_000 * 50, first + 50, first + 10_000 * 50, first + 1] {
+            assert_refused(&next_at(wrong), &format!("{wrong} behind {START}, from {from}"));
+        }
+    }
+}
+
+#[test]
 fn more_dead_jobs_than_are_kept_are_refused_unless_somebody_will_remove_them() {
     let filled = |settings: &[Setting]| {
         let mut driver = Driver::new();
