@@ -448,15 +448,7 @@ impl Schedule {
 
     /// Heap bytes held, about.
     pub(crate) fn bytes(&self) -> usize {
-        let timing = match &self.timing {
-            Timing::Cron { expression, zone } => expression.len() + zone.len(),
-            Timing::Every { .. } | Timing::After(_) => 0,
-        };
-        size_of::<Self>()
-            + 2 * self.name.len()
-            + timing
-            + self.job.bytes()
-            + self.history.len() * size_of::<Past>()
+        bytes_of(&self.name, self.timing(), &self.job.publish())
     }
 
     /// What it is called.
@@ -575,14 +567,14 @@ impl Queue {
     /// Refuses more schedules than a queue may have, and jobs that it would never take.
     pub(crate) fn check_schedules(&self, order: &ScheduleOrder<'_>) -> Result<(), Refusal> {
         let check = |new: &NewSchedule<'_>| self.check_template(&new.job);
-        let bytes = |new: &NewSchedule<'_>| Template::of(&new.job).bytes() + 2 * new.name.len();
+        let bytes = |new: &NewSchedule<'_>| bytes_of(new.name, new.timing, &new.job);
         let (count, bytes) = match order {
             ScheduleOrder::Set(new) => {
                 check(new)?;
                 let known = self.schedule(new.name);
                 let others = self.schedules_len() - usize::from(known.is_some());
                 let known = known.map_or(0, Schedule::bytes);
-                (others + 1, self.schedules.bytes() - known + bytes(new))
+                (others + 1, self.schedules.filed_bytes() - known + bytes(new))
             }
             ScheduleOrder::Replace(all) => {
                 all.iter().try_for_each(check)?;
@@ -640,6 +632,21 @@ impl Queue {
             && (!schedule.is_over || is_cron && next.is_none())
             && schedule.history.len() <= HISTORY_MAX
     }
+}
+
+/// Heap bytes that a schedule takes, about. Its past counts as if it were as long as it can become, so that
+/// all this follows from what is set.
+fn bytes_of(name: &[u8], timing: Timing<&[u8]>, job: &Publish<'_>) -> usize {
+    let timing = match timing {
+        Timing::Cron { expression, zone } => expression.len() + zone.len(),
+        Timing::Every { .. } | Timing::After(_) => 0,
+    };
+    size_of::<Schedule>()
+        + book::FILED_BYTES
+        + 2 * name.len()
+        + timing
+        + Template::bytes_of(job)
+        + HISTORY_MAX * size_of::<Past>()
 }
 
 /// The first point of a grid behind an instant; the base if that is yet to come.

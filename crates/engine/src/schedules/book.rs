@@ -6,6 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Schedule;
 use crate::time::UnixMillis;
 
+/// What the book keeps of a schedule beside it and its name, about, in bytes: two entries for its number,
+/// and one for what it waits for.
+pub(super) const FILED_BYTES: usize = size_of::<(u64, Box<[u8]>, u64, UnixMillis, u64)>();
+
 /// All schedules of a queue.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Schedules {
@@ -78,7 +82,12 @@ impl Schedules {
 
     /// Heap bytes held, about. O(1).
     pub fn bytes(&self) -> usize {
-        self.book.as_ref().map_or(0, |book| size_of::<Book>() + book.bytes)
+        self.book.as_ref().map_or(0, |_| size_of::<Book>()) + self.filed_bytes()
+    }
+
+    /// What the schedules take of them, each for itself. O(1).
+    pub fn filed_bytes(&self) -> usize {
+        self.book.as_ref().map_or(0, |book| book.bytes)
     }
 
     /// A number that no schedule has had.
@@ -156,15 +165,25 @@ impl Schedules {
     pub fn change<R>(&mut self, number: u64, change: impl FnOnce(&mut Schedule) -> R) -> Option<R> {
         let book = self.book.as_mut()?;
         let schedule = book.schedules.get_mut(&number)?;
-        let (place, bytes) = (Place::of(schedule), schedule.bytes());
+        let place = Place::of(schedule);
         let result = change(schedule);
-        let (now, grown) = (Place::of(schedule), schedule.bytes());
-        book.bytes = book.bytes - bytes + grown;
+        let now = Place::of(schedule);
         if now != place {
             book.unfile(number, place);
             book.file(number, now);
         }
         Some(result)
+    }
+
+    /// The same where what a client has set is changed, and with it how much there is. O(log n).
+    pub fn renew(&mut self, number: u64, renew: impl FnOnce(&mut Schedule)) {
+        let bytes = |it: &Self| it.get(number).map_or(0, Schedule::bytes);
+        let before = bytes(self);
+        self.change(number, renew);
+        let after = bytes(self);
+        if let Some(book) = &mut self.book {
+            book.bytes = book.bytes - before + after;
+        }
     }
 
     /// Part of [`check_invariants`](crate::Queue::check_invariants).

@@ -50,9 +50,7 @@ impl Queue {
     fn set_schedule(&mut self, new: &NewSchedule<'_>) {
         let now = self.clock;
         match self.schedules.find(new.name) {
-            Some(number) => {
-                self.schedules.change(number, |schedule| schedule.renew(new, now));
-            }
+            Some(number) => self.schedules.renew(number, |schedule| schedule.renew(new, now)),
             None => {
                 let number = self.schedules.next_number();
                 self.schedules.insert(Schedule::new(number, new, now));

@@ -12,6 +12,9 @@ use crate::{
     uses, Backoff,
 };
 
+/// What stands before a text among others, about, in bytes.
+const PREFIX_BYTES: usize = 4;
+
 /// A job to be published again and again.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Template {
@@ -124,15 +127,21 @@ impl Template {
                 .is_none_or(|unique| (1..=UNIQUE_BYTES_MAX).contains(&unique.key.len()))
     }
 
-    pub(crate) fn bytes(&self) -> usize {
-        let optional = [&self.job_type, &self.group].into_iter().flatten().map(|it| it.len());
+    /// Heap bytes that a template of this takes, about.
+    pub(crate) fn bytes_of(publish: &Publish<'_>) -> usize {
+        let packed = |text: &[u8]| PREFIX_BYTES + text.len();
+        let headers = publish.headers.iter().map(|(name, value)| packed(name) + packed(value));
+        let Wishes { job_type, group, .. } = publish.wishes;
+        let needs = publish.conditions.as_deref().map_or(0, |needs| {
+            let uses = needs.uses.iter().map(|wanted| packed(wanted.limit.as_bytes()));
+            let gates = needs.when.iter().flatten().map(|gate| packed(gate));
+            let key = needs.unique.as_ref().map_or(0, |unique| unique.key.len());
+            uses.chain(gates).sum::<usize>() + needs.batch.len() + key
+        });
         size_of::<Self>()
-            + self.body.len()
-            + self.headers.as_ref().map_or(0, |headers| headers.as_bytes().len())
-            + optional.sum::<usize>()
-            + self.uses.len()
-            + self.when.len()
-            + self.batch.len()
-            + self.unique.as_ref().map_or(0, |unique| unique.key.len())
+            + publish.bodies.as_slice().first().map_or(0, |body| body.len())
+            + headers.sum::<usize>()
+            + [job_type, group].into_iter().flatten().map(<[u8]>::len).sum::<usize>()
+            + needs
     }
 }

@@ -631,6 +631,37 @@ fn what_no_queue_would_take_is_refused_when_it_is_set() {
 }
 
 #[test]
+fn as_much_is_taken_all_at_once_as_one_by_one_and_again_after_many_runs() {
+    let mut driver = Driver::new();
+    let body = vec![b'x'; 1 << 20];
+    let names: Vec<_> = (0..64).map(|n| format!("s{n}")).collect();
+    let cron: Timing<&[u8]> = Timing::Cron { expression: &[b'7'; 200], zone: &[b'z'; 200] };
+    let of = |n: usize, len: usize| NewSchedule {
+        job: Publish::new(Bodies::One(&body[..len])),
+        ..new(&names[n], if n == 0 { EVERY } else { cron })
+    };
+    let set = |n, len| Action::Schedule(ScheduleOrder::Set(Box::new(of(n, len))));
+    let replace = |last: Option<usize>| {
+        let all = (0..63).map(|n| of(n, 1 << 20)).chain(last.map(|len| of(63, len)));
+        Action::Schedule(ScheduleOrder::Replace(all.collect()))
+    };
+    driver.queue.act(&replace(None)).expect("they fit");
+    let sizes: Vec<_> = (0..1 << 20).step_by(64).collect();
+    let fit = sizes.partition_point(|len| driver.queue.check(&set(63, *len)).is_ok());
+    let (most, too_much) = (sizes[fit - 1], sizes[fit]);
+    driver.queue.act(&set(63, most)).expect("it fits");
+    for n in 1..=40 {
+        driver.tick_to(START + 100 * n, u32::MAX);
+    }
+    assert_eq!(driver.schedule("s0").history().len(), 32);
+    assert_eq!(driver.queue.check(&set(0, 1 << 20)), Ok(()), "its past was counted");
+    assert_eq!(driver.queue.check(&replace(Some(most))), Ok(()));
+    for refused in [set(63, too_much), replace(Some(too_much))] {
+        assert_eq!(driver.queue.check(&refused), Err(Refusal::TooManySchedules));
+    }
+}
+
+#[test]
 fn of_schedules_due_together_the_one_set_first_comes_first() {
     let mut driver = Driver::new();
     for name in ["b", "a", "c"] {
