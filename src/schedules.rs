@@ -10,7 +10,6 @@ use jobq_protocol::{
 };
 
 use crate::{
-    clock,
     details::{self, Value},
     reply,
     server::{log, Context, Level},
@@ -53,8 +52,8 @@ fn admit_order(context: Context, order: &ScheduleOrder<'_>) -> Result<(), Denied
 fn check_timing(timing: &Timing<&[u8]>) -> Result<(), BadArguments> {
     let Timing::Cron { expression, zone } = *timing else { return Ok(()) };
     let message = match read(expression, zone) {
-        Ok(calendar) if calendar.next(clock::now().0).is_some() => return Ok(()),
-        Ok(_) => format!("CRON {} never comes", shown(expression)),
+        Ok(_) => return Ok(()),
+        Err(Wrong::Never) => format!("CRON {} {}", shown(expression), Wrong::Never),
         Err(Wrong::Zone) => format!("TZ {}: {}", shown(zone), Wrong::Zone),
         Err(why) => format!("CRON {}: {why}", shown(expression)),
     };

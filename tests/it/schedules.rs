@@ -252,6 +252,19 @@ fn an_expression_and_a_zone_that_are_none_are_refused_by_name() {
 }
 
 #[test]
+fn an_expression_that_never_comes_is_refused_before_it_is_looked_for() {
+    let server = Server::plain();
+    let mut client = server.client();
+    for expression in ["*/43 */7 31W 9,11 *", "* * * 1W * +SUN"] {
+        let refused = client.call(&["JQ.SCHEDULE", "mail", "SET", "a", "x", "CRON", expression]);
+        assert_eq!(refused.error(), format!("RANGE CRON '{expression}' never comes"));
+    }
+    let rare = ["JQ.SCHEDULE", "mail", "SET", "a", "x", "CRON", "0 0 29 2 +THU"];
+    assert_eq!(client.call(&rare), ok());
+    assert!(told(&mut client, "a", "next").int() > client.time());
+}
+
+#[test]
 fn a_run_that_is_refused_is_told_and_the_next_one_comes() {
     let server = Server::plain();
     let mut client = server.client();

@@ -6,11 +6,11 @@
 
 use std::fmt;
 
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
 use croner::{
     parser::{CronParser, Seconds, Year},
-    Cron,
+    Cron, CronPattern, Weekday,
 };
 
 /// The zone that is meant where none is named.
@@ -30,6 +30,8 @@ pub enum Wrong {
     Expression(String),
     /// No zone has this name.
     Zone,
+    /// No day is as the expression has it.
+    Never,
 }
 
 impl fmt::Display for Wrong {
@@ -37,16 +39,17 @@ impl fmt::Display for Wrong {
         match self {
             Self::Expression(why) => f.write_str(why),
             Self::Zone => f.write_str("no zone of the IANA database has this name"),
+            Self::Never => f.write_str("never comes"),
         }
     }
 }
 
 impl Calendar {
     /// Reads five fields, six with the seconds before them, or a descriptor such as `@daily`; and the name
-    /// of a zone, empty for UTC. O(length).
+    /// of a zone, empty for UTC. O(length), and O(days) until the first of some years on which it comes.
     ///
     /// # Errors
-    /// [`Wrong`] says what is.
+    /// [`Wrong`] says what is. So what is read comes at some time, but for times that the wall does not show.
     pub fn new(expression: &str, zone: &str) -> Result<Self, Wrong> {
         let zone = if zone.is_empty() { UTC } else { zone };
         let zone: Tz = zone.parse().map_err(|_| Wrong::Zone)?;
@@ -55,11 +58,15 @@ impl Calendar {
         let parser =
             CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
         let cron = parser.parse(expression).map_err(|why| Wrong::Expression(why.to_string()))?;
+        if !comes(&cron.pattern) {
+            return Err(Wrong::Never);
+        }
         Ok(Self { cron, zone })
     }
 
     /// The first instant behind this one at which it comes, both in milliseconds since the epoch; `None`
-    /// if never. O(1) but for expressions that come once in many years.
+    /// if never. O(days until then), which may be those of 40 years: the rarest day is a leap day on a
+    /// certain weekday.
     ///
     /// Where clocks are set ahead, an instant that the wall does not show is that of the first that it
     /// shows then; where they are set back, one that it shows twice is the first. An expression that comes
@@ -72,4 +79,17 @@ impl Calendar {
         let next = self.cron.find_next_occurrence(&after, false).ok()?;
         u64::try_from(next.timestamp_millis()).ok()
     }
+}
+
+/// Whether there is a day on which an expression comes. To look for one that never does would take the
+/// library through three thousand years; but there are only 14 kinds of years, and they all come in 28.
+fn comes(pattern: &CronPattern) -> bool {
+    let first = NaiveDate::from_ymd_opt(2001, 1, 1).into_iter();
+    let mut days = first.flat_map(|first| first.iter_days()).take(28 * 365 + 7);
+    days.any(|day| {
+        let weekday = Weekday::from_days_from_sunday(day.weekday().num_days_from_sunday());
+        let is_month = pattern.month_match(day.month());
+        let is_day = || pattern.day_match(day.year(), day.month(), day.day(), weekday);
+        matches!(is_month, Ok(true)) && matches!(is_day(), Ok(true))
+    })
 }

@@ -99,6 +99,91 @@ fn what_is_no_expression_or_no_zone_is_refused_by_name() {
         assert!(matches!(refused, Err(Wrong::Expression(_))), "{wrong}: {refused:?}");
     }
     assert_eq!(Calendar::new("* * * * *", "Europe/Atlantis").unwrap_err(), Wrong::Zone);
-    let never = Calendar::new("0 0 30 2 *", "").expect("it can be read");
-    assert_eq!(never.next(0), None);
+}
+
+#[test]
+fn the_rarest_day_is_found_and_one_that_never_comes_is_not_looked_for() {
+    // The leap day is a Thursday every 28 years, but for those that are none.
+    for thursday in ["0 0 29 2 +THU", "0 0 * 2 THU#5"] {
+        let days = next(thursday, "", "2050-01-01T00:00:00Z", 3);
+        let at = ["2052-02-29T00:00:00Z", "2080-02-29T00:00:00Z", "2120-02-29T00:00:00Z"];
+        assert_eq!(days, at, "{thursday}");
+    }
+    assert_eq!(next("0 0 29 2 *", "", "2096-03-01T00:00:00Z", 1), ["2104-02-29T00:00:00Z"]);
+    for never in ["0 0 30 2 *", "*/43 */7 31W 9,11 *", "* * * 1W * +SUN", "0 0 30 2 +MON-SUN"] {
+        assert_eq!(Calendar::new(never, "").unwrap_err(), Wrong::Never, "{never}");
+    }
+}
+
+/// What comes by chance, always the same.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ mixed >> 31) % n
+    }
+
+    fn one_of<'a>(&mut self, all: &[&'a str]) -> &'a str {
+        all[self.below(all.len() as u64) as usize]
+    }
+
+    /// Some field, of numbers from `min` to `max` or of what else may stand there.
+    fn field(&mut self, min: u64, max: u64, words: &[&str]) -> String {
+        let mut number = || min + self.below(max - min + 1);
+        let (a, b) = (number(), number());
+        let (a, b) = (a.min(b), a.max(b));
+        match self.below(9) {
+            0..3 => "*".to_owned(),
+            3 => format!("*/{}", 1 + self.below(max)),
+            4 => format!("{a}-{b}"),
+            5 => format!("{a}-{b}/{}", 1 + self.below(max)),
+            6 => format!("{a},{b}"),
+            7 if !words.is_empty() => self.one_of(words).replace('n', &a.to_string()),
+            _ => a.to_string(),
+        }
+    }
+
+    fn expression(&mut self) -> String {
+        let seconds = match self.below(3) {
+            0 => self.field(0, 59, &[]) + " ",
+            _ => String::new(),
+        };
+        let [minute, hour] = [self.field(0, 59, &[]), self.field(0, 23, &[])];
+        let day = self.field(1, 31, &["L", "nW", "LW", "?"]);
+        let month = self.field(1, 12, &["FEB", "JAN-MAR", "SEP,NOV"]);
+        let also = self.one_of(&["", "", "+"]);
+        let weekday = self.field(0, 7, &["n#1", "n#5", "nL", "MON-FRI", "SUN", "?"]);
+        format!("{seconds}{minute} {hour} {day} {month} {also}{weekday}")
+    }
+}
+
+#[test]
+fn whatever_the_expression_and_the_zone_instants_ascend_and_none_is_far_ahead() {
+    let mut dice = Dice(1);
+    let (mut found, mut never) = (0, 0);
+    for n in 0..2_500 {
+        let expression = dice.expression();
+        let zone = chrono_tz::TZ_VARIANTS[dice.below(chrono_tz::TZ_VARIANTS.len() as u64) as usize];
+        let context = || format!("{n}: {expression} in {zone}");
+        let calendar = match Calendar::new(&expression, zone.name()) {
+            Ok(calendar) => calendar,
+            Err(why) => {
+                never += u32::from(why == Wrong::Never);
+                continue;
+            }
+        };
+        // From 1970 to 2120, and with milliseconds.
+        let mut at = dice.below(4_733_500_000_000);
+        for _ in 0..20 {
+            let next = calendar.next(at).unwrap_or_else(|| panic!("{} never comes", context()));
+            let years = (next - at) / 31_557_600_000;
+            assert!(next > at && years <= 41, "{}: {next} behind {at}", context());
+            assert_eq!(calendar.next(next - 1), Some(next), "{}: behind {at}", context());
+            (at, found) = (next, found + 1);
+        }
+    }
+    assert!(found > 40_000 && never > 20, "{found} found, {never} never");
 }
