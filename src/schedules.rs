@@ -2,7 +2,7 @@
 
 use jobq_calendar::{Calendar, Wrong};
 use jobq_engine::{
-    Action, Done, Past, Plan, Queue, Schedule, ScheduleOrder, Timing, UnixMillis, Unplanned,
+    Action, Done, Millis, Past, Plan, Queue, Schedule, ScheduleOrder, Timing, UnixMillis, Unplanned,
 };
 use jobq_protocol::{
     error::{shown, BadArguments},
@@ -16,8 +16,14 @@ use crate::{
     visit::Denied,
 };
 
-/// Occurrences that one plan passes over.
-const PASSED_MAX: u64 = 1_000;
+/// What one tick may spend on calendars: so many searches for an occurrence that is near.
+pub const SEARCHES_MAX: u64 = 256;
+
+/// What it takes to read an expression, in such searches.
+const READING: u64 = 16;
+
+/// What is near: a search that passes over so much more takes as long as one more.
+const NEAR: Millis = Millis::from_secs(32 * 24 * 60 * 60);
 
 /// Whether a client may have this done: what an expression means is looked at where decisions are taken,
 /// and here alone.
@@ -68,8 +74,12 @@ fn read(expression: &[u8], zone: &[u8]) -> Result<Calendar, Wrong> {
     Calendar::new(&String::from_utf8_lossy(expression), &String::from_utf8_lossy(zone))
 }
 
-/// When a schedule comes next, as the calendar of this server has it.
-pub fn plan(unplanned: &Unplanned<'_>, now: UnixMillis) -> Plan {
+/// When a schedule comes next, as the calendar of this server has it. Takes off what it took of what is
+/// `left` to be spent; `None` where nothing is.
+pub fn plan(unplanned: &Unplanned<'_>, now: UnixMillis, left: &mut u64) -> Option<Plan> {
+    if *left == 0 {
+        return None;
+    }
     let Unplanned { schedule, expression, zone, after, passes } = *unplanned;
     let calendar = read(expression, zone)
         .map_err(|why| {
@@ -79,22 +89,24 @@ pub fn plan(unplanned: &Unplanned<'_>, now: UnixMillis) -> Plan {
             log(Level::Warning, &line);
         })
         .ok();
-    let behind = |at: UnixMillis| {
+    *left = left.saturating_sub(READING);
+    let behind = |at: UnixMillis, left: &mut u64| {
         let next = calendar.as_ref()?.next(at.0).map(UnixMillis);
-        next.filter(|next| *next <= UnixMillis::MAX)
+        let next = next.filter(|next| *next <= UnixMillis::MAX)?;
+        *left = left.saturating_sub(1 + next.since(at).0 / NEAR.0);
+        Some(next)
     };
-    let mut next = behind(after);
-    let mut then = next.and_then(behind);
+    let mut next = behind(after, left);
+    let mut then = next.and_then(|next| behind(next, left));
     let mut passed = None;
-    while let (true, Some(at), Some(follows)) = (passes, next, then) {
-        let count = passed.map_or(0, |(count, _)| count);
-        if follows > now || count == PASSED_MAX {
+    while let (true, Some(at), Some(follows)) = (passes && *left > 0, next, then) {
+        if follows > now {
             break;
         }
-        passed = Some((count + 1, at));
-        (next, then) = (then, behind(follows));
+        passed = Some((passed.map_or(0, |(count, _)| count) + 1, at));
+        (next, then) = (then, behind(follows, left));
     }
-    Plan { schedule, passed, next, then }
+    Some(Plan { schedule, passed, next, then })
 }
 
 /// Answers with all schedules of a queue.

@@ -36,8 +36,6 @@ const TICK_BUDGET: u32 = 128;
 
 /// Ticks in which one command works through what its advance of the clock brings.
 const ADVANCE_TICKS_MAX: usize = 100;
-/// Schedules of which one tick says when they come next.
-const PLAN_BUDGET: usize = 64;
 
 /// By how much the server's clock may be behind a queue's without a word in the log: what clocks of
 /// several servers differ by.
@@ -927,16 +925,17 @@ impl Visit<'_> {
     /// Says of schedules when they come next, where that takes a calendar.
     #[inline]
     fn plan(&mut self) {
-        if self.stored.queue.unplanned().next().is_some() {
+        if self.stored.queue.needs_plans() {
             self.plan_some();
         }
     }
 
+    /// Goes as far as one tick may. What is left is due.
     #[cold]
     fn plan_some(&mut self) {
         let queue = &self.stored.queue;
-        let now = queue.clock();
-        let plans = queue.unplanned().take(PLAN_BUDGET).map(|it| schedules::plan(&it, now));
+        let (now, mut left) = (queue.clock(), schedules::SEARCHES_MAX);
+        let plans = queue.unplanned().map_while(|it| schedules::plan(&it, now, &mut left));
         let plans: Vec<Plan> = plans.collect();
         for plan in plans {
             if self.stored.queue.apply(Operation::Plan(plan)).is_ok() {

@@ -265,6 +265,44 @@ fn an_expression_that_never_comes_is_refused_before_it_is_looked_for() {
 }
 
 #[test]
+fn what_the_calendar_is_asked_in_one_turn_is_bounded_however_many_schedules_are_behind() {
+    let debug = Options::new().with_module_argument("debug").with_module_argument("yes");
+    let server = Server::start(debug);
+    let mut client = server.client();
+    let mut line: Vec<String> = ["JQ.SCHEDULE", "mail", "REPLACE", "64"].map(Into::into).into();
+    for n in 0..64 {
+        line.extend(["4", &format!("s{n}"), "x", "CRON", "* * * * *"].map(Into::into));
+    }
+    assert_eq!(client.call(&line), ok());
+    wait_for("the plans", || {
+        let listed = client.run("JQ.SCHEDULE mail LIST");
+        listed.items().iter().all(|it| !it.field("next").is_nothing()).then_some(())
+    });
+    let missed_of = |listed: &Reply| {
+        let counts = listed.items().iter().map(|it| it.field("missed-count").int());
+        counts.collect::<Vec<_>>()
+    };
+    // In a transaction, so that the timer has no turn before it is looked at.
+    client.run("MULTI");
+    client.run("JQ.DEBUG mail ADVANCE 86400000");
+    client.run("JQ.SCHEDULE mail LIST");
+    let done = client.run("EXEC");
+    let missed: i64 = missed_of(&done.items()[1]).iter().sum();
+    // An advance is 100 ticks; each asks 256 times, and each of its plans may leave one more behind.
+    assert!((10_000..=100 * (256 + 64)).contains(&missed), "{missed} in a hundred ticks");
+    wait_for("all of them", || {
+        let (listed, stats) = (client.run("JQ.SCHEDULE mail LIST"), client.run("JQ.STATS mail"));
+        let clock = stats.field("clock").int();
+        let comes = |it: &Reply| !it.field("next").is_nothing() && it.field("next").int() > clock;
+        listed.items().iter().all(comes).then_some(())
+    });
+    let missed = missed_of(&client.run("JQ.SCHEDULE mail LIST"));
+    assert!(missed.iter().all(|count| (1_438..=1_440).contains(count)), "{missed:?}");
+    let runs = told(&mut client, "s63", "runs").int();
+    assert!((1..=2).contains(&runs), "one for all that was missed: {runs}");
+}
+
+#[test]
 fn a_run_that_is_refused_is_told_and_the_next_one_comes() {
     let server = Server::plain();
     let mut client = server.client();

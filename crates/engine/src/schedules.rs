@@ -550,6 +550,13 @@ impl Queue {
         }
     }
 
+    /// Whether there is a schedule of which the host has to say when it comes next. O(1).
+    #[must_use]
+    #[inline]
+    pub fn needs_plans(&self) -> bool {
+        self.schedules.need_plans()
+    }
+
     /// Some schedules of which the host has to say when they come next, in the order of their numbers.
     pub fn unplanned(&self) -> impl Iterator<Item = Unplanned<'_>> {
         self.schedules.unplanned().filter_map(|schedule| match &schedule.timing {
