@@ -938,8 +938,17 @@ impl Visit<'_> {
         let plans = queue.unplanned().map_while(|it| schedules::plan(&it, now, &mut left));
         let plans: Vec<Plan> = plans.collect();
         for plan in plans {
-            if self.stored.queue.apply(Operation::Plan(plan)).is_ok() {
+            let none = Plan { passed: None, next: None, then: None, ..plan };
+            // A schedule whose plan is refused would be due for ever.
+            let mut fitting = [plan, none].into_iter();
+            let queue = &mut self.stored.queue;
+            let fitting = fitting.find(|plan| queue.apply(Operation::Plan(*plan)).is_ok());
+            if let Some(plan) = fitting {
                 self.note(&Step::Plan(PlanStep::new(&plan)));
+            }
+            if fitting != Some(plan) {
+                let line = format!("a schedule stops, since it cannot be planned so: {plan:?}");
+                log(Level::Warning, &line);
             }
         }
     }
