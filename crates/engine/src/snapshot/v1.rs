@@ -996,8 +996,12 @@ impl From<&Task> for TaskV1 {
                 ttl: revival.ttl.map(|ttl| ttl.0),
                 delay: revival.delay.0,
             },
-            Task::Bury { state, left } => Self::Bury { state: number_of(state), left },
-            Task::Purge { state, left } => Self::Purge { state: number_of(state), left },
+            Task::Bury { state, left } => {
+                Self::Bury { state: number_of(&StateKind::ALL, &state), left }
+            }
+            Task::Purge { state, left } => {
+                Self::Purge { state: number_of(&StateKind::ALL, &state), left }
+            }
             Task::Prune => Self::Prune,
         }
     }
@@ -1042,9 +1046,9 @@ fn pause(ms: u64) -> Result<UnixMillis, Corrupt> {
     }
 }
 
-/// The place of a state in the order of a job's life.
-fn number_of(state: StateKind) -> u8 {
-    StateKind::ALL.iter().position(|&other| other == state).map_or(0, |at| at as u8)
+/// The place of a value in the list of all that there are.
+fn number_of<T: PartialEq>(all: &[T], value: &T) -> u8 {
+    all.iter().position(|other| other == value).expect("all are listed") as u8
 }
 
 /// The state of such a place.

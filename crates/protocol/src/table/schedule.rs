@@ -131,13 +131,18 @@ const LATE: &str = "\
     timer's time allow. A schedule that is paused misses nothing: after `RESUME` it goes on with what comes next. A \
     run that exists, or is made by hand, goes on while its schedule is paused.";
 
+const LOOKING: &str = "\
+    `LIST` and `GET` belong to a command that writes: a replica answers them with `READONLY`, as it does all of \
+    `JQ.SCHEDULE`.";
+
 const HISTORY: &str = "\
     A run that the queue does not take, because it is full, paused, or holds its `UNIQUE` key, is counted as \
     refused, and the schedule goes on. So are runs counted that are skipped and missed. Of the past 32 entries \
     are kept, in which the same again and again in a row is one with its `times`.";
 
 const LIMITS: &str = "\
-    A queue has at most 10000 schedules, of 64 MiB in all. They are a part of it: they go where it goes, keep it \
+    A queue has at most 10000 schedules, of 64 MiB in all, what is kept of each included: some 2 KiB beside its \
+    body. They are a part of it: they go where it goes, keep it \
     from being removed by `idle-expire`, and stay when its jobs are gone. `DEL` removes a schedule; its jobs stay. \
     What is not named of the options is as the queue is configured, when the run is made. `JQ.JOB` tells the \
     schedule of a job and the occurrence. While the server is at its `maxmemory`, nothing is set and nothing run \
@@ -246,6 +251,6 @@ pub const SCHEDULE: Command = Command {
         Example { command: "JQ.SCHEDULE mail DEL poll", reply: "(integer) 1" },
         Example { command: "JQ.SCHEDULE mail DEL poll", reply: "(integer) 0" },
     ],
-    notes: &[NEXT, CLOCKS, LATE, REPLACED, HISTORY, LIMITS],
+    notes: &[NEXT, CLOCKS, LATE, REPLACED, HISTORY, LOOKING, LIMITS],
     ..OPERATE
 };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{instant, past, small, span, ulid, words, BackoffV1, UntilV1};
+use super::{instant, number_of, past, small, span, ulid, words, BackoffV1, UntilV1};
 use crate::{
     headers::Headers,
     retain::Retain,
@@ -120,11 +120,6 @@ pub struct RunV1<'a> {
 }
 
 const WRONG: Corrupt = Corrupt::Value("schedule");
-
-/// The place of a value among all that there are.
-fn number_of<T: PartialEq>(all: &[T], value: &T) -> u8 {
-    all.iter().position(|other| other == value).map_or(0, |at| at as u8)
-}
 
 /// All schedules, in the order of their numbers.
 pub fn write(queue: &Queue) -> Vec<ScheduleV1<'_>> {
