@@ -1,5 +1,7 @@
 //! Schedules where decisions are taken: what a calendar says; and what clients are shown of them.
 
+mod options;
+
 use jobq_calendar::{Calendar, Wrong};
 use jobq_engine::{
     Action, Done, Millis, Past, Plan, Queue, Schedule, ScheduleOrder, Timing, UnixMillis, Unplanned,
@@ -136,7 +138,7 @@ fn show_fields(context: Context, fields: &[(&str, Value<'_>)]) {
     }
 }
 
-fn fields<'a>(queue: &Queue, schedule: &'a Schedule) -> [(&'static str, Value<'a>); 15] {
+fn fields<'a>(queue: &Queue, schedule: &'a Schedule) -> [(&'static str, Value<'a>); 16] {
     let bytes = |bytes: &'a [u8]| Value::Bytes(bytes.into());
     let number = |n: u64| Value::Integer(n as i64);
     let (timing, zone) = match schedule.timing() {
@@ -155,6 +157,7 @@ fn fields<'a>(queue: &Queue, schedule: &'a Schedule) -> [(&'static str, Value<'a
         ("timing", Value::Bytes(timing.into_bytes().into())),
         ("zone", zone.map_or(Value::Null, bytes)),
         ("body", bytes(&schedule.job().body)),
+        ("options", Value::Texts(options::of(&schedule.job().publish()))),
         ("overlap", bytes(schedule.overlap().name().as_bytes())),
         ("missed", bytes(schedule.missed().name().as_bytes())),
         ("paused", number(schedule.is_paused().into())),

@@ -69,6 +69,7 @@ fn a_schedule_is_set_listed_told_and_removed() {
             ("timing", bulk(format!("EVERY 60000 FROM {from}"))),
             ("zone", Reply::Null),
             ("body", bulk("hello")),
+            ("options", Reply::Array(vec![])),
             ("overlap", bulk("SKIP")),
             ("missed", bulk("ALL")),
             ("paused", Reply::Int(0)),
@@ -130,6 +131,29 @@ fn every_run_is_for_a_point_of_the_grid_and_none_comes_early() {
 }
 
 #[test]
+fn the_options_of_a_schedule_are_told_as_they_were_set() {
+    on_each_wire(|client| {
+        let options = [
+            "TYPE t HEADERS 2 a 1 b 2 DELAY 5 TTL 60000 TTR 7 TRIES 2 BACKOFF exp:1:2 RETAIN 0",
+            "PRIORITY -3 GROUP g USES api 2 USES disk 1 MUTEX m UNIQUE k FOR 9 UNTIL DONE",
+            "WHEN a|b WHEN c BATCH mails",
+        ]
+        .join(" ");
+        assert_eq!(client.run(&format!("JQ.SCHEDULE mail SET a x EVERY 60000 {options}")), ok());
+        let told = |client: &mut Client, name: &str| -> Vec<String> {
+            told(client, name, "options").items().iter().map(Reply::text).collect()
+        };
+        assert_eq!(told(client, "a").join(" "), options);
+        // So what is told can be set again.
+        let mut again = vec!["JQ.SCHEDULE", "mail", "SET", "b", "x", "EVERY", "60000"];
+        let before = told(client, "a");
+        again.extend(before.iter().map(String::as_str));
+        assert_eq!(client.call(&again), ok());
+        assert_eq!(told(client, "b"), before);
+    });
+}
+
+#[test]
 fn the_next_run_is_made_by_the_end_of_the_one_before() {
     let server = Server::plain();
     let mut client = server.client();
@@ -141,6 +165,9 @@ fn the_next_run_is_made_by_the_end_of_the_one_before() {
         let there = [client.run("JQ.LEN mail"), told(&mut client, "poll", "unfinished")];
         assert_eq!(there, [Reply::Int(1), Reply::Int(1)], "it is there with the ack");
     }
+    client.run("JQ.SCHEDULE mail SET poll x AFTER 3600000");
+    let id = client.run("JQ.SCHEDULE mail RUN poll");
+    assert_eq!(ids(&client.run("JQ.CONSUME mail")), [id.text()], "the run that waited");
     assert_eq!(client.run("JQ.SCHEDULE mail RUN poll").error_word(), "WRONGSTATE");
 }
 

@@ -711,7 +711,7 @@ impl Queue {
         }
     }
 
-    fn kick_one(&mut self, slot: Slot) {
+    pub(crate) fn kick_one(&mut self, slot: Slot) {
         self.count(slot, |counts| &mut counts.kicked);
         self.proceed(slot, Event::Kick);
     }

@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::{
-    Done, Missed, NewSchedule, Overlap, Plan, Run, Schedule, ScheduleOrder, Timing, Why,
+    Done, Missed, NewSchedule, Overlap, Plan, Run, Schedule, ScheduleOrder, Template, Timing, Why,
     MISSED_AFTER,
 };
 use crate::{
+    id::JobId,
     job::Job,
+    journal::Cause,
     operation::{Due, Outcome},
     refusal::Refusal,
     slab::Slot,
+    state::State,
     time::{Millis, UnixMillis},
     Queue,
 };
@@ -34,7 +39,7 @@ impl Queue {
             ScheduleOrder::Replace(all) => self.replace_schedules(all),
             ScheduleOrder::Delete(name) => {
                 let number = self.schedules.find(name);
-                return changed(number.is_some_and(|number| self.schedules.remove(number)));
+                return changed(number.is_some_and(|number| self.remove_schedule(number)));
             }
             ScheduleOrder::Pause(name) => {
                 return changed(self.turn_schedule(name, |schedule, _| schedule.pause()));
@@ -49,13 +54,42 @@ impl Queue {
 
     fn set_schedule(&mut self, new: &NewSchedule<'_>) {
         let now = self.clock;
-        match self.schedules.find(new.name) {
-            Some(number) => self.schedules.renew(number, |schedule| schedule.renew(new, now)),
-            None => {
-                let number = self.schedules.next_number();
-                self.schedules.insert(Schedule::new(number, new, now));
-            }
+        let Some(number) = self.schedules.find(new.name) else {
+            let number = self.schedules.next_number();
+            return self.schedules.insert(Schedule::new(number, new, now));
+        };
+        let is_same = |schedule: &Schedule| {
+            schedule.timing.as_ref() == new.timing && *schedule.job == Template::of(&new.job)
+        };
+        // It waits with what was said before.
+        let stale =
+            self.waiting_run(number).filter(|_| !self.schedules.get(number).is_some_and(is_same));
+        self.schedules.renew(number, |schedule| schedule.renew(new, now));
+        if let Some(slot) = stale {
+            self.remove(slot, Cause::Replaced);
         }
+    }
+
+    /// Removes a schedule, and with it the run that would only come to do what it says.
+    fn remove_schedule(&mut self, number: u64) -> bool {
+        let waits = self.waiting_run(number);
+        let is_removed = self.schedules.remove(number);
+        if let Some(slot) = waits {
+            self.remove(slot, Cause::Deleted);
+        }
+        is_removed
+    }
+
+    /// The run of one that follows its own end, while that is delayed and nobody has had it yet.
+    fn waiting_run(&self, number: u64) -> Option<Slot> {
+        let schedule = self.schedules.get(number)?;
+        let slot = self.locate(JobId::Made(schedule.last_job?))?;
+        let job = &self.jobs[slot];
+        let waits = matches!(schedule.timing, Timing::After(_))
+            && job.run().is_some_and(|run| run.schedule == number)
+            && job.deliveries == 0
+            && matches!(job.state(), State::Delayed { .. });
+        waits.then_some(slot)
     }
 
     fn replace_schedules(&mut self, all: &[NewSchedule<'_>]) {
@@ -65,7 +99,7 @@ impl Queue {
         let gone = self.schedules.by_number().filter(is_left_out);
         let gone: Vec<u64> = gone.map(|schedule| schedule.number).collect();
         gone.into_iter().for_each(|number| {
-            self.schedules.remove(number);
+            self.remove_schedule(number);
         });
         all.iter().for_each(|new| self.set_schedule(new));
     }
@@ -85,7 +119,8 @@ impl Queue {
     pub(crate) fn check_run(&self, name: &[u8]) -> Result<(), Refusal> {
         let schedule = self.schedule(name).ok_or(Refusal::NoSuchSchedule)?;
         if matches!(schedule.timing, Timing::After(_)) && schedule.unfinished > 0 {
-            return Err(Refusal::RunUnfinished);
+            let waits = self.waiting_run(schedule.number).is_some();
+            return if waits { Ok(()) } else { Err(Refusal::RunUnfinished) };
         }
         self.check_publish(&schedule.job.publish(), &[])
     }
@@ -93,6 +128,10 @@ impl Queue {
     fn run_by_hand(&mut self, name: &[u8]) -> Result<Outcome, Refusal> {
         self.check_run(name)?;
         let schedule = self.schedules.find(name).ok_or(Refusal::NoSuchSchedule)?;
+        if let Some(slot) = self.waiting_run(schedule) {
+            self.kick_one(slot);
+            return Ok(Outcome::Published(smallvec![slot]));
+        }
         let is_by_hand = true;
         let wanted = Wanted { schedule, occurrence: self.clock, wait: Millis::ZERO, is_by_hand };
         let outcome = self.publish_run(wanted)?;

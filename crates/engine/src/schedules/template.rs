@@ -77,7 +77,8 @@ impl Template {
     }
 
     /// The job that is to be published, due at once but for its delay.
-    pub(crate) fn publish(&self) -> Publish<'_> {
+    #[must_use]
+    pub fn publish(&self) -> Publish<'_> {
         let mut publish = Publish::new(Bodies::One(&self.body));
         if !self.delay.is_zero() {
             publish.due = Due::In(self.delay);

@@ -115,7 +115,8 @@ const NEXT: &str = "\
     before, in the same step: by an ack, a result, its death, its expiry, or its removal in whatever way. Where \
     several are unfinished, since a dead one was brought back, the last one to end makes the next. A run that is \
     refused then is tried again after the same wait. The TTL of a run counts from its occurrence: what it waits for \
-    that does not take of its life.";
+    that does not take of its life. A run that is yet delayed is made anew where its schedule is set to something \
+    else.";
 
 const CLOCKS: &str = "\
     A `CRON` means the clock on the wall of its zone. At a time that the wall does not show, since clocks are set \
@@ -143,7 +144,8 @@ const HISTORY: &str = "\
 const LIMITS: &str = "\
     A queue has at most 10000 schedules, of 64 MiB in all, what is kept of each included: some 2 KiB beside its \
     body. They are a part of it: they go where it goes, keep it \
-    from being removed by `idle-expire`, and stay when its jobs are gone. `DEL` removes a schedule; its jobs stay. \
+    from being removed by `idle-expire`, and stay when its jobs are gone. `DEL` removes a schedule; its jobs stay, but for the run of an \
+    `AFTER` that is yet delayed. \
     What is not named of the options is as the queue is configured, when the run is made. `JQ.JOB` tells the \
     schedule of a job and the occurrence. While the server is at its `maxmemory`, nothing is set and nothing run \
     by hand, but what comes by time does.";
@@ -211,14 +213,15 @@ pub const SCHEDULE: Command = Command {
                 Arg::string("paused").after("PAUSE").shown("name").about("Stops one."),
                 Arg::string("resumed").after("RESUME").shown("name").about("Lets it go on."),
                 Arg::string("run").after("RUN").shown("name").about(
-                    "Makes a run now, beside what comes; of an `AFTER`, in place of it if it is not there.",
+                    "Makes a run now, beside what comes; of an `AFTER`, the one that comes is ready at once.",
                 ),
             ],
         ),
     ],
     reply: "`SET` and `REPLACE`: `OK`. `DEL`, `PAUSE` and `RESUME`: integer: 1, or 0 if there is none or it is so \
             already. `RUN`: bulk string: the id of the job. `LIST`: array of maps (flat arrays in RESP2) with \
-            `name`, `timing`, `zone`, null where there is none; `body`, `overlap`, `missed`, `paused`, 1 or 0; \
+            `name`, `timing`, `zone`, null where there is none; `body`; `options`, an array of what was named of \
+            the options of its jobs, as it goes behind `SET`; `overlap`, `missed`, `paused`, 1 or 0; \
             `next`, when it comes next, and `previous`, the occurrence that has run last; `last-job`, an id; \
             `unfinished`, how many runs are; and how many have been `runs`, `skipped`, `missed-count` and \
             `refused`; null where there is no such thing. `GET`: such a map with `history` as well, null if there is \
@@ -227,7 +230,7 @@ pub const SCHEDULE: Command = Command {
             `times`.",
     errors: &[
         (ErrorWord::NoSuchJob, "there is no schedule to `RUN`"),
-        (ErrorWord::WrongState, "a run is unfinished of one with `AFTER` that is to `RUN`"),
+        (ErrorWord::WrongState, "a run is unfinished of one with `AFTER` that is to `RUN`, and not delayed"),
         (ErrorWord::Range, "the expression or the zone is none, or never comes; or the TTL ends before the job is due"),
         (ErrorWord::TooBig, "the body with the headers is longer than `maxbody`"),
         (ErrorWord::Full, "the queue would have too many schedules, or with `RUN` too many jobs"),

@@ -571,8 +571,13 @@ fn one_that_follows_its_own_end_is_not_run_by_hand_beside_itself() {
     let mut driver = Driver::new();
     driver.set(new("after", AFTER));
     let run = || ScheduleOrder::Run(b"after");
+    driver.go_to(30);
+    assert!(matches!(driver.order(run()), Ok(Outcome::Published(_))));
+    assert_eq!(driver.queue.len_of(StateKind::Ready), 1, "the one that waits comes now");
     assert_eq!(driver.order(run()), Err(Refusal::RunUnfinished));
-    driver.go_to(100);
+    assert_eq!(driver.queue.len(), 1);
+    driver.took();
+    driver.go_to(130);
     driver.pause(Side::In, 50);
     driver.took();
     driver.go_to(170);
@@ -580,6 +585,44 @@ fn one_that_follows_its_own_end_is_not_run_by_hand_beside_itself() {
     assert!(matches!(driver.order(run()), Ok(Outcome::Published(_))));
     driver.go_to(1_000);
     assert_eq!(driver.runs(), [170], "it stands for the other");
+}
+
+#[test]
+fn the_run_that_waits_of_one_that_follows_its_own_end_is_as_the_schedule_is() {
+    let mut driver = Driver::new();
+    driver.set(new("after", AFTER));
+    let waits = |driver: &Driver| driver.schedule("after").last_job().expect("it waits");
+    let first = waits(&driver);
+    driver.go_to(30);
+    driver.set(new("after", AFTER));
+    assert_eq!((waits(&driver), driver.next("after")), (first, Some(100)), "nothing has changed");
+
+    driver.set(new("after", Timing::After(Millis(500))));
+    assert_eq!((driver.queue.len(), driver.next("after")), (1, Some(530)));
+    let mut other = new("after", Timing::After(Millis(500)));
+    other.job = Publish::new(Bodies::One(b"other"));
+    driver.set(other);
+    let slot = driver.queue.find_id(&waits(&driver).to_string()).expect("it is there");
+    assert_eq!(&*driver.queue.job(slot).body, b"other");
+
+    driver.set(new("after", EVERY));
+    assert_eq!(driver.queue.len(), 0, "it comes by the grid now");
+    driver.set(new("after", AFTER));
+    assert_eq!(driver.queue.len(), 1);
+    driver.order(ScheduleOrder::Delete(b"after")).expect("nothing to refuse");
+    assert_eq!(driver.queue.len(), 0, "nobody asks for it any more");
+}
+
+#[test]
+fn a_run_that_was_taken_outlives_its_schedule() {
+    let mut driver = Driver::new();
+    driver.set(new("after", AFTER));
+    driver.go_to(100);
+    let receipt = driver.consume().receipt;
+    driver.set(new("after", Timing::After(Millis(500))));
+    driver.order(ScheduleOrder::Replace(vec![])).expect("nothing to refuse");
+    assert_eq!(driver.queue.len(), 1);
+    assert_eq!(driver.ack(&receipt), 1);
 }
 
 #[test]

@@ -1221,7 +1221,7 @@ impl Model {
         self.fail(seq, wait);
     }
 
-    fn kick(&mut self, seq: u64) {
+    pub fn kick(&mut self, seq: u64) {
         self.count(seq, |counts| &mut counts.kicked);
         match self.job(seq).place {
             Place::Held { .. } | Place::Gathering { .. } => self.ready_now(seq),

@@ -102,6 +102,15 @@ impl Schedule {
     }
 }
 
+/// The job that was made last, by its place in publish order.
+fn last_made(schedule: &Schedule) -> Option<u64> {
+    let made = |(_, what, _): &(u64, What, u64)| match what {
+        What::Run(seq) | What::ByHand(seq) => Some(*seq),
+        _ => None,
+    };
+    schedule.past.iter().rev().find_map(made)
+}
+
 impl Model {
     pub fn unfinished(&self, number: u64) -> u64 {
         let is_run = |run: Option<(u64, u64)>| run.is_some_and(|(of, _)| of == number);
@@ -123,12 +132,7 @@ impl Model {
         if schedule.next.is_some() || !matches!(schedule.entry.timing, Timing::After(_)) {
             return schedule.next;
         }
-        let made = |(_, what, _): &(u64, What, u64)| match what {
-            What::Run(seq) | What::ByHand(seq) => Some(*seq),
-            _ => None,
-        };
-        let last = schedule.past.iter().rev().find_map(made)?;
-        match self.find_seq(last)?.place {
+        match self.find_seq(last_made(schedule)?)?.place {
             super::reference::Place::Delayed { until } => Some(until),
             _ => None,
         }
@@ -150,14 +154,16 @@ impl Model {
                 if !reasons.is_empty() {
                     return Err(reasons);
                 }
-                let is_named = |name: &[u8]| all.iter().any(|entry| entry.name == name);
-                self.schedules.retain(|schedule| is_named(schedule.entry.name));
+                let names: Vec<_> = self.schedules.iter().map(|it| it.entry.name).collect();
+                for name in names {
+                    if !all.iter().any(|entry| entry.name == name) {
+                        self.remove_schedule(name);
+                    }
+                }
                 all.iter().for_each(|entry| self.set_schedule(entry));
             }
             Order::Delete(name) => {
-                let before = self.schedules.len();
-                self.schedules.retain(|schedule| schedule.entry.name != *name);
-                return done(self.schedules.len() < before);
+                return done(self.remove_schedule(name));
             }
             Order::Pause(name) => {
                 let Some(schedule) = self.named(name).filter(|it| !it.paused) else {
@@ -184,6 +190,10 @@ impl Model {
                     return Err(vec![Refusal::NoSuchSchedule]);
                 };
                 let follows = matches!(schedule.entry.timing, Timing::After(_));
+                if let Some(waits) = self.waiting_run(&schedule) {
+                    self.kick(waits);
+                    return Ok(Reply::Published(vec![waits]));
+                }
                 if follows && self.unfinished(schedule.number) > 0 {
                     return Err(vec![Refusal::RunUnfinished]);
                 }
@@ -214,11 +224,14 @@ impl Model {
 
     fn set_schedule(&mut self, entry: &Entry) {
         let now = self.clock;
-        let Some(known) = self.named(entry.name) else {
+        let Some(known) = self.named(entry.name).cloned() else {
             self.schedules_made += 1;
             let schedule = Schedule::new(self.schedules_made, entry, now);
             return self.schedules.push(schedule);
         };
+        let meant = |entry: &Entry| format!("{:?} {:?}", entry.timing, entry.job);
+        let stale = self.waiting_run(&known).filter(|_| meant(&known.entry) != meant(entry));
+        let known = self.numbered(known.number);
         let before = std::mem::replace(&mut known.entry, entry.clone());
         if entry.overlap != Overlap::Queue {
             known.queued = None;
@@ -228,6 +241,28 @@ impl Model {
         } else if known.over {
             (known.last, known.over) = (now, false);
         }
+        if let Some(stale) = stale {
+            self.remove(stale);
+        }
+    }
+
+    /// The run that waits of one that follows its own end.
+    fn waiting_run(&self, schedule: &Schedule) -> Option<u64> {
+        let last = last_made(schedule)?;
+        let job = self.find_seq(last)?;
+        let is_delayed = matches!(job.place, super::reference::Place::Delayed { .. });
+        let follows = matches!(schedule.entry.timing, Timing::After(_));
+        (follows && is_delayed && job.deliveries == 0).then_some(last)
+    }
+
+    fn remove_schedule(&mut self, name: &[u8]) -> bool {
+        let Some(schedule) = self.named(name).cloned() else { return false };
+        let waits = self.waiting_run(&schedule);
+        self.schedules.retain(|it| it.number != schedule.number);
+        if let Some(seq) = waits {
+            self.remove(seq);
+        }
+        true
     }
 
     /// What the host says of one that it has to tell of.
