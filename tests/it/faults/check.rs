@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::history::{Done, Fact, History, Receipt, Way, What};
+use super::history::{successor_of, Done, Fact, History, Receipt, Way, What};
 
 /// Instants are whole milliseconds to a queue.
 const GRAIN: Duration = Duration::from_millis(1);
@@ -31,6 +31,10 @@ pub struct Findings {
     pub publishes_forgotten: usize,
     /// Acks that were acknowledged and forgotten, within what may be forgotten.
     pub finishes_forgotten: usize,
+    /// Acks with a successor that were acknowledged.
+    pub chains: usize,
+    /// Acks with a successor that were not answered.
+    pub chains_unanswered: usize,
 }
 
 /// Reads a history.
@@ -39,11 +43,15 @@ pub fn check(history: &History) -> Findings {
     for fact in &history.facts {
         by_job.entry(&fact.job).or_default().push(fact);
     }
-    let mut findings = Findings { jobs: by_job.len(), ..Findings::default() };
-    for (job, mut facts) in by_job {
-        facts.sort_by_key(|fact| fact.sent);
-        let life = Life::new(history, job, &facts);
+    by_job.values_mut().for_each(|facts| facts.sort_by_key(|fact| fact.sent));
+    let lives = by_job.iter().map(|(job, facts)| (*job, Life::new(history, job, facts)));
+    let lives: Lives = lives.collect();
+    let mut findings = Findings { jobs: lives.len(), ..Findings::default() };
+    for life in lives.values() {
         findings.broken.extend(life.broken().into_iter().map(|rule| life.told(rule)));
+        findings.broken.extend(life.torn_from_its_successor(&lives));
+        findings.chains += life.chains(Done::Yes);
+        findings.chains_unanswered += life.chains(Done::Maybe);
         findings.deliveries += life.deliveries.len();
         findings.repeated += life.deliveries.len().saturating_sub(1);
         findings.publishes_forgotten += usize::from(life.is_published(Done::Yes) && life.is_lost());
@@ -53,6 +61,9 @@ pub fn check(history: &History) -> Findings {
     findings.broken.extend(tokens_that_do_not_grow(history));
     findings
 }
+
+/// What is known of each job.
+type Lives<'a> = BTreeMap<&'a str, Life<'a>>;
 
 /// What must hold, and whether it does not.
 type Rule<'a> = (&'static str, fn(&Life<'a>) -> bool);
@@ -273,6 +284,37 @@ impl<'a> Life<'a> {
     fn has_no_result(&self) -> bool {
         let fulfilled = |settled: &Settlement| settled.way == Way::Fulfill && settled.surely();
         self.settlements.iter().any(fulfilled) && !self.history.results.contains(self.job)
+    }
+
+    fn chains(&self, as_told: Done) -> usize {
+        let is_one = |settled: &&Settlement| settled.way == Way::Chain && settled.done == as_told;
+        self.settlements.iter().filter(is_one).count()
+    }
+
+    /// A successor is there exactly if its predecessor was acked with it. Where the answer says which,
+    /// the other rules see to it; where there was none, both or neither of it happened.
+    fn torn_from_its_successor(&self, lives: &Lives<'a>) -> Option<String> {
+        let finishes = |settled: &&Settlement| settled.way.finishes() && settled.possibly();
+        let finishes: Vec<_> = self.settlements.iter().filter(finishes).collect();
+        let chains = finishes.iter().filter(|settled| settled.way == Way::Chain);
+        let successors = chains.filter_map(|settled| {
+            lives.get(successor_of(&settled.fact.queue, settled.receipt).as_str())
+        });
+        let successors: Vec<_> = successors.collect();
+        let is_beside = |successor: &&&Life| {
+            successor.certain_deliveries().any(|of_successor| {
+                self.certain_deliveries().any(|own| own.fact.sent > of_successor.answered)
+            })
+        };
+        if let Some(successor) = successors.iter().find(is_beside) {
+            let rule = "a job that is delivered again has no successor";
+            return Some(format!("{}\n{}", self.told(rule), successor.told("which is")));
+        }
+        let only_so_finished = successors.len() == finishes.len() && !finishes.is_empty();
+        let is_gone = self.is_published_for_good() && !self.is_there_at_the_end();
+        let has_none = successors.iter().all(|successor| successor.is_lost());
+        let rule = "a job that is finished with a successor has one";
+        (only_so_finished && is_gone && has_none).then(|| self.told(rule))
     }
 }
 

@@ -14,7 +14,7 @@ use rand::{rngs::StdRng, seq::IndexedRandom, Rng, SeedableRng};
 
 use super::{
     caller::{is_refusal, Call, Caller, Place},
-    history::{Done, Fact, History, Receipt, Way, What},
+    history::{successor_of, Done, Fact, History, Receipt, Way, What},
 };
 use crate::support::{wait_for, Reply};
 
@@ -27,6 +27,8 @@ const ASLEEP_MAX: usize = 4;
 /// After so many jobs producers look how many are ready.
 const LOOK_EVERY: usize = 10;
 const AN_HOUR: u64 = 3_600_000;
+/// How often a job may be tried that comes behind another.
+const SUCCESSORS_TRIES: usize = 4;
 
 /// Clients at work on some queues.
 pub struct Crew {
@@ -260,7 +262,7 @@ impl<'a> Person<'a> {
     /// Goes on with a delivery during which it slept: mostly its lease has ended long ago.
     fn wake_up(&mut self) {
         if let Some((queue, job, receipt)) = self.asleep.pop_front() {
-            let ways = [Way::Ack, Way::Fulfill, Way::Nack(5), Way::Release, Way::Touch];
+            let ways = [Way::Ack, Way::Chain, Way::Fulfill, Way::Nack(5), Way::Release, Way::Touch];
             let way = *ways.choose(&mut self.random).unwrap_or(&Way::Ack);
             self.say(&queue, &job, &receipt, way);
         }
@@ -269,7 +271,8 @@ impl<'a> Person<'a> {
     /// Does with a delivery what workers do, the clumsy and the dying ones too.
     fn settle(&mut self, queue: &str, job: &str, receipt: &Receipt) {
         match self.random.random_range(0..100) {
-            0..55 => self.say(queue, job, receipt, Way::Ack),
+            0..40 => self.say(queue, job, receipt, Way::Ack),
+            40..55 => self.say(queue, job, receipt, Way::Chain),
             55..62 => {
                 self.say(queue, job, receipt, Way::Touch);
                 self.say(queue, job, receipt, Way::Ack);
@@ -283,8 +286,9 @@ impl<'a> Person<'a> {
             84..87 => self.say(queue, job, receipt, Way::Bury),
             87..91 => {
                 // Says it twice, as one that had no answer may.
-                self.say(queue, job, receipt, Way::Ack);
-                self.say(queue, job, receipt, Way::Ack);
+                let way = *[Way::Ack, Way::Chain].choose(&mut self.random).unwrap_or(&Way::Ack);
+                self.say(queue, job, receipt, way);
+                self.say(queue, job, receipt, way);
             }
             91..97 => self.asleep.push_back((queue.into(), job.into(), receipt.clone())),
             // Says nothing: the lease lapses.
@@ -294,8 +298,13 @@ impl<'a> Person<'a> {
 
     fn say(&mut self, queue: &str, job: &str, receipt: &Receipt, way: Way) {
         let written = receipt.to_string();
+        let (to, next) = (self.queue_behind(receipt), successor_of(queue, receipt));
         let line = match way {
             Way::Ack => words(&["JQ.ACK", queue, &written]),
+            Way::Chain => {
+                let tries = SUCCESSORS_TRIES.to_string();
+                words(&["JQ.ACK", queue, &written, "THEN", &to, &next, "TRIES", &tries])
+            }
             Way::Fulfill => {
                 let (result, retain) = (result_of(job), AN_HOUR.to_string());
                 words(&["JQ.FULFILL", queue, &written, &result, "RETAIN", &retain])
@@ -310,6 +319,8 @@ impl<'a> Person<'a> {
             None => Done::Maybe,
             Some(Reply::Int(1)) => Done::Yes,
             Some(Reply::Int(0)) => Done::No,
+            Some(Reply::Bulk(_)) if way == Way::Chain => Done::Yes,
+            Some(Reply::Null) if way == Way::Chain => Done::No,
             // A touch is told until when the lease holds now.
             Some(Reply::Array(ends)) if way == Way::Touch => {
                 if ends[0].is_nothing() {
@@ -325,6 +336,17 @@ impl<'a> Person<'a> {
             self.shared.finished.fetch_add(1, Ordering::SeqCst);
         }
         self.note(&call, queue, job, What::Settle { way, receipt: receipt.clone(), done });
+        if way == Way::Chain {
+            let published = What::Publish { delay: 0, tries: SUCCESSORS_TRIES, done };
+            self.note(&call, &to, &next, published);
+        }
+    }
+
+    /// Where the job goes that is published with the end of a delivery: always to the same queue, so
+    /// that it can be said again.
+    fn queue_behind(&self, receipt: &Receipt) -> String {
+        let queues = &self.shared.queues;
+        queues[(receipt.token % queues.len() as u64) as usize].clone()
     }
 
     fn call(&mut self, line: &[String]) -> Option<Call> {

@@ -41,10 +41,17 @@ impl std::fmt::Display for Receipt {
     }
 }
 
+/// The job that is published with the end of this delivery, where that is a [`Way::Chain`].
+pub fn successor_of(queue: &str, receipt: &Receipt) -> String {
+    format!("after {queue} {receipt}")
+}
+
 /// A way to end or to prolong a lease.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Way {
     Ack,
+    /// With a successor: [`successor_of`] says which.
+    Chain,
     Fulfill,
     /// With a wait, in milliseconds.
     Nack(u64),
@@ -56,7 +63,7 @@ pub enum Way {
 impl Way {
     /// Whether the work is done afterwards.
     pub fn finishes(self) -> bool {
-        matches!(self, Self::Ack | Self::Fulfill)
+        matches!(self, Self::Ack | Self::Chain | Self::Fulfill)
     }
 
     /// Whether nobody holds the job afterwards.

@@ -30,6 +30,8 @@ pub fn assert_promises_are_kept(history: &History, tally: &mut Tally) {
     tally.add("deliveries of jobs that were delivered before", findings.repeated);
     tally.add("acknowledged publishes forgotten", findings.publishes_forgotten);
     tally.add("acknowledged acks forgotten", findings.finishes_forgotten);
+    tally.add("acks with a successor", findings.chains);
+    tally.add("acks with a successor, without an answer", findings.chains_unanswered);
 }
 
 /// What is counted adds up, and nothing went wrong inside.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::check;
-use crate::faults::history::{Done, Fact, History, Loss, Receipt, Way, What};
+use crate::faults::history::{successor_of, Done, Fact, History, Loss, Receipt, Way, What};
 
 /// Requests take a millisecond, and this one is sent at this time, in milliseconds.
 fn fact(begun: Instant, at: u64, what: What) -> Fact {
@@ -160,4 +160,47 @@ fn what_may_be_forgotten_is_counted_and_is_no_broken_promise() {
     forgotten.losses = vec![of_all];
     forgotten.facts[0].confirmed = true;
     assert_eq!(check(&forgotten).broken.len(), 1);
+}
+
+/// A job whose delivery was ended with a successor, as far as was answered, and what happened to each of
+/// the two then.
+fn chained(done: Done, first: Vec<(u64, What)>, next: Vec<(u64, What)>) -> History {
+    let before = vec![(0, published(0)), (5, delivered(1)), (9, settled(Way::Chain, 1, done))];
+    let mut chained = history([before, first].concat());
+    let begun = chained.facts[0].sent;
+    let successor = What::Publish { delay: 0, tries: 2, done };
+    let next = [vec![(9, successor)], next].concat();
+    chained.facts.extend(next.into_iter().map(|(at, what)| Fact {
+        job: successor_of("mail", &receipt(1)),
+        queue: "fax".into(),
+        ..fact(begun, at, what)
+    }));
+    chained
+}
+
+#[test]
+fn a_successor_that_is_there_beside_its_predecessor_or_with_it_gone_is_found() {
+    let is_told = |history: &History, rule: &str| {
+        let broken = check(history).broken;
+        assert!(broken.iter().any(|told| told.starts_with(rule)), "{rule}: {broken:?}");
+    };
+    let once = |at: u64| vec![(at, delivered(2)), (at + 2, acked(2))];
+    let at_the_end = || vec![(DRAINED_FROM, delivered(3))];
+    for done in [Done::Yes, Done::Maybe] {
+        let both = "a job that is delivered again has no successor";
+        is_told(&chained(done, once(200), once(20)), both);
+        is_told(&chained(done, at_the_end(), once(20)), both);
+        is_told(&chained(done, vec![], vec![]), "a job that is finished with a successor has one");
+        finds_nothing(&chained(done, vec![], once(20)));
+        finds_nothing(&chained(done, vec![], at_the_end()));
+    }
+    is_told(&chained(Done::Yes, vec![], vec![]), "no acknowledged publish disappears");
+    is_told(&chained(Done::No, at_the_end(), once(20)), "a delivered job was published");
+    finds_nothing(&chained(Done::Maybe, at_the_end(), vec![]));
+    // What may be forgotten is forgotten with its successor.
+    let mut forgotten = chained(Done::Yes, at_the_end(), vec![]);
+    let at = |ms: u64| forgotten.facts[0].sent + Duration::from_millis(ms);
+    let loss = Loss { from: at(8), until: at(20), server: None };
+    forgotten.losses = vec![loss];
+    finds_nothing(&forgotten);
 }
