@@ -20,6 +20,7 @@ mod kills;
 mod pair;
 mod partition;
 mod resharding;
+mod schedules;
 mod sizes;
 mod surroundings;
 mod tally;

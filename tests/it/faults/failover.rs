@@ -22,7 +22,8 @@ use crate::support::{
 /// Jobs that are finished between two faults.
 const WORK: usize = 100;
 
-fn replica_of(primary: &Server) -> Server {
+/// Starts a replica that goes on serving while it takes what its primary has.
+pub fn replica_of(primary: &Server) -> Server {
     let replica = Server::start(Options::new().with("--repl-diskless-load swapdb"));
     follow(&replica, primary);
     replica
@@ -48,6 +49,28 @@ pub fn all_replicated(primary: &Server, replicas: usize) -> Instant {
     moment
 }
 
+/// Has a primary and its replica change places in good order, and sends clients to the new primary.
+pub fn change_places(primary: &mut Server, replica: &mut Server, place: &Place) {
+    wait_for("a replica that can take over", || {
+        (primary.run("FAILOVER") == Reply::Status("OK".into())).then_some(())
+    });
+    wait_for_role(replica, "master");
+    place.set(replica.port());
+    wait_for_role(primary, "slave");
+    std::mem::swap(primary, replica);
+    follow(replica, primary);
+}
+
+/// Puts a replica in the place of its primary, which is gone. The old one comes back with nothing, and
+/// takes what the new one has.
+pub fn take_the_place(replica: &mut Server, primary: &mut Server, place: &Place) {
+    assert_eq!(replica.run("REPLICAOF NO ONE").text(), "OK");
+    place.set(replica.port());
+    std::mem::swap(primary, replica);
+    replica.start_again();
+    follow(replica, primary);
+}
+
 #[test]
 fn a_coordinated_failover_under_load_loses_nothing() {
     let mut tally = Tally::of("coordinated failover");
@@ -56,14 +79,7 @@ fn a_coordinated_failover_under_load_loses_nothing() {
     let crew = Crew::start(Place::of(&primary), &QUEUES, 0, seed());
     for round in 0..many(40, 4) {
         crew.do_some_work(WORK);
-        wait_for("a replica that can take over", || {
-            (primary.run("FAILOVER") == Reply::Status("OK".into())).then_some(())
-        });
-        wait_for_role(&replica, "master");
-        crew.place().set(replica.port());
-        wait_for_role(&primary, "slave");
-        (primary, replica) = (replica, primary);
-        follow(&replica, &primary);
+        change_places(&mut primary, &mut replica, crew.place());
         if round % 4 == 3 {
             assert_replica_is_alike(&primary, &replica);
             tally.add("comparisons with a replica", 1);
@@ -88,12 +104,7 @@ fn a_promoted_replica_has_all_that_was_waited_for() {
         crew.do_some_work(WORK);
         primary.kill();
         losses.push(Loss { from, until: Instant::now(), server: None });
-        assert_eq!(replica.run("REPLICAOF NO ONE").text(), "OK");
-        crew.place().set(replica.port());
-        (primary, replica) = (replica, primary);
-        // The old primary comes back with nothing, and takes what the new one has.
-        replica.start_again();
-        follow(&replica, &primary);
+        take_the_place(&mut replica, &mut primary, crew.place());
         if round % 4 == 3 {
             assert_replica_is_alike(&primary, &replica);
             tally.add("comparisons with a replica", 1);
