@@ -2,6 +2,7 @@
 //! consumers wait.
 
 mod ledger;
+mod schedules;
 mod wall;
 
 use rand::{rngs::StdRng, seq::IndexedRandom, SeedableRng};
