@@ -343,6 +343,63 @@ fn a_run_that_is_refused_is_told_and_the_next_one_comes() {
     wait_for_runs(&mut client, "a", 3);
 }
 
+/// Takes the next run. Tells its receipt, and for which instant it is.
+fn take_run(client: &mut Client) -> (String, i64) {
+    let taken = client.run("JQ.CONSUME mail BLOCK 0 TTR 600000 DETAILS");
+    let details = &taken.items()[0].items()[3];
+    (names(&taken).remove(0), details.field("occurrence").int())
+}
+
+fn wait_for_skips(client: &mut Client, skips: i64) {
+    let enough = told(client, "a", "skipped").int() + skips;
+    wait_for("skips", || (told(client, "a", "skipped").int() >= enough).then_some(()));
+}
+
+#[test]
+fn a_run_that_comes_while_one_is_leased_is_skipped_and_counted() {
+    const SPAN: i64 = 20;
+    let mut server = Server::start(Options::new().with_aof());
+    let mut client = server.client();
+    client.run(&format!("JQ.SCHEDULE mail SET a x EVERY {SPAN} OVERLAP SKIP MISSED ALL"));
+    let (receipt, first) = take_run(&mut client);
+    wait_for_skips(&mut client, 3);
+    server.kill_and_restart();
+    client = server.client();
+    wait_for_skips(&mut client, 3);
+    assert_eq!(client.run("JQ.LEN mail"), Reply::Int(1), "none beside it");
+    assert_eq!(client.run(&format!("JQ.ACK mail {receipt}")), Reply::Int(1));
+    let (_, second) = take_run(&mut client);
+    let past = past(&mut client, "a");
+    assert_eq!(past[0], ("run".into(), 1));
+    assert_eq!(past[1], ("skipped".into(), (second - first) / SPAN - 1), "each that lies between");
+    assert_eq!(past[2], ("run".into(), 1));
+}
+
+#[test]
+fn a_run_that_comes_while_one_is_leased_is_made_up_for_once_when_that_ends() {
+    const SPAN: i64 = 20;
+    let mut server = Server::start(Options::new().with_aof());
+    let mut client = server.client();
+    client.run(&format!("JQ.SCHEDULE mail SET a x EVERY {SPAN} OVERLAP QUEUE MISSED ALL"));
+    for end in ["ACK", "BURY", "DELETE"] {
+        let (receipt, occurrence) = take_run(&mut client);
+        wait_for_skips(&mut client, 2);
+        server.kill_and_restart();
+        client = server.client();
+        wait_for_skips(&mut client, 2);
+        assert_eq!(client.run("JQ.LEN mail leased"), Reply::Int(1));
+        assert_eq!(client.run("JQ.LEN mail ready"), Reply::Int(0), "none beside it");
+        assert_eq!(client.run(&format!("JQ.{end} mail {receipt}")), Reply::Int(1));
+        assert_eq!(client.run("JQ.LEN mail ready"), Reply::Int(1), "it is there with the end");
+        let (receipt, made_up) = take_run(&mut client);
+        assert_eq!(made_up, occurrence + SPAN, "the first that found no room");
+        client.run("JQ.SCHEDULE mail PAUSE a");
+        assert_eq!(client.run(&format!("JQ.ACK mail {receipt}")), Reply::Int(1));
+        assert_eq!(client.run("JQ.LEN mail ready"), Reply::Int(0), "a pause owes nothing");
+        client.run("JQ.SCHEDULE mail RESUME a");
+    }
+}
+
 #[test]
 fn a_server_that_was_down_makes_up_for_what_was_missed_as_it_was_told_to() {
     let mut server = Server::start(Options::new().with_aof());
