@@ -21,7 +21,7 @@
 //! | `workers.rs`, `roster.rs` | who works, and what is wished of them |
 //! | `messages.rs` | what workers hear of their leases |
 //! | `timer.rs`, `schedule.rs`, `clock.rs` | when something has to happen without a command |
-//! | `names.rs`, `glob.rs` | which queues there are |
+//! | `names.rs` | which queues there are |
 //! | `events.rs` | what happens in the server outside our commands |
 //! | `replicas.rs` | whether anybody hears of what is replicated |
 //! | `persist.rs` | the native type |
@@ -39,7 +39,6 @@ mod details;
 mod distant;
 mod endings;
 mod events;
-mod glob;
 mod info;
 mod keyspace;
 mod lingers;

@@ -1,9 +1,10 @@
 //! `JQ.QUEUES`: which queues there are. Replicas serve it too.
 
+use jobq_engine::glob;
 use jobq_protocol::cursor;
 
 use crate::{
-    blocking, glob,
+    blocking,
     keyspace::{self, Found},
     registry,
     server::{Context, Key, Mode, Text},

@@ -1,10 +1,7 @@
 //! Parts of the module that need no server. The module itself cannot be linked to a test: its
 //! allocator is the server's.
 
-#[path = "../../src/glob.rs"]
-mod glob;
 #[path = "../../src/names.rs"]
 mod names;
 
-mod patterns;
 mod registered;

@@ -27,6 +27,7 @@ mod crew;
 pub mod distant;
 pub mod gates;
 mod generator;
+pub mod glob;
 mod hasten;
 mod headers;
 pub mod id;
@@ -80,7 +81,7 @@ pub use id::{JobId, JobRef, Name, Token, Ulid};
 pub use job::{Extra, Job};
 pub use journal::{Cause, Happening, Step as TrailStep, EVENTS_MAX, TRAIL_MAX};
 pub use limits::{Permits, EACH_GROUP, WHOLE_QUEUE};
-pub use listing::{Cursor, Listing, Page};
+pub use listing::{Cursor, Listing, Page, PATTERN_BYTES_MAX};
 pub use messages::{Message, News};
 pub use numbers::{
     Grain, Histogram, Row, Time, Times, TypeNumbers, Types, DUE_SPANS, SUMMARY, TYPES_MAX,

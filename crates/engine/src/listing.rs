@@ -8,6 +8,7 @@
 use std::fmt;
 
 use crate::{
+    glob,
     limits::ClassKey,
     list::List,
     slab::Slot,
@@ -19,6 +20,12 @@ use crate::{
 
 /// Jobs that a page may look at, wanted or not: about a millisecond of work.
 const LISTED_STEPS_MAX: usize = 10_000;
+
+/// How many bytes of a pattern, times those of an error, are compared in the time of one such look.
+const MATCHED_IN_STEP: usize = 512;
+
+/// The longest pattern of an error, in bytes.
+pub const PATTERN_BYTES_MAX: usize = 256;
 
 /// Which jobs to look at.
 #[derive(Clone, Debug)]
@@ -37,6 +44,10 @@ pub struct Listing<'a> {
     pub group: Option<&'a [u8]>,
     /// Only those of this batch key.
     pub batch: Option<&'a [u8]>,
+    /// Only those whose last error is of this form.
+    pub error: Option<&'a [u8]>,
+    /// Only those that this worker holds.
+    pub worker: Option<&'a [u8]>,
     /// Only those published at least so long ago, by the queue's clock.
     pub min_age: Option<Millis>,
     /// Only those published at most so long ago.
@@ -81,6 +92,8 @@ impl Listing<'_> {
             job_type: None,
             group: None,
             batch: None,
+            error: None,
+            worker: None,
             min_age: None,
             max_age: None,
         }
@@ -130,7 +143,8 @@ pub struct Page {
 impl Queue {
     /// Some of the jobs of a state: delayed and leased ones in the order in which time moves them,
     /// ready ones in the order of service, held, gathering, completed and dead ones in the order they came.
-    /// O(log n + steps), where a step is a look at a job, and there are ten thousand at most.
+    /// O(log n + steps), where a step is a look at a job, and there are ten thousand at most. To compare
+    /// a long error counts as several.
     ///
     /// Who goes on from page to page meets each job at least once that is in the state all the
     /// while and keeps its place there; and exactly once if no job that a page ended with leaves.
@@ -141,7 +155,8 @@ impl Queue {
     pub fn list(&self, listing: &Listing<'_>) -> Page {
         let mut walk = self.walk(listing);
         let (mut jobs, mut last) = (Vec::new(), None);
-        for mut place in walk.by_ref().take(LISTED_STEPS_MAX) {
+        let mut steps = LISTED_STEPS_MAX;
+        for mut place in walk.by_ref() {
             if let Some(after) = listing.after.filter(|after| after.line == place.line) {
                 place.sought = if listing.reverse {
                     place.at.min(after.sought)
@@ -152,9 +167,10 @@ impl Queue {
             last = Some(place);
             if place.sought == place.at && self.is_wanted(place.slot, listing) {
                 jobs.push(place.slot);
-                if jobs.len() >= listing.count {
-                    break;
-                }
+            }
+            steps = steps.saturating_sub(self.steps_at(place.slot, listing));
+            if steps == 0 || jobs.len() >= listing.count {
+                break;
             }
         }
         Page { jobs, next: last.filter(|_| walk.next().is_some()) }
@@ -249,6 +265,12 @@ impl Queue {
         Some(Cursor { at, seq: job.seq(), slot, line, sought: at })
     }
 
+    /// What a look at a job counts: more where a pattern may have to be tried at each byte of a long error.
+    fn steps_at(&self, slot: Slot, listing: &Listing<'_>) -> usize {
+        let Some(pattern) = listing.error else { return 1 };
+        1 + pattern.len() * self.jobs[slot].error().map_or(0, <[u8]>::len) / MATCHED_IN_STEP
+    }
+
     fn is_wanted(&self, slot: Slot, listing: &Listing<'_>) -> bool {
         let job = &self.jobs[slot];
         let age = self.clock.since(job.ulid.millis());
@@ -256,8 +278,14 @@ impl Queue {
         listing.job_type.is_none_or(|name| *terms.job_type == *name)
             && listing.group.is_none_or(|name| *terms.group == *name)
             && listing.batch.is_none_or(|name| *terms.batch == *name)
+            && listing.worker.is_none_or(|name| {
+                self.holder_of(job).is_some_and(|holder| *holder.worker == *name)
+            })
             && listing.min_age.is_none_or(|min| age >= min)
             && listing.max_age.is_none_or(|max| age <= max)
+            && listing
+                .error
+                .is_none_or(|form| job.error().is_some_and(|it| glob::matches(form, it)))
     }
 }
 

@@ -91,6 +91,40 @@ fn a_list_is_narrowed_by_type_and_age() {
 }
 
 #[test]
+fn a_list_is_narrowed_by_the_last_error_and_by_the_worker() {
+    on_each_wire(|client| {
+        for (id, error) in [("a", "timeout: smtp.example"), ("b", "no [route]"), ("c", "Timeout")] {
+            client.run(&format!("JQ.PUBLISH mail x ID {id} TYPE letter"));
+            client.call(&["JQ.BURY", "mail", id, "ERROR", error]);
+        }
+        client.run("JQ.PUBLISH mail x ID d");
+        client.run("JQ.BURY mail d");
+        let like = |client: &mut Client, pattern: &str| {
+            page(client, &format!("JQ.LIST mail dead ERROR {pattern}")).1
+        };
+        assert_eq!(like(client, "*timeout*"), ["a"], "case is kept");
+        assert_eq!(like(client, "[tT]imeout*"), ["a", "c"]);
+        assert_eq!(like(client, r"*\[route\]"), ["b"]);
+        assert_eq!(like(client, "timeout"), [""; 0], "the whole text");
+        assert_eq!(like(client, "*"), ["a", "b", "c"], "and not those without one");
+        assert_eq!(walk(client, "JQ.LIST mail dead TYPE letter ERROR *o* COUNT 1").len(), 3);
+
+        client.run("JQ.PUBLISH mail x ID e");
+        client.run("JQ.PUBLISH mail x ID f");
+        client.run("JQ.PUBLISH mail x ID g");
+        client.run("JQ.CONSUME mail WORKER postman");
+        client.run("JQ.CONSUME mail WORKER clerk");
+        client.run("JQ.CONSUME mail");
+        assert_eq!(page(client, "JQ.LIST mail leased WORKER postman").1, ["e"]);
+        assert_eq!(page(client, "JQ.LIST mail leased WORKER clerk").1, ["f"]);
+        assert_eq!(page(client, "JQ.LIST mail leased WORKER nobody").1, [""; 0]);
+        client.run("JQ.NACK mail e DELAY 3600000 ERROR later");
+        assert_eq!(page(client, "JQ.LIST mail leased WORKER postman").1, [""; 0]);
+        assert_eq!(page(client, "JQ.LIST mail delayed ERROR l*r").1, ["e"]);
+    });
+}
+
+#[test]
 fn nothing_is_listed_where_there_is_nothing() {
     on_each_wire(|client| {
         for state in STATES {
@@ -103,6 +137,8 @@ fn nothing_is_listed_where_there_is_nothing() {
             ("JQ.LIST mail dead COUNT 10001", "RANGE"),
             ("JQ.LIST mail dead CURSOR nowhere", "RANGE"),
             ("JQ.LIST mail dead MINAGE -1", "RANGE"),
+            ("JQ.LIST mail dead ERROR", "SYNTAX"),
+            (format!("JQ.LIST mail dead ERROR {}", "*".repeat(257)).as_str(), "RANGE"),
         ] {
             assert_eq!(client.run(line).error_word(), word, "{line}");
         }

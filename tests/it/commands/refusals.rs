@@ -53,6 +53,8 @@ const LINES: &[&str] = &[
     "JQ.DIGEST mail",
     "JQ.JOB mail a",
     "JQ.LIST mail ready",
+    "JQ.LIST mail dead ERROR *",
+    "JQ.LIST mail leased WORKER postman",
     "JQ.WORKERS mail",
     "JQ.RESULT mail a",
     "JQ.RESULT mail a BLOCK 0",

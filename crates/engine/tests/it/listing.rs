@@ -69,6 +69,77 @@ fn a_listing_shows_one_type_and_a_span_of_ages() {
 }
 
 #[test]
+fn a_listing_shows_what_ended_with_such_an_error_and_what_one_worker_holds() {
+    let mut story = Story::new(14);
+    story.publish(6, Due::Now, Wishes::default());
+    let order = story.walk(&all(StateKind::Ready, false, 9));
+    let errors: [Option<&[u8]>; 5] =
+        [Some(b"no route"), Some(b"timeout: no answer"), Some(b"\xff"), Some(b""), None];
+    for (id, error) in order.iter().zip(errors) {
+        story.settle(&[id.clone()], Verdict::Bury { error });
+    }
+    let dead =
+        |error: &'static [u8]| Listing { error: Some(error), ..all(StateKind::Dead, false, 2) };
+    let expect = |listing: Listing<'_>, at: &[usize]| {
+        let expected: Vec<_> = at.iter().map(|&at| order[at].clone()).collect();
+        assert_eq!(story.walk(&listing), expected, "{listing:?}");
+    };
+    expect(dead(b"no*"), &[0]);
+    expect(dead(b"*no [ra]*"), &[0, 1]);
+    expect(dead(b"*TIMEOUT*"), &[]);
+    expect(dead(b"no"), &[]);
+    expect(dead(b"\xff"), &[2]);
+    expect(dead(b"*"), &[0, 1, 2, 3]);
+    expect(Listing { error: Some(b"*"), ..all(StateKind::Ready, false, 2) }, &[]);
+
+    let held = |worker: &'static [u8]| Listing {
+        worker: Some(worker),
+        ..all(StateKind::Leased, false, 2)
+    };
+    let mut story = Story::new(15);
+    story.publish(4, Due::Now, Wishes::default());
+    let order = story.walk(&all(StateKind::Ready, false, 9));
+    for worker in [&b"w1"[..], b"w2", b"", b"w1"] {
+        let holder = Holder { worker, ttr: Millis(1_000), counted: true };
+        story.ask(Request::Consume(Consume { count: 1, holder }));
+    }
+    assert_eq!(story.walk(&held(b"w1")), [order[0].clone(), order[3].clone()]);
+    assert_eq!(story.walk(&held(b"w2")), order[1..2]);
+    assert!(story.walk(&held(b"w")).is_empty());
+    let ready = Listing { worker: Some(b"w1"), ..all(StateKind::Ready, false, 2) };
+    assert!(story.walk(&ready).is_empty(), "who holds nothing");
+    story.settle(&order[..1], Verdict::Release { delay: Millis::ZERO, counted: true });
+    assert_eq!(story.walk(&held(b"w1")), order[3..]);
+    assert!(story.walk(&ready).is_empty(), "nor holds what it held once");
+}
+
+#[test]
+fn a_page_looks_at_fewer_jobs_with_long_errors() {
+    let mut story = Story::new(16);
+    story.publish(2_000, Due::Now, Wishes::default());
+    let order = story.walk(&all(StateKind::Ready, false, 10_000));
+    let long = [b'a'; 4_000];
+    story.settle(&order, Verdict::Bury { error: Some(&long) });
+    // The worst there is: each star is tried at each byte.
+    let worst = [&b"*"[..], &[b'a'; 254], b"b"].concat();
+    let mut listing = Listing { error: Some(&worst), ..all(StateKind::Dead, false, 10_000) };
+    let mut pages = 0;
+    loop {
+        let page = story.list(&listing);
+        assert!(page.jobs.is_empty());
+        pages += 1;
+        listing.after = page.next;
+        if page.next.is_none() {
+            break;
+        }
+    }
+    assert!(pages >= 100, "{pages} pages, of so many jobs at most");
+    listing.error = Some(b"a*");
+    let page = story.list(&listing);
+    assert!(page.jobs.len() > 500, "{} where there is little to compare", page.jobs.len());
+}
+
+#[test]
 fn a_page_looks_at_ten_thousand_jobs_at_most() {
     for reverse in [false, true] {
         let mut story = Story::new(4);

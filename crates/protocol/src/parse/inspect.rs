@@ -1,13 +1,16 @@
 //! Looking without changing.
 
-use jobq_engine::{Cursor, Grain, Listing};
+use jobq_engine::{Cursor, Grain, Listing, PATTERN_BYTES_MAX};
 
-use super::produce::{batch_key, group, job_type};
+use super::{
+    consume::worker_name,
+    produce::{batch_key, group, job_type},
+};
 use crate::{
     args::Args,
     call::{Call, EventsCall, Since, StatsView},
     cursor,
-    error::BadArguments,
+    error::{BadArguments, ErrorWord},
     range,
 };
 
@@ -61,6 +64,8 @@ pub fn list<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
             "TYPE" => listing.job_type = Some(job_type(args.value(word)?)?),
             "GROUP" => listing.group = Some(group(args.value(word)?)?),
             "BATCH" => listing.batch = Some(batch_key(args.value(word)?)?),
+            "ERROR" => listing.error = Some(pattern(word, args.value(word)?)?),
+            "WORKER" => listing.worker = Some(worker_name(word, args.value(word)?)?),
             "MINAGE" => listing.min_age = Some(args.span(&range::MIN_AGE)?),
             "MAXAGE" => listing.max_age = Some(args.span(&range::MAX_AGE)?),
             "REVERSE" => listing.reverse = true,
@@ -68,6 +73,16 @@ pub fn list<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
         }
     }
     Ok(Call::List(listing))
+}
+
+/// Reads a pattern as in `KEYS`, the value of `word`.
+fn pattern<'a>(word: &str, pattern: &'a [u8]) -> Result<&'a [u8], BadArguments> {
+    if (1..=PATTERN_BYTES_MAX).contains(&pattern.len()) {
+        return Ok(pattern);
+    }
+    let len = pattern.len();
+    let message = format!("{word} is a pattern of 1 to {PATTERN_BYTES_MAX} bytes, not {len}");
+    Err(BadArguments { word: ErrorWord::Range, message })
 }
 
 /// `JQ.RESULT queue id [BLOCK ms]`

@@ -595,22 +595,23 @@ fn a_list_is_of_one_state_and_begins_at_its_first_job_unless_told_otherwise() {
     for kind in StateKind::ALL {
         let line = format!("JQ.LIST q {}", kind.name().to_uppercase());
         let Call::List(listing) = understood(&line) else { panic!("{line}") };
-        let Listing { state, reverse, after, count, job_type, group, batch, min_age, max_age } =
-            listing;
-        assert_eq!((group, batch), (None, None), "{line}");
+        let Listing { state, reverse, after, count, job_type, group, batch, .. } = listing;
+        let Listing { error, worker, min_age, max_age, .. } = listing;
+        assert_eq!((group, batch, error, worker), (None, None, None, None), "{line}");
         assert_eq!((state, reverse, after, count), (kind, false, None, 10), "{line}");
         assert_eq!((job_type, min_age, max_age), (None, None, None), "{line}");
     }
     assert_eq!(listed("JQ.LIST q dead CURSOR 0").after, None);
     let line =
         "JQ.LIST q dead reverse CURSOR 17-3-0-0-0-0-17 count 10000 TYPE dead GROUP g BATCH b \
-         MINAGE 0 MAXAGE 5";
-    let Listing { state, reverse, after, count, job_type, group, batch, min_age, max_age } =
-        listed(line);
+         ERROR *[a] WORKER w MINAGE 0 MAXAGE 5";
+    let Listing { state, reverse, after, count, job_type, group, batch, .. } = listed(line);
+    let Listing { error, worker, min_age, max_age, .. } = listed(line);
     assert_eq!((state, reverse, count), (StateKind::Dead, true, 10_000));
     assert_eq!(after, Cursor::parse(b"17-3-0-0-0-0-17"));
     assert!(after.is_some());
     assert_eq!((group, batch), (Some(&b"g"[..]), Some(&b"b"[..])));
+    assert_eq!((error, worker), (Some(&b"*[a]"[..]), Some(&b"w"[..])));
     assert_eq!(job_type, Some(&b"dead"[..]), "a type may have the name of a state");
     assert_eq!((min_age, max_age), (Some(Millis(0)), Some(Millis(5))));
 }

@@ -1,6 +1,6 @@
 //! Looking without changing.
 
-use super::options::{BATCH, COUNT, CURSOR, GROUP, JOB_ID, QUEUE, STATE, TYPE};
+use super::options::{BATCH, COUNT, CURSOR, GROUP, JOB_ID, QUEUE, STATE, TYPE, WORKER};
 use crate::{
     command::{Access, Command, CommandId, Example, Keys},
     error::ErrorWord,
@@ -177,6 +177,11 @@ pub const LIST: Command = Command {
         TYPE.shown("t").about("Only jobs of this type."),
         GROUP.shown("g").about("Only jobs of this group."),
         BATCH.shown("b").about("Only jobs of this batch key."),
+        Arg::string("pattern").after("ERROR").optional().about(
+            "Only jobs whose last error matches this pattern of 1 to 256 bytes, as in `KEYS`: \
+             `*timeout*` for those that tell of one.",
+        ),
+        WORKER.about("Only jobs that this worker holds."),
         Arg::integer("minage", range::MIN_AGE)
             .after("MINAGE")
             .shown("ms")
@@ -204,9 +209,9 @@ pub const LIST: Command = Command {
          soonest due come first, of the ready ones those served next, of the leased ones those \
          whose lease runs out soonest, and of the held, the gathering, the completed and the dead those that are so for \
          longest.",
-        "A page looks at a bounded number of jobs. So it may hold fewer than `COUNT`, even none, \
-         and not be the last, as with `SCAN`: the end is where the cursor is `0`. A job that is in \
-         the state all the while, from the first page to the last, is told of at least once; one \
+        "A page looks at a bounded number of jobs, with `ERROR` at fewer of those with long ones. So it \
+         may hold fewer than `COUNT`, even none, and not be the last, as with `SCAN`: the end is where \
+         the cursor is `0`. A job that is in the state all the while, from the first page to the last, is told of at least once; one \
          that comes, goes or moves meanwhile may be told of or not. (If the job with which a page \
          ended leaves the state and is back in the same millisecond, others of that millisecond may \
          be missed.) A list of jobs that are put off all the time, as leased ones by `JQ.TOUCH`, goes \

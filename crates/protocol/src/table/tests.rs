@@ -57,7 +57,7 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.PEEK queue [COUNT n]",
         "JQ.JOB queue id [TRACE]",
         "JQ.LIST queue (delayed|held|gathering|ready|leased|completed|dead) [CURSOR c] [COUNT n] \
-         [TYPE t] [GROUP g] [BATCH b] [MINAGE ms] [MAXAGE ms] [REVERSE]",
+         [TYPE t] [GROUP g] [BATCH b] [ERROR pattern] [WORKER name] [MINAGE ms] [MAXAGE ms] [REVERSE]",
         "JQ.RESULT queue id [BLOCK ms]",
         "JQ.LEN queue [delayed|held|gathering|ready|leased|completed|dead]",
         "JQ.EVENTS queue [SINCE cursor] [COUNT n] [BLOCK ms]",

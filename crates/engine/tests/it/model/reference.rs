@@ -136,6 +136,16 @@ enum Fate {
 }
 
 impl Job {
+    /// Whether it has a last error, and that begins like this where a star ends it.
+    pub fn has_error_like(&self, form: &[u8]) -> bool {
+        let begin = form.strip_suffix(b"*").expect("a beginning and a star");
+        self.error.as_ref().is_some_and(|error| error.starts_with(begin))
+    }
+
+    pub fn is_held_by(&self, worker: &[u8]) -> bool {
+        matches!(&self.place, Place::Leased { holder, .. } if *holder.worker == *worker)
+    }
+
     pub fn parents_left(&self) -> u32 {
         self.parents.iter().filter(|parent| !parent.is_done).count() as u32
     }

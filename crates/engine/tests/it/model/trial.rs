@@ -689,6 +689,8 @@ impl Trial {
             let job_type = dice.maybe(20, |dice| dice.pick(&[b"mail".as_slice(), b""]));
             let group = dice.maybe(20, |dice| dice.pick(&[b"acme".as_slice(), b""]));
             let batch = dice.maybe(10, |dice| dice.pick(&[b"x".as_slice(), b""]));
+            let error = dice.maybe(20, |dice| dice.pick(&[b"*".as_slice(), b"no route*"]));
+            let worker = dice.maybe(20, |dice| dice.pick(&[b"w1".as_slice(), b"w"]));
             let min_age = dice.maybe(20, |dice| dice.below(200));
             let max_age = dice.maybe(20, |dice| dice.below(500));
             let mut listing = Listing {
@@ -699,6 +701,8 @@ impl Trial {
                 job_type,
                 group,
                 batch,
+                error,
+                worker,
                 min_age: min_age.map(jobq_engine::Millis),
                 max_age: max_age.map(jobq_engine::Millis),
             };
@@ -723,6 +727,8 @@ impl Trial {
                 job_type.is_none_or(|name| *name == *job.job_type)
                     && group.is_none_or(|name| *name == *job.group)
                     && batch.is_none_or(|key| *key == *job.batch)
+                    && error.is_none_or(|form| job.has_error_like(form))
+                    && worker.is_none_or(|name| job.is_held_by(name))
                     && min_age.is_none_or(|min| age >= min)
                     && max_age.is_none_or(|max| age <= max)
             });

@@ -210,16 +210,5 @@ fn line_of(queue: &Queue, job: &Job) -> Line {
 }
 
 fn of_state(queue: &Queue, state: StateKind) -> Vec<Slot> {
-    let listing = Listing {
-        state,
-        reverse: false,
-        after: None,
-        count: usize::MAX,
-        job_type: None,
-        group: None,
-        batch: None,
-        min_age: None,
-        max_age: None,
-    };
-    queue.list(&listing).jobs.into_iter().collect()
+    queue.list(&Listing::of(state, usize::MAX)).jobs.into_iter().collect()
 }

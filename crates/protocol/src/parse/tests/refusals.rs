@@ -101,6 +101,8 @@ fn a_word_without_its_value_is_refused() {
         ("JQ.BURY q ALL ready COUNT", "SYNTAX no value for COUNT"),
         ("JQ.LIST q dead CURSOR", "SYNTAX no value for CURSOR"),
         ("JQ.LIST q dead TYPE", "SYNTAX no value for TYPE"),
+        ("JQ.LIST q dead ERROR", "SYNTAX no value for ERROR"),
+        ("JQ.LIST q leased WORKER", "SYNTAX no value for WORKER"),
         ("JQ.RESULT q a BLOCK", "SYNTAX no value for BLOCK"),
         ("JQ.EVENTS q SINCE", "SYNTAX no value for SINCE"),
         ("JQ.QUEUES MATCH", "SYNTAX no value for MATCH"),
@@ -457,6 +459,20 @@ fn a_worker_has_a_name_of_a_bearable_length() {
         let argv: [&[u8]; 4] = [b"JQ.CONSUME", b"q", b"WORKER", &name];
         assert_eq!(parse(consume, &argv).is_ok(), fits, "{length}");
     }
+}
+
+#[test]
+fn a_pattern_of_errors_has_a_bearable_length() {
+    let list = find(b"JQ.LIST").unwrap();
+    for (length, fits) in [(0, false), (1, true), (256, true), (257, false)] {
+        let pattern = vec![b'*'; length];
+        let argv: [&[u8]; 5] = [b"JQ.LIST", b"q", b"dead", b"ERROR", &pattern];
+        assert_eq!(parse(list, &argv).is_ok(), fits, "{length}");
+    }
+    let line = refused(&format!("JQ.LIST q dead ERROR {}", "*".repeat(257)));
+    assert_eq!(line, "RANGE ERROR is a pattern of 1 to 256 bytes, not 257");
+    let line = refused(&format!("JQ.LIST q leased WORKER {}", "w".repeat(257)));
+    assert_eq!(line, "RANGE WORKER is a name of 1 to 256 bytes, not 257");
 }
 
 #[test]

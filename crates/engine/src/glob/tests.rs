@@ -1,6 +1,6 @@
 //! Patterns mean what they mean to `KEYS`.
 
-use crate::glob::matches;
+use super::matches;
 
 fn is(pattern: &str, text: &str) -> bool {
     matches(pattern.as_bytes(), text.as_bytes())

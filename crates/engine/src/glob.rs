@@ -1,4 +1,4 @@
-//! Patterns for names, as the server's own `KEYS` understands them.
+//! Patterns for names and other short texts, as `KEYS` understands them.
 
 /// Whether a text is of a pattern's form: `*` stands for any bytes, `?` for any one, `[a-c]` for
 /// one of these, `[^a-c]` for any but these, and `\` makes what follows stand for itself.
@@ -8,6 +8,7 @@
 ///
 /// Where it does not fit, only the last star is made longer: what an earlier one could gain, the
 /// last one can too. So the time is O(n m) at worst, whatever the pattern.
+#[must_use]
 pub fn matches(mut pattern: &[u8], mut text: &[u8]) -> bool {
     // What follows the last star, and the text that was tried for it.
     let mut star = None;
@@ -63,3 +64,6 @@ fn match_class(mut class: &[u8], byte: u8) -> (bool, &[u8]) {
         class = rest;
     }
 }
+
+#[cfg(test)]
+mod tests;
