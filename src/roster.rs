@@ -230,6 +230,16 @@ impl Roster {
         }
     }
 
+    /// Whether any connection has a name.
+    pub fn names_any(&self) -> bool {
+        !self.connections.is_empty()
+    }
+
+    /// The name that a connection has taken.
+    pub fn name_of(&self, connection: u64) -> Option<&[u8]> {
+        self.connections.get(&connection).map(|name| &**name)
+    }
+
     /// Wishes something of a worker. Tells what was wished before, or `None` if it is not known.
     pub fn wish(&mut self, name: &[u8], wish: Option<WorkerWish>) -> Option<Option<WorkerWish>> {
         let worker = self.workers.get_mut(name)?;

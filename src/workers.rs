@@ -25,6 +25,16 @@ pub fn see(context: Context, flags: Flags, call: &ConsumeCall<'_>) -> Option<Wor
     }
 }
 
+/// The name that the connection of this command has taken, if it has. A script has no connection.
+pub fn own_name(context: Context, flags: Flags) -> Option<Box<[u8]>> {
+    // Mostly none has, and then it is not asked which one this is.
+    if !registry::with(|registry| registry.roster.names_any()) || flags.is_script() {
+        return None;
+    }
+    let connection = context.client();
+    registry::with(|registry| registry.roster.name_of(connection).map(Into::into))
+}
+
 /// Notes that a worker has named itself, and tells what is wished of it.
 pub fn see_named(
     context: Context,

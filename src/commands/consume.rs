@@ -23,6 +23,18 @@ pub fn consume(context: Context, arguments: &Arguments<'_>, call: &ConsumeCall<'
     if flags.is_decided() {
         return reply::denied(context, &Denied::ReadOnly);
     }
+    let own_name = match call.consume.holder.worker {
+        b"" => workers::own_name(context, flags),
+        _ => None,
+    };
+    match &own_name {
+        None => consume_as(context, flags, arguments, call),
+        Some(worker) => consume_as(context, flags, arguments, &call.by(worker)),
+    }
+}
+
+/// The same, where it is known who asks.
+fn consume_as(context: Context, flags: Flags, arguments: &Arguments<'_>, call: &ConsumeCall<'_>) {
     let keys = Keys { arguments, queues: call.queues.len() };
     let is_queue = |place| keyspace::read(context, keys.at(place), |_| ()).is_ok();
     // All of them before the first is taken from; a single one is checked as it is opened.

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use crate::{
     blocking::waiting,
     replies::{bodies, bulk, names},
-    support::{wait_for, Client, Options, Reply, Server},
+    support::{likeness::replayed, wait_for, Client, Options, Reply, Server},
 };
 
 /// The workers on the first page of `JQ.WORKERS`, with these arguments behind it.
@@ -384,6 +384,67 @@ fn a_worker_that_is_to_be_quiet_is_given_no_job_until_it_may_go_on() {
     }
     assert_eq!(client.run("JQ.WORKER QUIET nobody"), Reply::Int(0));
     assert!(client.run("JQ.CONSUME mail WORKER nobody").items().len() == 1);
+}
+
+#[test]
+fn what_a_connection_takes_that_has_a_name_is_that_workers() {
+    let server = Server::plain();
+    let mut client = server.client();
+    let mut worker = server.client();
+    worker.run("JQ.WORKER SET postman HOST mail-1");
+    for n in 0..6 {
+        client.run(&format!("JQ.PUBLISH mail x ID {n} TTR 600000"));
+    }
+    let holder = |id: &str| server.run(&format!("JQ.JOB mail {id}")).field("worker");
+    worker.run("JQ.CONSUME mail");
+    assert_eq!(holder("0"), bulk("postman"));
+    worker.run("JQ.CONSUME mail WORKER clerk");
+    assert_eq!(holder("1"), bulk("clerk"), "who says a name is that one");
+    client.run("JQ.CONSUME mail");
+    assert!(holder("2").is_nothing(), "another connection has no name");
+    for line in ["MULTI", "JQ.CONSUME mail BLOCK 0", "EXEC"] {
+        worker.run(line);
+    }
+    assert_eq!(holder("3"), bulk("postman"));
+    worker.call(&["EVAL", "return redis.call('JQ.CONSUME', KEYS[1])", "1", "mail"]);
+    assert!(holder("4").is_nothing(), "a script has no connection");
+    worker.run("JQ.WORKER SET courier");
+    worker.run("JQ.CONSUME mail BIND");
+    assert_eq!(holder("5"), bulk("courier"));
+    assert_eq!(named(&workers(&mut client, "mail")), ["clerk", "courier", "postman"]);
+}
+
+#[test]
+fn a_wish_reaches_the_calls_of_a_connection_that_has_the_workers_name() {
+    let server = Server::start(Options::new().with_aof());
+    let replica = Server::replica_of(&server);
+    let mut client = server.client();
+    let mut worker = server.client();
+    worker.run("JQ.WORKER SET postman");
+    worker.send(&["JQ.CONSUME", "mail", "BLOCK", "0", "ALSO", "fax"]);
+    server.wait_for_blocked(1);
+    assert_eq!(waits(&only(&mut client, "")), [["mail", "fax"]]);
+    assert_eq!(client.run("JQ.WORKER STOP postman"), Reply::Int(1));
+    assert!(worker.read().is_nothing(), "it is answered at once");
+    client.run("JQ.PUBLISH mail x ID a TTR 600000");
+    assert!(worker.run("JQ.CONSUME mail").is_nothing());
+    assert!(worker.run("JQ.CONSUME mail BLOCK 5").is_nothing());
+    for line in ["MULTI", "JQ.CONSUME mail", "EXEC"] {
+        let reply = worker.run(line);
+        assert!(line != "EXEC" || reply.items()[0].is_nothing());
+    }
+    client.run("JQ.WORKER RESUME postman");
+    worker.send(&["JQ.CONSUME", "fax", "BLOCK", "0"]);
+    server.wait_for_blocked(1);
+    client.run("JQ.PUBLISH fax x ID b TTR 600000");
+    assert_eq!(names(&worker.read()), ["b@1"]);
+    assert_eq!(names(&worker.run("JQ.CONSUME mail")), ["a@1"]);
+    // What was recorded is as if it had said so.
+    replica.catch_up_with(&server);
+    for server in [&replica, &replayed(&server)] {
+        assert_eq!(holds(&only(&mut server.client(), "fax")), [("fax".into(), 1, "b@1".into())]);
+        assert_eq!(server.run("JQ.JOB mail a").field("worker"), bulk("postman"));
+    }
 }
 
 /// A client that waits beside others, so many in all.

@@ -34,7 +34,8 @@ const BLOCK: Arg =
     );
 
 const WORKER_NAME: Arg = WORKER.about(
-    "Who takes the jobs: 1 to 256 bytes. For people who look at the queue; it proves nothing.",
+    "Who takes the jobs: 1 to 256 bytes. For people who look at the queue; it proves nothing. If not \
+     named, the name that the connection has by `JQ.WORKER SET`, if it has one.",
 );
 
 const BIND: Arg = Arg::block(

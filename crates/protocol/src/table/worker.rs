@@ -100,7 +100,8 @@ pub const WORKER: Command = Command {
                 "self",
                 &[
                     NAME.after("SET").about(
-                        "Who says this: 1 to 256 bytes. The connection has this name from now on.",
+                        "Who says this: 1 to 256 bytes. The connection has this name from now on: what it takes \
+                         without `WORKER` is this worker's.",
                     ),
                     Arg::string("host")
                         .after("HOST")
@@ -152,6 +153,9 @@ pub const WORKER: Command = Command {
         Example { command: "JQ.WORKER STOP clerk", reply: "(integer) 0" },
     ],
     notes: &[
+        "A `JQ.CONSUME` without `WORKER` over a connection with a name is that worker's, as if it had said \
+         so: its leases are, and a wish for the worker is for it too, also while it is blocked, and inside a \
+         transaction. One from a script is nobody's, and one that says `WORKER` is that one's.",
         "`SET` says all there is to say: what is not named in it is not known any more. Several \
          connections may have one name, as those of one process do; of what they say the last counts. A \
          connection has one name, and loses it when it closes or takes another.",
