@@ -18,6 +18,10 @@ use crate::{
 /// Where it is told that a queue has come or gone.
 const CHANNEL: &[u8] = b"jobq:queues";
 
+/// So many queues lose their names as one gets another: that of which it is the name, and, as a key is
+/// renamed, it itself.
+const NOTED_BY_ONE_MAX: usize = 2;
+
 /// Messages that one step sends; the timer goes on from there.
 const STEP_MAX: usize = 64;
 
@@ -56,18 +60,47 @@ pub fn tell(context: Context) {
 pub fn tell_created(context: Context, name: *mut RedisModuleString, bytes: &[u8]) {
     context.notify(raw::REDISMODULE_NOTIFY_MODULE, c"jq.created", name);
     if !context.flags().is_decided() {
-        note(Coming { is_new: true, place: (context.db(), bytes.into()) });
+        note([Coming { is_new: true, place: (context.db(), bytes.into()) }]);
     }
 }
 
 /// Notes that a queue is about to lose its name.
 pub fn note_gone(db: i32, name: &[u8]) {
-    note(Coming { is_new: false, place: (db, name.into()) });
+    note([Coming { is_new: false, place: (db, name.into()) }]);
 }
 
-fn note(coming: Coming) {
+/// Notes that a queue has got a name by a command of the server's own, which tells of that itself. If
+/// another has just lost the name to it, there is nothing new: the name had a queue, and has one.
+pub fn note_brought(db: i32, name: &[u8]) {
+    let is_replaced = registry::with(|registry| {
+        let comings = &mut registry.comings;
+        let just_now = comings.len().saturating_sub(NOTED_BY_ONE_MAX)..comings.len();
+        let is_its_end = |it: &Coming| !it.is_new && it.place.0 == db && *it.place.1 == *name;
+        let found = just_now.rev().find(|&at| is_its_end(&comings[at]));
+        found.map(|at| comings.remove(at)).is_some()
+    });
+    if !is_replaced {
+        note([Coming { is_new: true, place: (db, name.into()) }]);
+    }
+}
+
+/// Notes that all queues of a database, or of all of them, are about to go.
+pub fn note_flush(names: impl Iterator<Item = Place>) {
+    note(names.map(|place| Coming { is_new: false, place }));
+}
+
+/// Notes that two databases are about to be swapped: what only one of them has comes to the other.
+pub fn note_swap(a: i32, b: i32) {
+    for (from, to) in [(a, b), (b, a)] {
+        let moved = registry::with(|registry| registry.names.only_in(from, to));
+        let coming = |is_new, db, name: &[u8]| Coming { is_new, place: (db, name.into()) };
+        note(moved.iter().flat_map(|name| [coming(false, from, name), coming(true, to, name)]));
+    }
+}
+
+fn note(comings: impl IntoIterator<Item = Coming>) {
     registry::with(|registry| {
-        registry.comings.push_back(coming);
+        registry.comings.extend(comings);
         registry.alarm.want(UnixMillis(0));
     });
 }
@@ -92,7 +125,7 @@ fn send(context: Context, Coming { is_new, place }: &Coming) {
     context.select_db(place.0);
     let name = Text::new(&place.1);
     if !is_new {
-        // Another may have come in its place at once, as by `RESTORE … REPLACE`.
+        // Another may have been made in its place at once.
         if matches!(keyspace::read(context, name.raw(), |_| ()), Ok(Some(()))) {
             return;
         }

@@ -11,7 +11,7 @@ use redis_module::raw::{
 };
 
 use crate::{
-    blocking, clock,
+    blocking, changes, clock,
     keyspace::{self, Found},
     registry, replicas,
     server::{call, guard, log, text::bytes_of, Context, Key, Level, Mode},
@@ -186,19 +186,28 @@ unsafe extern "C" fn on_flush(
         return;
     }
     guard(|| {
-        // SAFETY: the server hands over this structure with this event.
-        let db = unsafe { (*data.cast::<RedisModuleFlushInfo>()).dbnum };
+        // SAFETY: the server hands over this structure with this event; for the context see `on_role`.
+        let (db, context) =
+            unsafe { ((*data.cast::<RedisModuleFlushInfo>()).dbnum, Context::new(raw)) };
         let db = (db >= 0).then_some(db);
+        let names = registry::with(|registry| registry.names.clear(db));
+        if tells_of_queues(context) {
+            changes::note_flush(names);
+        }
         registry::with(|registry| {
-            registry.names.clear(db);
             registry.schedule.clear(db);
             registry.waiters.lingers.clear(db);
             registry.bonds.clear(db);
             registry.look_at_awaited(db);
         });
-        // SAFETY: see `on_role`.
-        timer::arm(unsafe { Context::new(raw) });
+        timer::arm(context);
     });
+}
+
+/// Whether it is this server that tells of queues which come and go, and they do so now.
+fn tells_of_queues(context: Context) -> bool {
+    let flags = context.flags();
+    flags.is_primary() && !flags.is_loading()
 }
 
 unsafe extern "C" fn on_swap(
@@ -211,6 +220,11 @@ unsafe extern "C" fn on_swap(
         // SAFETY: the server hands over this structure with this event.
         let info = unsafe { &*data.cast::<RedisModuleSwapDbInfo>() };
         let (a, b) = (info.dbnum_first, info.dbnum_second);
+        // SAFETY: see `on_role`.
+        let context = unsafe { Context::new(raw) };
+        if tells_of_queues(context) {
+            changes::note_swap(a, b);
+        }
         registry::with(|registry| {
             registry.names.swap(a, b);
             registry.schedule.swap(a, b);
@@ -221,8 +235,7 @@ unsafe extern "C" fn on_swap(
             registry.look_at_awaited(Some(a));
             registry.look_at_awaited(Some(b));
         });
-        // SAFETY: see `on_role`.
-        timer::restart(unsafe { Context::new(raw) });
+        timer::restart(context);
     });
 }
 
@@ -297,6 +310,9 @@ unsafe extern "C" fn on_key(
         // SAFETY: the key is open, and nothing else refers to its value: no command of ours
         // renames, moves, restores or copies.
         unsafe { stored.as_mut() }.file(context.db(), bytes);
+        if tells_of_queues(context) {
+            changes::note_brought(context.db(), bytes);
+        }
         blocking::look_at(context, bytes);
     });
     raw::REDISMODULE_OK as c_int

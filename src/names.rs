@@ -57,12 +57,21 @@ impl Names {
         }
     }
 
-    /// Forgets a database, or all of them.
-    pub fn clear(&mut self, db: Option<i32>) {
-        match db {
-            None => self.databases.clear(),
-            Some(db) => drop(self.databases.remove(&db)),
-        }
+    /// Forgets a database, or all of them, and tells what there was.
+    pub fn clear(&mut self, db: Option<i32>) -> impl Iterator<Item = (i32, Box<[u8]>)> {
+        let gone = match db {
+            None => std::mem::take(&mut self.databases),
+            Some(db) => self.databases.remove_entry(&db).into_iter().collect(),
+        };
+        gone.into_iter().flat_map(|(db, names)| names.into_keys().map(move |name| (db, name)))
+    }
+
+    /// The names of one database that another does not have. O(n log n).
+    pub fn only_in(&self, db: i32, other: i32) -> Vec<Box<[u8]>> {
+        let others = self.databases.get(&other);
+        let has = |name: &[u8]| others.is_some_and(|others| others.contains_key(name));
+        let names = self.databases.get(&db).into_iter().flat_map(BTreeMap::keys);
+        names.filter(|name| !has(name)).cloned().collect()
     }
 
     /// Follows the keys of two databases that were swapped.

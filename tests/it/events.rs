@@ -1,5 +1,7 @@
 //! What a queue tells of its changes: `JQ.EVENTS`, the trail of a job, and who listens.
 
+use std::collections::BTreeSet;
+
 use crate::{
     replies::names,
     support::{likeness, wait_for, Client, Options, Reply, Server},
@@ -378,6 +380,7 @@ fn who_listens_hears_of_queues_that_come_and_go() {
     assert_eq!(heard(&mut client), "removed 3 fax", "it was idle");
     server.run("RENAME mail post");
     assert_eq!(heard(&mut client), "removed 0 mail");
+    assert_eq!(heard(&mut client), "created 0 post");
     let dump = server.run("DUMP post");
     other.run("SELECT 0");
     other.call(&[b"RESTORE" as &[u8], b"post", b"0", dump.bytes(), b"REPLACE"]);
@@ -389,4 +392,128 @@ fn who_listens_hears_of_queues_that_come_and_go() {
     wait_for("the key's end", || (server.run("EXISTS mail") == Reply::Int(0)).then_some(()));
     assert_eq!(heard(&mut client), "removed 0 mail");
     assert_eq!(server.run("JQ.QUEUES").items()[1], Reply::Array(Vec::new()));
+}
+
+/// A client that hears of queues, and what it has heard of them put together: which there are.
+struct Follower {
+    client: Client,
+    queues: BTreeSet<String>,
+}
+
+impl Follower {
+    fn of(server: &Server) -> Self {
+        let mut client = server.client();
+        client.run("SUBSCRIBE jobq:queues");
+        Self { client, queues: BTreeSet::new() }
+    }
+
+    /// Hears of exactly this, in any order, and of nothing that it knew.
+    #[track_caller]
+    fn hear(&mut self, messages: &[&str]) {
+        let mut told: Vec<_> = messages.iter().map(|_| heard(&mut self.client)).collect();
+        for message in &told {
+            let is_news = match message.split_once(' ').expect("a word and a place") {
+                ("created", place) => self.queues.insert(place.into()),
+                (_, place) => self.queues.remove(place),
+            };
+            assert!(is_news, "{message}");
+        }
+        told.sort_unstable();
+        let mut expected = messages.to_vec();
+        expected.sort_unstable();
+        assert_eq!(told, expected);
+    }
+}
+
+#[test]
+fn who_follows_queues_loses_none_that_is_brought_to_a_key_by_the_server() {
+    let server = Server::plain();
+    let mut follower = Follower::of(&server);
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail x");
+    follower.hear(&["created 0 mail"]);
+    client.run("RENAME mail post");
+    follower.hear(&["removed 0 mail", "created 0 post"]);
+    client.run("COPY post fax");
+    follower.hear(&["created 0 fax"]);
+    client.run("COPY post telex DB 3");
+    follower.hear(&["created 3 telex"]);
+    client.run("MOVE fax 2");
+    follower.hear(&["removed 0 fax", "created 2 fax"]);
+    let dump = client.run("DUMP post");
+    client.call(&[b"RESTORE" as &[u8], b"cable", b"0", dump.bytes()]);
+    follower.hear(&["created 0 cable"]);
+    // Nothing new: these keys had a queue, and have one.
+    client.run("COPY post cable REPLACE");
+    client.call(&[b"RESTORE" as &[u8], b"cable", b"0", dump.bytes(), b"REPLACE"]);
+    client.run("RENAME cable post");
+    follower.hear(&["removed 0 cable"]);
+    // Over something else, one is new; and none comes of something else.
+    client.run("SET cable x");
+    client.run("RENAME post cable");
+    follower.hear(&["removed 0 post", "created 0 cable"]);
+    client.run("SET text x");
+    client.run("RENAME text post");
+    client.run("RENAME post cable");
+    follower.hear(&["removed 0 cable"]);
+    for line in ["MULTI", "JQ.PUBLISH a x", "COPY a b", "RENAME b c", "EXEC"] {
+        client.run(line);
+    }
+    client.run("JQ.PUBLISH last x");
+    let mut told: Vec<_> = std::iter::from_fn(|| Some(heard(&mut follower.client)))
+        .take_while(|message| message != "created 0 last")
+        .collect();
+    // How long there was a `b` nobody could have seen.
+    told.retain(|message| !message.ends_with(" b"));
+    assert_eq!(told, ["created 0 a", "created 0 c"]);
+    assert_eq!(server.info("jobq", "jobq_errors_caught"), "0");
+}
+
+#[test]
+fn who_follows_queues_is_told_of_those_that_are_flushed_or_swapped() {
+    let server = Server::plain();
+    let mut follower = Follower::of(&server);
+    let mut client = server.client();
+    for line in ["JQ.PUBLISH mail x", "JQ.PUBLISH fax x", "SELECT 1", "JQ.PUBLISH mail x"] {
+        client.run(line);
+    }
+    follower.hear(&["created 0 mail", "created 0 fax", "created 1 mail"]);
+    client.run("SWAPDB 0 1");
+    follower.hear(&["removed 0 fax", "created 1 fax"]);
+    client.run("SWAPDB 1 1");
+    client.run("FLUSHDB");
+    follower.hear(&["removed 1 mail", "removed 1 fax"]);
+    client.run("JQ.PUBLISH post x");
+    follower.hear(&["created 1 post"]);
+    // What is there as before is told of by nobody.
+    client.run("DEBUG RELOAD");
+    client.run("FLUSHALL ASYNC");
+    follower.hear(&["removed 0 mail", "removed 1 post"]);
+    // More of them than one step tells of.
+    let names: Vec<_> = (0..300).map(|n| format!("q{n}")).collect();
+    for name in &names {
+        client.run(&format!("JQ.PUBLISH {name} x"));
+    }
+    let told = |word: &str| names.iter().map(|name| format!("{word} 1 {name}")).collect::<Vec<_>>();
+    follower.hear(&told("created").iter().map(String::as_str).collect::<Vec<_>>());
+    client.run("FLUSHALL");
+    follower.hear(&told("removed").iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(follower.queues.is_empty());
+}
+
+#[test]
+fn a_replica_tells_nobody_which_queues_come_and_go() {
+    let primary = Server::plain();
+    let replica = Server::replica_of(&primary);
+    let mut follower = Follower::of(&replica);
+    for line in ["JQ.PUBLISH mail x", "RENAME mail post", "COPY post fax", "SWAPDB 0 1", "FLUSHALL"]
+    {
+        primary.run(line);
+    }
+    replica.catch_up_with(&primary);
+    replica.run("REPLICAOF NO ONE");
+    replica.run("JQ.PUBLISH own x");
+    follower.hear(&["created 0 own"]);
+    replica.run("RENAME own mine");
+    follower.hear(&["removed 0 own", "created 0 mine"]);
 }
