@@ -17,17 +17,17 @@ const QUANTILES: [(&str, u64); 4] = [("p50", 500), ("p90", 900), ("p99", 990), (
 pub fn stats(context: Context, queue: *mut RedisModuleString, view: StatsView<'_>) {
     let show = |queue: &Queue| match view {
         StatsView::Queue => of_queue(context, queue),
-        StatsView::Type(name) => match queue.types().get(name) {
-            Some(numbers) => of_type(context, numbers),
+        StatsView::Type { name, buckets } => match queue.types().get(name) {
+            Some(numbers) => of_type(context, numbers, buckets),
             None => context.reply_null(),
         },
-        StatsView::Types => {
+        StatsView::Types { buckets } => {
             context.reply_array(queue.types().iter().count());
-            queue.types().iter().for_each(|numbers| of_type(context, numbers));
+            queue.types().iter().for_each(|numbers| of_type(context, numbers, buckets));
         }
-        StatsView::Times => {
+        StatsView::Times { buckets } => {
             context.reply_map(Time::ALL.len());
-            times(context, queue.times());
+            times(context, queue.times(), buckets);
         }
         StatsView::History { grain, count } => {
             let rows = queue.history(grain, now(queue));
@@ -69,7 +69,7 @@ fn of_queue(context: Context, queue: &Queue) {
     }
 }
 
-fn of_type(context: Context, numbers: &TypeNumbers) {
+fn of_type(context: Context, numbers: &TypeNumbers, buckets: bool) {
     let counts: [(&str, u64); Counters::COUNTS] = numbers.counts.named();
     context.reply_map(1 + counts.len() + Time::ALL.len());
     context.reply_bytes(b"type");
@@ -78,20 +78,29 @@ fn of_type(context: Context, numbers: &TypeNumbers) {
         None => context.reply_null(),
     }
     counts.into_iter().for_each(|(name, n)| integer(context, name, n));
-    times(context, &numbers.times);
+    times(context, &numbers.times, buckets);
 }
 
 /// The pairs of a map.
-fn times(context: Context, times: &Times) {
+fn times(context: Context, times: &Times, buckets: bool) {
     for time in Time::ALL {
         let histogram = times.of(time);
         context.reply_bytes(time.name().as_bytes());
-        context.reply_map(3 + QUANTILES.len());
+        context.reply_map(3 + QUANTILES.len() + usize::from(buckets));
         integer(context, "count", histogram.count());
         integer(context, "sum", histogram.sum());
         integer(context, "max", histogram.max().0);
         for (name, per_mille) in QUANTILES {
             span(context, name, histogram.quantile(per_mille));
+        }
+        if buckets {
+            context.reply_bytes(b"buckets");
+            context.reply_array(histogram.buckets().count());
+            for (longest, count) in histogram.buckets() {
+                context.reply_array(2);
+                context.reply_integer(longest.0 as i64);
+                context.reply_integer(i64::try_from(count).unwrap_or(i64::MAX));
+            }
         }
     }
 }

@@ -11,8 +11,14 @@ use crate::{
 };
 
 /// All that is told of the past of a queue.
-const VIEWS: [&str; 6] =
-    ["TYPES", "TYPE greeting", "TIMES", "HISTORY MINUTES", "HISTORY HOURS", "HISTORY DAYS"];
+const VIEWS: [&str; 6] = [
+    "TYPES",
+    "TYPE greeting BUCKETS",
+    "TIMES BUCKETS",
+    "HISTORY MINUTES",
+    "HISTORY HOURS",
+    "HISTORY DAYS",
+];
 
 fn view(server: &Server, view: &str) -> Reply {
     server.run(format!("JQ.STATS mail {view}").trim_end())
@@ -116,6 +122,41 @@ fn it_is_told_how_long_jobs_waited_ran_were_late_and_took_in_all() {
     let [wait, run, lateness, total] = sums;
     assert!(wait >= 30 && run >= 40, "{sums:?}");
     assert_eq!(total, 1 + lateness + wait + run, "nothing is missing between them");
+}
+
+/// As lmstfy's histograms: how many jobs waited, and were done, within 15, 52, 183, 643, … milliseconds.
+#[test]
+fn a_histogram_can_be_made_of_what_several_queues_tell() {
+    let server = Server::plain();
+    let mut client = server.client();
+    client.run("JQ.PUBLISH mail x ID slow TYPE greeting");
+    pass(&mut client, 60);
+    client.run("JQ.CONSUME mail");
+    client.run("JQ.ACK mail slow");
+    cycles(&mut client, "TYPE greeting", 3);
+    client.run("JQ.PUBLISH fax x");
+    client.run("JQ.CONSUME fax");
+    let buckets = |line: &str, name: &str| {
+        let buckets = server.run(line).field(name).field("buckets");
+        let pair = |pair: &Reply| (pair.items()[0].int(), pair.items()[1].int());
+        buckets.items().iter().map(pair).collect::<Vec<_>>()
+    };
+    // No machine is so slow that one takes a minute.
+    let ends = [15, 52, 183, 643, 2_250, 7_878, 27_573, 60_000];
+    for name in ["wait", "publish-to-ack"] {
+        let mut all = buckets("JQ.STATS mail TIMES BUCKETS", name);
+        assert_eq!(buckets("JQ.STATS mail TYPE greeting BUCKETS", name), all);
+        assert!(all.is_sorted() && all.iter().all(|(_, count)| *count > 0), "{all:?}");
+        all.extend(buckets("JQ.STATS fax TIMES BUCKETS", name));
+        let within = |end: i64| all.iter().filter(|it| it.0 <= end).map(|it| it.1).sum::<i64>();
+        assert!(within(52) <= within(60_000) - 1, "{all:?}");
+        let told = ends.map(within);
+        assert!(told.is_sorted() && told[7] == if name == "wait" { 5 } else { 4 });
+    }
+    assert!(server.run("JQ.STATS mail TIMES").field("run").pairs().len() == 7);
+    let types = server.run("JQ.STATS mail TYPES BUCKETS");
+    assert_eq!(types.items()[0], server.run("JQ.STATS mail TYPE greeting BUCKETS"));
+    assert_eq!(buckets("JQ.STATS mail TIMES BUCKETS", "lateness"), []);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use jobq_engine::{
     Action, Child, Cursor, Follow, Holder, JobId, Listing, Loader, Millis, Operation, ParentEnd,
-    Plan, Queue, Refusal, Request, StateKind, Told, Ulid, UnixMillis, TRAIL_MAX,
+    Plan, Queue, Refusal, Request, StateKind, Time, Told, Ulid, UnixMillis, TRAIL_MAX,
 };
 use jobq_protocol::{
     cursor::EDGE,
@@ -198,12 +198,18 @@ fn read(twins: &Twins, call: Call<'_>) {
 fn look_at_numbers(queue: &Queue, view: StatsView<'_>) {
     let now = queue.clock();
     match view {
-        StatsView::Queue | StatsView::Times => {}
-        StatsView::Type(name) => {
+        StatsView::Queue => {}
+        StatsView::Times { .. } => {
+            for time in Time::ALL {
+                let told = queue.times().of(time);
+                assert_eq!(told.buckets().map(|(_, count)| count).sum::<u64>(), told.count());
+            }
+        }
+        StatsView::Type { name, .. } => {
             let found = queue.types().get(name);
             assert!(found.is_none_or(|found| found.name() == Some(name)));
         }
-        StatsView::Types => {
+        StatsView::Types { .. } => {
             let published = queue.types().iter().map(|of_type| of_type.counts.published);
             assert!(published.sum::<u64>() <= queue.counters().published);
         }

@@ -212,11 +212,22 @@ pub enum StatsView<'a> {
     /// How many jobs it holds, and what has happened to them.
     Queue,
     /// What has happened to the jobs of a type, and how long it took.
-    Type(&'a [u8]),
+    Type {
+        /// Its name.
+        name: &'a [u8],
+        /// Whether the buckets of the times are told too.
+        buckets: bool,
+    },
     /// The same of all types.
-    Types,
+    Types {
+        /// See above.
+        buckets: bool,
+    },
     /// How long it took.
-    Times,
+    Times {
+        /// See above.
+        buckets: bool,
+    },
     /// What happened when.
     History {
         /// By the minute, the hour or the day.

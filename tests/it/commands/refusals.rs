@@ -36,6 +36,7 @@ const LINES: &[&str] = &[
     "JQ.PEEK mail",
     "JQ.LEN mail",
     "JQ.STATS mail",
+    "JQ.STATS mail TIMES BUCKETS",
     "JQ.GATE mail OPEN night",
     "JQ.GATE mail CLOSE night",
     "JQ.GATE mail LIST",

@@ -114,6 +114,13 @@ impl Histogram {
         Some(Millis((middle as u64).min(self.max().0)))
     }
 
+    /// How many spans there are of which length: of each step in which there are some the longest span,
+    /// and how many were counted in it. The steps are the same in all histograms.
+    pub fn buckets(&self) -> impl Iterator<Item = (Millis, u64)> + '_ {
+        let counts = self.steps.iter().enumerate().filter(|(_, &count)| count > 0);
+        counts.map(|(at, &count)| (Millis(bounds(at).1), count))
+    }
+
     /// Heap bytes.
     #[must_use]
     pub(crate) fn bytes(&self) -> usize {

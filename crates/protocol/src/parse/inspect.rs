@@ -104,13 +104,16 @@ pub fn len<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     Ok(Call::Len(state))
 }
 
-/// `JQ.STATS queue [TYPE name | TYPES | TIMES | HISTORY (MINUTES|HOURS|DAYS) [COUNT n] | DUE]`
+/// `JQ.STATS queue [(TYPE name | TYPES | TIMES) [BUCKETS] | HISTORY (MINUTES|HOURS|DAYS) [COUNT n] | DUE]`
 pub fn stats<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     Ok(Call::Stats(match args.word()? {
         None => StatsView::Queue,
-        Some("TYPE") => StatsView::Type(job_type(args.value("TYPE")?)?),
-        Some("TYPES") => StatsView::Types,
-        Some("TIMES") => StatsView::Times,
+        Some("TYPE") => {
+            let name = job_type(args.value("TYPE")?)?;
+            StatsView::Type { name, buckets: buckets(args)? }
+        }
+        Some("TYPES") => StatsView::Types { buckets: buckets(args)? },
+        Some("TIMES") => StatsView::Times { buckets: buckets(args)? },
         Some("DUE") => StatsView::Due,
         Some("HISTORY") => {
             let Some(word) = args.word()? else {
@@ -127,6 +130,15 @@ pub fn stats<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
         }
         Some(word) => return Err(args.misplaced(word)),
     }))
+}
+
+/// `[BUCKETS]`, the last word.
+fn buckets(args: &mut Args<'_, '_>) -> Result<bool, BadArguments> {
+    match args.word()? {
+        None => Ok(false),
+        Some("BUCKETS") => Ok(true),
+        Some(word) => Err(args.misplaced(word)),
+    }
 }
 
 /// `JQ.QUEUES [MATCH pattern] [CURSOR c] [COUNT n]`

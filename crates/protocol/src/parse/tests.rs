@@ -714,9 +714,14 @@ fn commands_of_a_queue_alone_take_nothing_else() {
         }
     }
     assert_eq!(view("JQ.STATS q"), StatsView::Queue);
-    assert_eq!(view("JQ.STATS q type TYPES"), StatsView::Type(b"TYPES"));
-    assert_eq!(view("JQ.STATS q types"), StatsView::Types);
-    assert_eq!(view("JQ.STATS q Times"), StatsView::Times);
+    let (name, buckets) = (b"BUCKETS", false);
+    assert_eq!(view("JQ.STATS q type BUCKETS"), StatsView::Type { name, buckets });
+    assert_eq!(view("JQ.STATS q types"), StatsView::Types { buckets });
+    assert_eq!(view("JQ.STATS q Times"), StatsView::Times { buckets });
+    let buckets = true;
+    assert_eq!(view("JQ.STATS q TYPE BUCKETS buckets"), StatsView::Type { name, buckets });
+    assert_eq!(view("JQ.STATS q TYPES BUCKETS"), StatsView::Types { buckets });
+    assert_eq!(view("JQ.STATS q times Buckets"), StatsView::Times { buckets });
     assert_eq!(view("JQ.STATS q due"), StatsView::Due);
     for (grain, rows) in [(Grain::Minutes, 60), (Grain::Hours, 48), (Grain::Days, 90)] {
         let line = format!("JQ.STATS q HISTORY {}", grain.name());

@@ -294,9 +294,25 @@ pub const STATS: Command = Command {
         Arg::one_of(
             "view",
             &[
-                Arg::string("type").after("TYPE").shown("name").about("The jobs of this type."),
-                Arg::word("types", "TYPES").about("The jobs of each type."),
-                Arg::word("times", "TIMES").about("How long it took."),
+                Arg::block(
+                    "times",
+                    &[
+                        Arg::one_of(
+                            "of",
+                            &[
+                                Arg::string("type")
+                                    .after("TYPE")
+                                    .shown("name")
+                                    .about("The jobs of this type."),
+                                Arg::word("types", "TYPES").about("The jobs of each type."),
+                                Arg::word("times", "TIMES").about("How long it took."),
+                            ],
+                        ),
+                        Arg::word("buckets", "BUCKETS")
+                            .optional()
+                            .about("Tells also how many took how long, for a histogram."),
+                    ],
+                ),
                 Arg::block(
                     "history",
                     &[
@@ -342,6 +358,10 @@ pub const STATS: Command = Command {
             reply: "1) \"delayed\"\n2)  1) \"1s\"\n    2) (integer) 0\n...",
         },
         Example { command: "JQ.STATS mail TYPE greeting", reply: "(nil)" },
+        Example {
+            command: "JQ.STATS mail TIMES BUCKETS",
+            reply: " 1) \"wait\"\n 2)  1) \"count\"\n     2) (integer) 0\n...",
+        },
     ],
     notes: &[
         "The fields are in the table of statistics below.",
@@ -357,6 +377,11 @@ pub const STATS: Command = Command {
          took no longer than that; null where nothing was counted. All are in milliseconds and since the queue was \
          made; `sum` and `max` are exact, the others exact up to 15 ms and less than 6% off \
          above. Of jobs that are delivered together as a batch, `wait` and `run` count the delivery once.",
+        "**`BUCKETS`**: each of the times has `buckets` too, an array of pairs of integers: a longest time, and \
+         how many took no longer than that but longer than the bucket before. Those that are empty are left out. \
+         The bounds are the same in every queue and for every time, so counts of equal bounds may be added \
+         up: up to 15 ms there is one for each millisecond, and each above that is less than 14% above the one \
+         before. For the cumulative buckets of Prometheus, add up the counts of all bounds up to `le`.",
         "**`HISTORY`**: each row has `since`, when the minute, hour or day (UTC) began, and the counts of \
          `published`, `delivered`, `finished` (acks and results), `nacked`, `released`, `lapsed`, \
          `expired` and `died` within it. Rows in which nothing happened are left out. If anything has \

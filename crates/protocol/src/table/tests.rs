@@ -61,7 +61,8 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.RESULT queue id [BLOCK ms]",
         "JQ.LEN queue [delayed|held|gathering|ready|leased|completed|dead]",
         "JQ.EVENTS queue [SINCE cursor] [COUNT n] [BLOCK ms]",
-        "JQ.STATS queue [TYPE name | TYPES | TIMES | HISTORY (MINUTES|HOURS|DAYS) [COUNT n] | DUE]",
+        "JQ.STATS queue [(TYPE name | TYPES | TIMES) [BUCKETS] \
+         | HISTORY (MINUTES|HOURS|DAYS) [COUNT n] | DUE]",
         "JQ.GATE queue (OPEN name [name ...] | CLOSE name [name ...] | LIST)",
         "JQ.BATCH queue (FIRE key | RUN key | BURY key | DELETE key | LIST)",
         "JQ.CONFIG queue (GET [name] | SET name value [name value ...])",

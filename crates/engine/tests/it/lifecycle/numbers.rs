@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use jobq_engine::{
     BatchOrder, Corrupt, Counters, Grain, Histogram, Millis, Queue, Retain, Revival, Row, Setting,
     StateKind, Time, UnixMillis, WhenExpired, DUE_SPANS, SUMMARY, TYPES_MAX,
@@ -234,6 +236,37 @@ fn a_run_ends_with_the_lease_however_that_ends() {
             assert_eq!(time(&driver, Time::Run).0, 1, "{name}: once");
         }
     }
+}
+
+#[test]
+fn buckets_hold_each_span_once_under_bounds_that_all_histograms_have() {
+    let mut bounds = BTreeSet::new();
+    for seed in 0..20 {
+        let mut dice = Dice(seed);
+        let mut spans: Vec<_> = (0..300)
+            .map(|_| {
+                let bits = dice.below(34) as u32;
+                dice.below(1 << bits.max(1))
+            })
+            .collect();
+        let (_, histogram) = waited(&spans);
+        spans.sort_unstable();
+        let mut passed = 0;
+        for (longest, count) in histogram.buckets() {
+            assert!(count > 0, "an empty one is left out");
+            let here = spans[passed..].iter().take_while(|span| **span <= longest.0).count();
+            assert_eq!(here as u64, count, "up to {longest:?}");
+            passed += here;
+            bounds.insert(longest.0);
+        }
+        assert_eq!(passed, spans.len());
+    }
+    let bounds: Vec<_> = bounds.into_iter().collect();
+    assert!(bounds.len() > 150, "or the next line says little");
+    for pair in bounds.windows(2) {
+        assert!(pair[0] < 15 || pair[0] + pair[0] / 16 <= pair[1], "{pair:?} are of two rulers");
+    }
+    assert!(Histogram::default().buckets().next().is_none());
 }
 
 #[test]
