@@ -111,7 +111,9 @@ fn the_many_places_of_one_worker_are_looked_at_in_many_steps_also_while_it_waits
     let mut roster = Roster::default();
     let queues: Vec<_> = (0..5_000u32).map(|n| n.to_be_bytes()).collect();
     for db in [0, 3] {
-        queues.iter().for_each(|queue| drop(roster.see(b"w", NOW, None, (db, &[queue]))));
+        for queue in &queues {
+            roster.see(b"w", NOW, None, (db, &[queue]));
+        }
     }
     let late = NOW.after(KEPT);
     roster.see(b"w", late, None, (0, MAIL));
@@ -130,7 +132,9 @@ fn the_many_places_of_one_worker_are_looked_at_in_many_steps_also_while_it_waits
     let (_, worker) = roster.list(None).next().expect("it was just heard of");
     assert_eq!((worker.places(0).count(), worker.places(3).count()), (1, 0));
     // And where it stays, each step has its end as well.
-    queues.iter().for_each(|queue| drop(roster.see(b"w", late, None, (0, &[queue]))));
+    for queue in &queues {
+        roster.see(b"w", late, None, (0, &[queue]));
+    }
     assert!(sweep_out(&mut roster, late) > 10);
 }
 

@@ -76,7 +76,7 @@ fn a_listing_shows_what_ended_with_such_an_error_and_what_one_worker_holds() {
     let errors: [Option<&[u8]>; 5] =
         [Some(b"no route"), Some(b"timeout: no answer"), Some(b"\xff"), Some(b""), None];
     for (id, error) in order.iter().zip(errors) {
-        story.settle(&[id.clone()], Verdict::Bury { error });
+        story.settle(std::slice::from_ref(id), Verdict::Bury { error });
     }
     let dead =
         |error: &'static [u8]| Listing { error: Some(error), ..all(StateKind::Dead, false, 2) };
