@@ -1,7 +1,7 @@
 //! Jobs that publish themselves by the clock.
 
 use crate::{
-    replies::{bodies, bulk, names, ok, on_each_wire, stat},
+    replies::{bodies, bulk, ids, names, ok, on_each_wire, stat},
     support::{
         likeness::{assert_alike, digests, freeze, replayed},
         wait_for, Client, Options, Reply, Server,
