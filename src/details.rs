@@ -222,7 +222,8 @@ fn name_of(parent: &Parent<'_>) -> Bytes<'static> {
 /// A job that another waits for, and what came of it, if that is kept.
 fn result_of<'a>(queue: &'a Queue, parent: &Parent<'a>) -> Option<(Bytes<'a>, Bytes<'a>)> {
     let ParentState::There(job) = queue.parent_state(parent) else { return None };
-    Some((name_of(parent), job.result()?.into()))
+    let is_done = matches!(job.state(), State::Completed { .. });
+    Some((name_of(parent), job.result().filter(|_| is_done)?.into()))
 }
 
 /// Gates as a publisher writes them.

@@ -81,7 +81,7 @@ pub fn look_again(context: Context) -> bool {
 /// How a job has ended; `None` if it has not.
 pub fn of(job: &Job) -> Option<Ending> {
     let state = job.state().kind();
-    let result = job.ended_with().map(Into::into);
+    let result = job.outcome().map(Into::into);
     state.is_final().then_some(Ending { ulid: job.ulid, state: Some(state), result })
 }
 

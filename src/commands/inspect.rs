@@ -181,7 +181,7 @@ pub fn result_now(context: Context, queue: &[u8], named: &[u8]) {
 /// Answers with the state that a job is in, and what came of it.
 pub fn show_result(context: Context, queue: *mut RedisModuleString, job: &JobRef<'_>) {
     let show = |queue: &Queue| match queue.find(job).map(|slot| queue.job(slot)) {
-        Some(job) => reply::result(context, job.state().kind(), job.ended_with()),
+        Some(job) => reply::result(context, job.state().kind(), job.outcome()),
         None => context.reply_null_array(),
     };
     look(context, queue, show, || context.reply_null_array());

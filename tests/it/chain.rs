@@ -301,6 +301,45 @@ fn queues_of_a_chain_share_a_slot() {
 }
 
 #[test]
+fn what_has_come_of_the_work_so_far_is_what_its_holder_said_last() {
+    on_each_wire(|client| {
+        client.run("JQ.CONFIG orders SET maxbody 16");
+        let result = |client: &mut Client| -> Vec<Reply> {
+            client.run("JQ.RESULT orders a").items().to_vec()
+        };
+        client.run("JQ.PUBLISH orders work ID a RETAIN 60000 BACKOFF none");
+        let receipt = client.run("JQ.CONSUME orders").items()[0].items()[1].text();
+        assert_eq!(result(client), [bulk("leased"), Reply::Null]);
+        for so_far in ["half", "most"] {
+            client.run(&format!("JQ.TOUCH orders RESULT {so_far} {receipt}"));
+            assert_eq!(result(client), [bulk("leased"), bulk(so_far)]);
+            client.run(&format!("JQ.TOUCH orders {receipt}"));
+        }
+        let long = format!("JQ.TOUCH orders RESULT {} {receipt}", "x".repeat(17));
+        assert_eq!(client.run(&long).error_word(), "TOOBIG");
+        // What was reached is there for the next attempt, and nobody else has a say.
+        client.run(&format!("JQ.NACK orders {receipt}"));
+        let late = client.run(&format!("JQ.TOUCH orders RESULT late {receipt}"));
+        assert!(late.items()[0].is_nothing());
+        assert_eq!(result(client), [bulk("ready"), bulk("most")]);
+        let receipt = client.run("JQ.CONSUME orders").items()[0].items()[1].text();
+        assert_eq!(client.run(&format!("JQ.ACK orders {receipt}")), Reply::Int(1));
+        assert_eq!(result(client), [bulk("completed"), bulk("most")]);
+        let late = client.run(&format!("JQ.TOUCH orders RESULT late {receipt}"));
+        assert!(late.items()[0].is_nothing());
+        client.run("JQ.DELETE orders a");
+
+        let receipt = taken(client, "orders", "a");
+        client.run(&format!("JQ.TOUCH orders RESULT half {receipt}"));
+        assert_eq!(
+            client.run(&format!("JQ.FULFILL orders {receipt} all RETAIN 1000")),
+            Reply::Int(1)
+        );
+        assert_eq!(result(client), [bulk("completed"), bulk("all")]);
+    });
+}
+
+#[test]
 fn how_far_the_work_has_come_is_told_with_the_job() {
     on_each_wire(|client| {
         let receipt = taken(client, "orders", "a");

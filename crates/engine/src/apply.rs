@@ -76,8 +76,8 @@ impl Queue {
             Action::Publish(publish) => self.publish(publish)?,
             Action::Settle { jobs, verdict } => Outcome::Done(self.settle(jobs, *verdict)),
             Action::Chain { done, publish } => self.chain(done, publish)?,
-            Action::Touch { jobs, ttr, progress } => {
-                Outcome::Touched(self.touch(jobs, *ttr, *progress))
+            Action::Touch { jobs, ttr, progress, result } => {
+                Outcome::Touched(self.touch(jobs, *ttr, *progress, *result))
             }
             Action::Kick(which) => Outcome::Done(self.kick(which)),
             Action::Respawn { which, revival } => Outcome::Done(self.respawn(which, *revival)),
@@ -540,7 +540,10 @@ impl Queue {
             Some(until) => {
                 self.shift(slot, Event::Complete { until });
             }
-            None => self.remove_completed(slot, None),
+            None => {
+                let result = self.jobs[slot].result().map(Vec::from);
+                self.remove_completed(slot, result.as_deref(), Cause::Acked);
+            }
         }
     }
 
@@ -573,7 +576,7 @@ impl Queue {
                 self.change_extra(slot, |extra| extra.result = Some(result.into()));
                 self.shift(slot, Event::Complete { until }.by(Cause::Fulfilled));
             }
-            None => self.remove_completed(slot, Some(result)),
+            None => self.remove_completed(slot, Some(result), Cause::Fulfilled),
         }
         true
     }
@@ -654,18 +657,25 @@ impl Queue {
         jobs: &[JobRef<'_>],
         ttr: Option<Millis>,
         progress: Option<u64>,
+        result: Option<&[u8]>,
     ) -> Vec<Touched> {
         let mut touch = |job: &JobRef<'_>| {
             let Some(slot) = self.find(job) else { return self.touch_notice(job, ttr) };
             if job.token.is_some() {
                 self.hear_of(slot);
             }
-            self.touch_one(slot, ttr, progress)
+            self.touch_one(slot, ttr, progress, result)
         };
         jobs.iter().map(&mut touch).collect()
     }
 
-    fn touch_one(&mut self, slot: Slot, ttr: Option<Millis>, progress: Option<u64>) -> Touched {
+    fn touch_one(
+        &mut self,
+        slot: Slot,
+        ttr: Option<Millis>,
+        progress: Option<u64>,
+        result: Option<&[u8]>,
+    ) -> Touched {
         let job = &self.jobs[slot];
         let State::Leased { holder, .. } = job.state() else { return Touched::Lost };
         if job.is_cancelled() {
@@ -675,6 +685,9 @@ impl Queue {
         self.count(slot, |counts| &mut counts.touched);
         if progress.is_some() {
             self.change_extra(slot, |extra| extra.progress = progress);
+        }
+        if let Some(result) = result {
+            self.change_extra(slot, |extra| extra.result = Some(result.into()));
         }
         self.shift(slot, Event::Touch { deadline });
         self.warn(slot, false);

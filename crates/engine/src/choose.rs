@@ -44,9 +44,8 @@ impl Queue {
                 Some(slot) => self.check_publish(publish, &self.ending_with(slot)),
                 None => Ok(()),
             },
-            Action::Settle { verdict: Verdict::Fulfill { result, .. }, .. } => {
-                self.check_size(result.len())
-            }
+            Action::Settle { verdict: Verdict::Fulfill { result, .. }, .. }
+            | Action::Touch { result: Some(result), .. } => self.check_size(result.len()),
             Action::Subscribe { job, targets } => self.check_subscribers(job, targets),
             Action::Respawn { revival, .. } => check_revival(revival),
             Action::Update { job, change } => self.check_change(job, change),

@@ -58,7 +58,7 @@ pub struct Extra {
     pub failures: u32,
     /// When an attempt last failed.
     pub failed_at: Option<UnixMillis>,
-    /// What came of the work.
+    /// What came of the work, or has so far.
     pub result: Option<Box<[u8]>>,
     /// How often the job was changed in place.
     pub updates: u64,
@@ -138,20 +138,19 @@ impl Job {
         headers.into_iter().flat_map(Headers::iter)
     }
 
-    /// What came of the work.
+    /// What came of the work, or has so far, as its last holder to say so said.
     #[must_use]
     pub fn result(&self) -> Option<&[u8]> {
         self.extra.as_ref()?.result.as_deref()
     }
 
-    /// What is told of its end beside the state: the result of a completed job, and of a dead one what
-    /// went wrong last.
+    /// What is told beside its state: what went wrong last with a dead one, and of all others what has
+    /// come of the work.
     #[must_use]
-    pub fn ended_with(&self) -> Option<&[u8]> {
+    pub fn outcome(&self) -> Option<&[u8]> {
         match self.state() {
-            State::Completed { .. } => self.result(),
             State::Dead { .. } => self.error(),
-            _ => None,
+            _ => self.result(),
         }
     }
 

@@ -290,8 +290,14 @@ pub enum Action<'a> {
     /// End a lease because its work is done, and publish what comes next: both, or neither where
     /// the lease does not hold. That is one body, and it replaces no job.
     Chain { done: JobRef<'a>, publish: Box<Publish<'a>> },
-    /// Extend leases by a fresh TTR, or by the one named, and say how far the work has come.
-    Touch { jobs: JobRefs<'a>, ttr: Option<Millis>, progress: Option<u64> },
+    /// Extend leases by a fresh TTR, or by the one named, and say how far the work has come, and what
+    /// has come of it so far.
+    Touch {
+        jobs: JobRefs<'a>,
+        ttr: Option<Millis>,
+        progress: Option<u64>,
+        result: Option<&'a [u8]>,
+    },
     /// Make delayed jobs ready now, and held or gathering ones that are named.
     Kick(Which<'a>),
     /// Bring dead jobs back.

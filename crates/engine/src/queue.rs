@@ -679,7 +679,7 @@ impl Queue {
             self.note_ending(slot, Some(state.kind()));
         }
         if state.kind().is_final() && self.has_subscribers(slot) {
-            let result = self.jobs[slot].ended_with().map(Vec::from);
+            let result = self.jobs[slot].outcome().map(Vec::from);
             self.note_for_subscribers(slot, Some(state.kind()), result.as_deref());
         }
         if !self.schedules.is_empty() && before.kind().is_final() != state.kind().is_final() {
@@ -704,12 +704,12 @@ impl Queue {
 
     fn note_ending(&mut self, slot: Slot, state: Option<StateKind>) {
         let job = &self.jobs[slot];
-        let result = job.ended_with().map(Into::into);
+        let result = state.and(job.outcome()).map(Into::into);
         self.watch.note(Ending { ulid: job.ulid, state, result });
     }
 
     /// Removes a job because it is finished, and not kept.
-    pub(crate) fn remove_completed(&mut self, slot: Slot, result: Option<&[u8]>) {
+    pub(crate) fn remove_completed(&mut self, slot: Slot, result: Option<&[u8]>, cause: Cause) {
         if self.watch.end(slot) {
             let (ulid, state) = (self.jobs[slot].ulid, Some(StateKind::Completed));
             self.watch.note(Ending { ulid, state, result: result.map(Into::into) });
@@ -718,7 +718,6 @@ impl Queue {
             self.note_for_subscribers(slot, Some(StateKind::Completed), result);
         }
         self.tell_of(slot, Fate::Completed);
-        let cause = if result.is_some() { Cause::Fulfilled } else { Cause::Acked };
         self.take_out(slot, cause);
     }
 

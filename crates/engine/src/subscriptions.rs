@@ -322,7 +322,7 @@ impl Queue {
         let job = &self.jobs[slot];
         let state = job.state().kind();
         if state.is_final() {
-            let (id, result) = (job.id().to_string().into(), job.ended_with().map(Into::into));
+            let (id, result) = (job.id().to_string().into(), job.outcome().map(Into::into));
             self.tell_subscribers(id, Some(state), result, new.collect());
         } else {
             self.change_extra(slot, |extra| {

@@ -637,9 +637,6 @@ fn read_job(record: &JobV1<'_>, terms: Terms<&[u8]>, queue: &mut Queue) -> Resul
     let headers =
         record.headers.map(|bytes| Headers::from_bytes(bytes).ok_or(Corrupt::Value("headers")));
     let expires_at = record.expires_at.map(instant).transpose()?;
-    if record.result.is_some() && !matches!(record.state, StateV1::Completed { .. }) {
-        return Err(Corrupt::Value("result"));
-    }
     let waits = matches!(
         record.state,
         StateV1::Delayed { .. }

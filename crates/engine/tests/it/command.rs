@@ -13,35 +13,107 @@ use crate::{schedules::Order, support::named};
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there are few at a time")]
 pub enum Command {
-    Tick { now: u64, budget: u32 },
-    Term { seed: u64, tokens: u64 },
+    Tick {
+        now: u64,
+        budget: u32,
+    },
+    Term {
+        seed: u64,
+        tokens: u64,
+    },
     Publish(Draft),
-    Consume { count: u32, holder: Holder },
-    Lease { ids: Vec<String>, holder: Holder },
-    Settle { jobs: Vec<String>, verdict: Verdict<'static> },
-    Chain { done: String, next: Draft },
-    Subscribe { job: String, targets: Vec<Vec<u8>> },
-    Unsubscribe { job: String, targets: Option<Vec<Vec<u8>>> },
-    TakeNotices { count: u32, ttr: Option<Millis> },
-    CrossOff { receipt: String, targets: Vec<Vec<u8>> },
-    Touch { jobs: Vec<String>, ttr: Option<Millis>, progress: Option<u64> },
+    Consume {
+        count: u32,
+        holder: Holder,
+    },
+    Lease {
+        ids: Vec<String>,
+        holder: Holder,
+    },
+    Settle {
+        jobs: Vec<String>,
+        verdict: Verdict<'static>,
+    },
+    Chain {
+        done: String,
+        next: Draft,
+    },
+    Subscribe {
+        job: String,
+        targets: Vec<Vec<u8>>,
+    },
+    Unsubscribe {
+        job: String,
+        targets: Option<Vec<Vec<u8>>>,
+    },
+    TakeNotices {
+        count: u32,
+        ttr: Option<Millis>,
+    },
+    CrossOff {
+        receipt: String,
+        targets: Vec<Vec<u8>>,
+    },
+    Touch {
+        jobs: Vec<String>,
+        ttr: Option<Millis>,
+        progress: Option<u64>,
+        result: Option<&'static [u8]>,
+    },
     Kick(Chosen),
-    Respawn { chosen: Chosen, revival: Revival },
+    Respawn {
+        chosen: Chosen,
+        revival: Revival,
+    },
     Delete(Vec<String>),
     Cancel(String),
-    Hasten { jobs: Vec<String>, haste: Haste },
-    BuryAll { state: StateKind, count: u64 },
-    Purge { state: StateKind, count: u64 },
-    Update { job: String, change: Change<'static> },
-    Pause { side: Side, span: Millis },
+    Hasten {
+        jobs: Vec<String>,
+        haste: Haste,
+    },
+    BuryAll {
+        state: StateKind,
+        count: u64,
+    },
+    Purge {
+        state: StateKind,
+        count: u64,
+    },
+    Update {
+        job: String,
+        change: Change<'static>,
+    },
+    Pause {
+        side: Side,
+        span: Millis,
+    },
     Resume,
-    Gate { opens: bool, names: Vec<&'static [u8]> },
+    Gate {
+        opens: bool,
+        names: Vec<&'static [u8]>,
+    },
     Configure(Vec<Setting>),
-    Limit { name: &'static [u8], permits: Option<Permits> },
-    Batch { key: &'static [u8], order: BatchOrder },
-    Follow { queue: String, children: Vec<Kin>, parents: Vec<(String, u32)> },
-    Told { child: Kin, at: u32, how: ParentEnd },
-    Delivered { effects: u64 },
+    Limit {
+        name: &'static [u8],
+        permits: Option<Permits>,
+    },
+    Batch {
+        key: &'static [u8],
+        order: BatchOrder,
+    },
+    Follow {
+        queue: String,
+        children: Vec<Kin>,
+        parents: Vec<(String, u32)>,
+    },
+    Told {
+        child: Kin,
+        at: u32,
+        how: ParentEnd,
+    },
+    Delivered {
+        effects: u64,
+    },
     Schedule(Order),
     Plan(Plan),
 }
@@ -184,8 +256,9 @@ impl Command {
             Self::CrossOff { receipt, targets } => {
                 Action::CrossOff { receipt: named(receipt), targets: bytes(targets) }
             }
-            Self::Touch { jobs, ttr, progress } => {
-                Action::Touch { jobs: refs(jobs), ttr: *ttr, progress: *progress }
+            Self::Touch { jobs, ttr, progress, result } => {
+                let (ttr, progress, result) = (*ttr, *progress, *result);
+                Action::Touch { jobs: refs(jobs), ttr, progress, result }
             }
             Self::Kick(chosen) => Action::Kick(chosen.which()),
             Self::Respawn { chosen, revival } => {

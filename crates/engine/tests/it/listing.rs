@@ -609,7 +609,12 @@ impl Story {
                 self.ask(Action::Respawn { which: Which::Ids(named(&some)), revival });
             }
             9 => drop(self.ask(Action::Delete(named(&some)))),
-            10 => drop(self.ask(Action::Touch { jobs: named(&leased), ttr: None, progress: None })),
+            10 => drop(self.ask(Action::Touch {
+                jobs: named(&leased),
+                ttr: None,
+                progress: None,
+                result: None,
+            })),
             11 => {
                 // Where no other comes from: nobody comes back from there.
                 let change = Change { priority: Some(8), ..Change::default() };

@@ -259,7 +259,8 @@ impl History {
             82..85 => {
                 let ttr = self.dice.maybe(50, |dice| Millis(1 + dice.below(500)));
                 let progress = self.dice.maybe(30, |dice| dice.below(100));
-                Command::Touch { jobs: self.any_names(), ttr, progress }
+                let result = self.dice.maybe(30, |dice| dice.pick(&[&b""[..], b"so far"]));
+                Command::Touch { jobs: self.any_names(), ttr, progress, result }
             }
             85 if self.dice.one_in(2) => {
                 let jobs = self.any_names();

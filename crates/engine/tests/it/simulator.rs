@@ -426,7 +426,8 @@ impl World {
             9 => Verdict::Release { delay: Millis(dice.below(2) * 50), counted: !dice.one_in(4) },
             10 => Verdict::Bury { error: Some(b"no use") },
             _ => {
-                let touch = Command::Touch { jobs: vec![receipt], ttr: None, progress: None };
+                let touch =
+                    Command::Touch { jobs: vec![receipt], ttr: None, progress: None, result: None };
                 drop(self.send(&touch));
                 return;
             }

@@ -365,7 +365,12 @@ impl Driver {
     /// The new deadline, if the lease still holds.
     pub fn touch(&mut self, name: &str, ttr: Option<u64>) -> Option<u64> {
         let jobs = vec![named(name)];
-        match self.ask(Action::Touch { jobs: jobs.into(), ttr: ttr.map(Millis), progress: None }) {
+        match self.ask(Action::Touch {
+            jobs: jobs.into(),
+            ttr: ttr.map(Millis),
+            progress: None,
+            result: None,
+        }) {
             Ok(Some(Outcome::Touched(leases))) => match leases[0] {
                 Touched::Until(deadline) => Some(deadline.0),
                 Touched::Lost => None,

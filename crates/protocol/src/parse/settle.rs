@@ -86,13 +86,14 @@ fn bury_all<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     Ok(Call::Act(Action::BuryAll { state, count }))
 }
 
-/// `JQ.TOUCH queue [TTR ms] [PROGRESS n] [WORKER name] id [id ...]`
+/// `JQ.TOUCH queue [TTR ms] [PROGRESS n] [RESULT value] [WORKER name] id [id ...]`
 pub fn touch<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
-    let (mut ttr, mut progress, mut worker) = (None, None, None);
+    let (mut ttr, mut progress, mut result, mut worker) = (None, None, None, None);
     while args.next_word().is_some() {
         match args.word()? {
             Some("TTR") => ttr = Some(args.span(&range::TTR)?),
             Some("PROGRESS") => progress = Some(args.integer(&range::PROGRESS)?),
+            Some("RESULT") => result = Some(args.value("RESULT")?),
             Some(word) => worker = Some(worker_name(word, args.value(word)?)?),
             None => {}
         }
@@ -102,7 +103,7 @@ pub fn touch<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
         // Taken for ids, the word and its value would go unnoticed.
         return Err(args.syntax(&format!("{word} comes before the ids")));
     }
-    let action = Action::Touch { jobs, ttr, progress };
+    let action = Action::Touch { jobs, ttr, progress, result };
     Ok(match worker {
         Some(worker) => Call::TouchAs { action, worker },
         None => Call::Act(action),

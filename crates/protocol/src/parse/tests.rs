@@ -413,14 +413,19 @@ fn a_word_without_a_meaning_for_a_command_is_an_id_there() {
 #[test]
 fn a_touch_extends_by_the_old_ttr_or_a_new_one() {
     let touch = |line| match understood(line) {
-        Call::Act(Action::Touch { jobs, ttr, progress }) => (jobs.to_vec(), ttr, progress),
+        Call::Act(Action::Touch { jobs, ttr, progress, result }) => {
+            (jobs.to_vec(), ttr, progress, result)
+        }
         other => panic!("{other:?}"),
     };
-    assert_eq!(touch("JQ.TOUCH q a@1 b@2"), (vec![receipt("a", 1), receipt("b", 2)], None, None));
-    assert_eq!(touch("JQ.TOUCH q ttr 5 a@1"), (vec![receipt("a", 1)], Some(Millis(5)), None));
-    let both = (vec![receipt("a", 1)], Some(Millis(5)), Some(40));
-    assert_eq!(touch("JQ.TOUCH q progress 40 ttr 5 a@1"), both);
-    assert_eq!(touch("JQ.TOUCH q TTR 5 PROGRESS 40 a@1"), both);
+    assert_eq!(
+        touch("JQ.TOUCH q a@1 b@2"),
+        (vec![receipt("a", 1), receipt("b", 2)], None, None, None)
+    );
+    assert_eq!(touch("JQ.TOUCH q ttr 5 a@1"), (vec![receipt("a", 1)], Some(Millis(5)), None, None));
+    let both = (vec![receipt("a", 1)], Some(Millis(5)), Some(40), Some(&b"ttr"[..]));
+    assert_eq!(touch("JQ.TOUCH q progress 40 result ttr ttr 5 a@1"), both);
+    assert_eq!(touch("JQ.TOUCH q TTR 5 RESULT ttr PROGRESS 40 a@1"), both);
 }
 
 #[test]

@@ -239,9 +239,9 @@ pub const RESULT: Command = Command {
              does not wait.",
         ),
     ],
-    reply: "Array of two bulk strings: the state of the job; and its result if it is completed, its error if it is dead, or null \
-            if there is none. Null if there is no such job, or the lease that the receipt names has ended (a null \
-            array in RESP2).",
+    reply: "Array of two bulk strings: the state of the job; and its error if it is dead, else its result, or what \
+            its holder has said of it so far, or null if there is none. Null if there is no such job, or the lease \
+            that the receipt names has ended (a null array in RESP2).",
     examples: &[
         PUBLISHED,
         Example { command: "JQ.RESULT mail welcome-7", reply: "1) \"ready\"\n2) (nil)" },

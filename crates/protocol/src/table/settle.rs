@@ -281,6 +281,10 @@ pub const TOUCH: Command = Command {
             .shown("n")
             .optional()
             .about("How far the work has come, in whatever the worker counts: `JQ.JOB` and `JQ.LIST` tell it."),
+        Arg::string("result").after("RESULT").shown("value").optional().about(
+            "What has come of the work so far, in place of what was said before: `JQ.RESULT` and `JQ.JOB` tell \
+             it, and it is the job's result when it is acknowledged. `JQ.FULFILL` puts another in its place.",
+        ),
         WORKER.about(
             "Who it is: 1 to 256 bytes. The answer then says besides what somebody wishes of this worker.",
         ),

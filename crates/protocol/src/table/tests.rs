@@ -40,7 +40,7 @@ fn the_usage_lines_are_those_of_the_wire() {
         "JQ.NACK queue id [id ...] [DELAY ms] [ERROR text]",
         "JQ.RELEASE queue id [id ...] [DELAY ms] [UNCOUNTED]",
         "JQ.BURY queue (id [id ...] [ERROR text] | ALL (delayed|held|gathering|ready) [COUNT n])",
-        "JQ.TOUCH queue [TTR ms] [PROGRESS n] [WORKER name] id [id ...]",
+        "JQ.TOUCH queue [TTR ms] [PROGRESS n] [RESULT value] [WORKER name] id [id ...]",
         "JQ.SUBSCRIBE queue id target [target ...]",
         "JQ.UNSUBSCRIBE queue id (ALL | target [target ...])",
         "JQ.NOTICES queue [COUNT n] [TTR ms] [BLOCK ms]",

@@ -17,7 +17,12 @@ fn marked() -> (Driver, Delivery) {
 }
 
 fn touched(driver: &mut Driver, name: &str) -> Touched {
-    match driver.ask(Action::Touch { jobs: vec![named(name)].into(), ttr: None, progress: None }) {
+    match driver.ask(Action::Touch {
+        jobs: vec![named(name)].into(),
+        ttr: None,
+        progress: None,
+        result: None,
+    }) {
         Ok(Some(Outcome::Touched(leases))) => leases[0],
         other => panic!("{other:?}"),
     }

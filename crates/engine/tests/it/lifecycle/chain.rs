@@ -129,12 +129,30 @@ fn a_batch_that_is_done_leaves_the_places_of_all_its_jobs() {
 }
 
 #[test]
+fn what_has_come_of_the_work_so_far_is_its_result_when_it_is_done() {
+    for retain in [Retain::NONE, Retain::Forever] {
+        let mut driver = Driver::new();
+        driver.publish(job("").id("a").retain(retain));
+        let taken = driver.consume();
+        let jobs = crate::support::all_named(&[&taken.receipt]);
+        let result = Some(&b"so far"[..]);
+        let touch = jobq_engine::Action::Touch { jobs, ttr: None, progress: None, result };
+        driver.ask(touch).expect("nothing to refuse");
+        let slot = driver.queue.find_id("a").expect("it is there");
+        driver.queue.watch(slot);
+        assert_eq!(driver.ack(&taken.receipt), 1);
+        let ending = driver.queue.take_endings().remove(0);
+        assert_eq!(ending.result.as_deref(), result, "{retain:?}");
+    }
+}
+
+#[test]
 fn how_far_the_work_has_come_is_what_its_holder_said_last() {
     let mut driver = Driver::new();
     driver.publish(job("").id("a"));
     let touch = |driver: &mut Driver, name: &str, progress| {
         let jobs = crate::support::all_named(&[name]);
-        drop(driver.ask(jobq_engine::Action::Touch { jobs, ttr: None, progress }));
+        drop(driver.ask(jobq_engine::Action::Touch { jobs, ttr: None, progress, result: None }));
     };
     let taken = driver.consume();
     assert_eq!(driver.job("a").progress(), None);

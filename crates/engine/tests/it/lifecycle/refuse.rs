@@ -105,8 +105,13 @@ fn a_request_that_finds_nothing_is_no_change() {
     let nobody = || all_named(&["unknown", "ready@1", "leased@999", "dead@1", "delayed@1"]);
     let revival = Revival::default();
     let mut requests = vec![
-        Action::Touch { jobs: nobody(), ttr: None, progress: None },
-        Action::Touch { jobs: all_named(&["ready", "delayed", "dead"]), ttr: None, progress: None },
+        Action::Touch { jobs: nobody(), ttr: None, progress: None, result: None },
+        Action::Touch {
+            jobs: all_named(&["ready", "delayed", "dead"]),
+            ttr: None,
+            progress: None,
+            result: None,
+        },
         Action::Kick(Which::Ids(nobody())),
         Action::Kick(Which::Ids(all_named(&["ready", "leased", "dead"]))),
         Action::Kick(Which::First(0)),

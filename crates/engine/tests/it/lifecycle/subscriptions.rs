@@ -251,7 +251,7 @@ fn what_a_job_with_many_subscribers_does_costs_no_more_than_with_one() {
     // Not by the driver, which checks each time what it can.
     for progress in 0..300_000 {
         let jobs = vec![named(&receipt)].into();
-        let touch = Action::Touch { jobs, ttr: None, progress: Some(progress) };
+        let touch = Action::Touch { jobs, ttr: None, progress: Some(progress), result: None };
         let operation = driver.queue.choose(touch).expect("it holds").expect("there is one");
         driver.queue.apply(operation).expect("it holds");
     }

@@ -246,7 +246,9 @@ impl Any<'_> {
             78..81 => {
                 let ttr = self.dice.maybe(50, |dice| Millis(1 + dice.below(500)));
                 let progress = self.dice.maybe(30, |dice| dice.below(100));
-                Command::Touch { jobs: self.names(), ttr, progress }
+                let result =
+                    self.dice.maybe(30, |dice| dice.pick(&[&b""[..], b"so far", &[b'r'; 200]]));
+                Command::Touch { jobs: self.names(), ttr, progress, result }
             }
             81 if self.dice.one_in(2) => {
                 let jobs = self.names();

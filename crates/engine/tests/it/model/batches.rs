@@ -271,7 +271,8 @@ impl Model {
             match verdict {
                 Verdict::Ack => {
                     self.count(seq, |counts| &mut counts.acked);
-                    self.complete(seq, None, None);
+                    let result = self.job(seq).result.clone();
+                    self.complete(seq, result.as_deref(), None);
                 }
                 Verdict::Fulfill { result, retain } => {
                     self.count(seq, |counts| &mut counts.fulfilled);

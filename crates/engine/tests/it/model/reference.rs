@@ -1329,8 +1329,12 @@ impl Model {
                 Ok(Reply::CrossedOff(self.cross_off(receipt, targets)))
             }
             Action::Chain { done, publish } => self.chain(done, publish),
-            Action::Touch { jobs, ttr, progress } => {
-                let touch = |name| self.touch(name, ttr.map(|ttr| ttr.0), *progress);
+            Action::Touch { jobs, ttr, progress, result } => {
+                let len = result.map_or(0, <[u8]>::len);
+                if let Some(refusal) = self.settings.too_big(len).filter(|_| result.is_some()) {
+                    return Err(vec![refusal]);
+                }
+                let touch = |name| self.touch(name, ttr.map(|ttr| ttr.0), *progress, *result);
                 Ok(Reply::Touched(jobs.iter().map(touch).collect()))
             }
             Action::Kick(Which::First(count)) => Ok(Reply::Done(self.begin(Work::Kick, *count))),
@@ -1604,7 +1608,8 @@ impl Model {
             Verdict::Ack => self.each(names, &[Leased], |model, seq| {
                 model.settle_followers(seq, verdict);
                 model.count(seq, |counts| &mut counts.acked);
-                model.complete(seq, None, None);
+                let result = model.job(seq).result.clone();
+                model.complete(seq, result.as_deref(), None);
             }),
             Verdict::Fulfill { result, retain } => {
                 if let Some(refusal) = self.settings.too_big(result.len()) {
@@ -1714,7 +1719,13 @@ impl Model {
         Ok(Reply::Chained(Some(Box::new(next))))
     }
 
-    fn touch(&mut self, name: &JobRef<'_>, ttr: Option<u64>, progress: Option<u64>) -> Touched {
+    fn touch(
+        &mut self,
+        name: &JobRef<'_>,
+        ttr: Option<u64>,
+        progress: Option<u64>,
+        result: Option<&[u8]>,
+    ) -> Touched {
         let Some(seq) = self.find(name).map(|job| job.seq) else {
             return self.touch_notice(name, ttr);
         };
@@ -1729,6 +1740,9 @@ impl Model {
         *until = (now + ttr.unwrap_or(own)).min(latest);
         let until = *until;
         job.progress = progress.or(job.progress);
+        if let Some(result) = result {
+            job.result = Some(result.to_vec());
+        }
         self.count(seq, |counts| &mut counts.touched);
         Touched::Until(UnixMillis(until))
     }

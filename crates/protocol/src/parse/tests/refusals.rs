@@ -169,6 +169,7 @@ fn a_word_given_twice_is_refused_wherever_it_is() {
         ("JQ.NOTICES q TTR 1 TTR 1", "SYNTAX TTR is given twice"),
         ("JQ.TOUCH q TTR 1 TTR 1 a", "SYNTAX TTR is given twice"),
         ("JQ.TOUCH q PROGRESS 1 progress 1 a", "SYNTAX PROGRESS is given twice"),
+        ("JQ.TOUCH q RESULT 1 result 1 a", "SYNTAX RESULT is given twice"),
         ("JQ.TOUCH q WORKER v WORKER w a", "SYNTAX WORKER is given twice"),
         ("JQ.WORKERS COUNT 1 COUNT 1", "SYNTAX COUNT is given twice"),
         ("JQ.WORKER SET w LABELS 2 a b a c", "SYNTAX label 'a' is named twice"),
