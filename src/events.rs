@@ -86,6 +86,8 @@ unsafe extern "C" fn on_role(
         // SAFETY: the server hands over a live context; so in all callbacks below.
         let context = unsafe { Context::new(raw) };
         replicas::expect();
+        // What a replica has seen go is told by its primary.
+        registry::with(|registry| registry.comings.clear());
         if kind == numbers::NOW_PRIMARY {
             registry::with(|registry| {
                 registry.term += 1;
@@ -96,7 +98,6 @@ unsafe extern "C" fn on_role(
             registry::with(|registry| {
                 registry.messages.clear();
                 registry.wishes.clear();
-                registry.comings.clear();
                 registry.roster.step_down();
             });
             timer::stop(context);
