@@ -444,12 +444,16 @@ impl Queue {
             let State::Ready { since, .. } = job.state() else { continue };
             let deadline = self.lease_end(job, self.ttr_for(job, holder));
             let (is_urgent, terms) = (job.deadline().is_some(), job.terms);
+            let (is_first, published) = (job.deliveries == 0, job.ulid.millis());
             let token = self.grant_token();
             if self.is_charged(slot) {
                 self.charge(slot);
             }
             if self.shift(slot, Event::Lease { token, deadline, holder }) {
                 self.count_and_note(terms, |counts| &mut counts.delivered, Time::Wait, since);
+                if is_first {
+                    self.note_time(terms, Time::PublishToTake, published);
+                }
                 let job = &mut self.jobs[slot];
                 job.deliveries += u32::from(lease.holder.counted);
                 if !self.batches.is_empty() {

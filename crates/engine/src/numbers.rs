@@ -32,13 +32,16 @@ pub enum Time {
     Run,
     /// From when a delayed job was due until the server came to it.
     Lateness,
+    /// From when a job was published until it was taken, unless a delivery has spent a try before.
+    PublishToTake,
     /// From when a job was published until it was finished, by an ack or with a result.
     PublishToAck,
 }
 
 impl Time {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Wait, Self::Run, Self::Lateness, Self::PublishToAck];
+    pub const ALL: [Self; 5] =
+        [Self::Wait, Self::Run, Self::Lateness, Self::PublishToTake, Self::PublishToAck];
 
     /// The name on the wire.
     #[must_use]
@@ -47,6 +50,7 @@ impl Time {
             Self::Wait => "wait",
             Self::Run => "run",
             Self::Lateness => "lateness",
+            Self::PublishToTake => "publish-to-take",
             Self::PublishToAck => "publish-to-ack",
         }
     }
@@ -54,7 +58,7 @@ impl Time {
 
 /// How long it took.
 #[derive(Clone, Debug, Default)]
-pub struct Times([Histogram; 4]);
+pub struct Times([Histogram; 5]);
 
 impl Times {
     /// Of which span.

@@ -66,6 +66,7 @@ impl Queue {
             self.waiting_run(number).filter(|_| !self.schedules.get(number).is_some_and(is_same));
         self.schedules.renew(number, |schedule| schedule.renew(new, now));
         if let Some(slot) = stale {
+            self.count(slot, |counts| &mut counts.replaced);
             self.remove(slot, Cause::Replaced);
         }
     }
@@ -75,6 +76,7 @@ impl Queue {
         let waits = self.waiting_run(number);
         let is_removed = self.schedules.remove(number);
         if let Some(slot) = waits {
+            self.count(slot, |counts| &mut counts.deleted);
             self.remove(slot, Cause::Deleted);
         }
         is_removed

@@ -910,6 +910,7 @@ struct Seen {
     is_kept: bool,
     is_cancelled: bool,
     deliveries: u32,
+    is_run: bool,
 }
 
 impl Sight {
@@ -942,6 +943,7 @@ impl Sight {
                     is_kept: queue.terms_of(job).retain != Retain::NONE,
                     is_cancelled: job.is_cancelled(),
                     deliveries: job.deliveries,
+                    is_run: job.run().is_some(),
                 };
                 jobs.insert(job.id().to_string(), seen);
             }
@@ -981,6 +983,10 @@ fn explains(queue: &Queue, command: &Command, id: &str, job: &Seen) -> bool {
             pushed_out
                 || (is_unwanted || dies && !kept) && jobs.iter().any(names)
                 || (is_crowded || dies && !kept) && jobs.iter().any(leads)
+        }
+        // The run of one that follows its own end, while it waits for the first time.
+        Command::Schedule(Order::Set(_) | Order::Replace(_) | Order::Delete(_)) => {
+            job.is_run && job.state == StateKind::Delayed && job.deliveries == 0
         }
         Command::Chain { done, .. } => !job.is_kept && (names(done) || leads(done)),
         // As what a tick would bring, but only to some.

@@ -372,11 +372,12 @@ pub const STATS: Command = Command {
          figures only.",
         "**Times** are maps: `wait`, from when a job was ready until it was taken; `run`, from when it was taken until \
          its lease ended, however it did; `lateness`, from when a delayed job was due until the server came \
-         to it; `publish-to-ack`, from when a job was published until it was finished by an ack or with a \
+         to it; `publish-to-take`, from when a job was published until it was taken, as long as it has had no \
+         delivery that spent a try; `publish-to-ack`, from when a job was published until it was finished by an ack or with a \
          result. Each has `count`, `sum` and `max`, and `p50`, `p90`, `p99` and `p99.9`: so many of a hundred \
          took no longer than that; null where nothing was counted. All are in milliseconds and since the queue was \
          made; `sum` and `max` are exact, the others exact up to 15 ms and less than 6% off \
-         above. Of jobs that are delivered together as a batch, `wait` and `run` count the delivery once.",
+         above. Of jobs that are delivered together as a batch, `wait`, `run` and `publish-to-take` count the delivery once.",
         "**`BUCKETS`**: each of the times has `buckets` too, an array of pairs of integers: a longest time, and \
          how many took no longer than that but longer than the bucket before. Those that are empty are left out. \
          The bounds are the same in every queue and for every time, so counts of equal bounds may be added \

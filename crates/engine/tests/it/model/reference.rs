@@ -382,6 +382,7 @@ pub struct Model {
     /// How often it was counted, and how long it took together.
     pub waits: (u64, u64),
     pub lateness: (u64, u64),
+    pub to_take: (u64, u64),
     pub to_ack: (u64, u64),
     /// How many jobs were finished on each day.
     pub finished: BTreeMap<u64, u64>,
@@ -1294,8 +1295,12 @@ impl Model {
             if let Some(lock) = job.lock.as_mut().filter(|lock| lock.end(due) < NEVER) {
                 lock.fixed = Some(lock.end(due));
             }
+            let (is_first, published) = (job.deliveries == 0, job.published);
             job.deliveries += u32::from(to.counted);
             self.count(seq, |counts| &mut counts.delivered);
+            if is_first {
+                self.to_take = (self.to_take.0 + 1, self.to_take.1 + now - published);
+            }
             self.waits = (self.waits.0 + 1, self.waits.1 + now - since);
             self.limits.take(&uses, now);
             used.extend(uses);

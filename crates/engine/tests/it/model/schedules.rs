@@ -242,6 +242,7 @@ impl Model {
             (known.last, known.over) = (now, false);
         }
         if let Some(stale) = stale {
+            self.count(stale, |counts| &mut counts.replaced);
             self.remove(stale);
         }
     }
@@ -260,6 +261,7 @@ impl Model {
         let waits = self.waiting_run(&schedule);
         self.schedules.retain(|it| it.number != schedule.number);
         if let Some(seq) = waits {
+            self.count(seq, |counts| &mut counts.deleted);
             self.remove(seq);
         }
         true

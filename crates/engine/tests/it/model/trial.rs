@@ -437,6 +437,7 @@ impl Trial {
         let time = |time| (queue.times().of(time).count(), queue.times().of(time).sum());
         same!("how long jobs waited", time(Time::Wait), model.waits);
         same!("how late jobs were", time(Time::Lateness), model.lateness);
+        same!("how long until jobs were taken", time(Time::PublishToTake), model.to_take);
         same!("how long jobs took", time(Time::PublishToAck), model.to_ack);
         let leases = time(Time::Run).0 + queue.len_of(StateKind::Leased) as u64;
         same!("the leases that have ended", leases, model.waits.0);
