@@ -55,9 +55,10 @@ impl Calendar {
         let zone: Tz = zone.parse().map_err(|_| Wrong::Zone)?;
         let expression =
             if expression.eq_ignore_ascii_case("@midnight") { "@daily" } else { expression };
+        let expression = with_ends(expression);
         let parser =
             CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-        let cron = parser.parse(expression).map_err(|why| Wrong::Expression(why.to_string()))?;
+        let cron = parser.parse(&expression).map_err(|why| Wrong::Expression(why.to_string()))?;
         if !comes(&cron.pattern) {
             return Err(Wrong::Never);
         }
@@ -79,6 +80,28 @@ impl Calendar {
         let next = self.cron.find_next_occurrence(&after, false).ok()?;
         u64::try_from(next.timestamp_millis()).ok()
     }
+}
+
+/// An expression in which each step that begins somewhere says where it ends, as the library wants it: `5/15` among
+/// the minutes is `5-59/15`, as in other crontabs.
+fn with_ends(expression: &str) -> String {
+    // Of the seconds, which may be left out, and so on.
+    const LAST: [u32; 6] = [59, 59, 23, 31, 12, 6];
+    let fields: Vec<&str> = expression.split_whitespace().collect();
+    let first = LAST.len().saturating_sub(fields.len());
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let end = |part: &str, last: &u32| match part.split_once('/') {
+        Some((begin, step)) if is_number(begin) => format!("{begin}-{last}/{step}"),
+        _ => part.to_owned(),
+    };
+    let field = |(field, last): (&&str, &u32)| {
+        let parts: Vec<_> = field.split(',').map(|part| end(part, last)).collect();
+        parts.join(",")
+    };
+    if fields.len() > LAST.len() {
+        return expression.to_owned();
+    }
+    fields.iter().zip(&LAST[first..]).map(field).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether there is a day on which an expression comes. To look for one that never does would take the

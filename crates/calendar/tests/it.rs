@@ -20,6 +20,11 @@ fn next(expression: &str, zone: &str, after: &str, count: usize) -> Vec<String> 
 fn five_fields_six_and_descriptors_are_understood() {
     let after = "2026-11-21T12:34:56Z";
     assert_eq!(next("*/15 * * * *", "", after, 1), ["2026-11-21T12:45:00Z"]);
+    for (begun, meant) in [("50/5", "50-59/5"), ("3,40/9", "3,40-59/9")] {
+        let of = |minutes: &str| next(&format!("{minutes} * * * *"), "", after, 9);
+        assert_eq!(of(begun), of(meant));
+    }
+    assert_eq!(next("0 7 1/10 * *", "", after, 1), ["2026-12-01T07:00:00Z"]);
     assert_eq!(next("30 6 * * 1-5", "UTC", after, 1), ["2026-11-23T06:30:00Z"]);
     assert_eq!(next("*/10 * * * * *", "UTC", after, 1), ["2026-11-21T12:35:00Z"]);
     for (word, at) in [

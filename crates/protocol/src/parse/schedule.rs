@@ -16,6 +16,12 @@ use crate::{
 /// What an expression begins with that is a span and nothing else.
 const EVERY: &[u8] = b"@every ";
 
+/// The longest part behind a point.
+const PART_DIGITS_MAX: usize = 9;
+
+/// How an expression may say by itself what its zone is, as crontabs and other libraries have it.
+const ZONES: [&[u8]; 2] = [b"CRON_TZ=", b"TZ="];
+
 /// `JQ.SCHEDULE queue (SET … | REPLACE … | DEL name | LIST | GET name | PAUSE name | RESUME name | RUN name)`
 pub fn schedule<'a>(args: &mut Args<'a, '_>) -> Result<Call<'a>, BadArguments> {
     let order = match args.word()? {
@@ -93,8 +99,11 @@ fn one<'a>(args: &mut Args<'a, '_>) -> Result<NewSchedule<'a>, BadArguments> {
     let timing = match (timing, from, zone) {
         (None, ..) => return Err(args.syntax("EVERY, AFTER or CRON is needed")),
         (Some(Timing::Every { span, .. }), from, None) => Timing::Every { span, from },
-        (Some(Timing::Cron { expression, .. }), None, zone) => {
-            Timing::Cron { expression, zone: zone.unwrap_or_default() }
+        (Some(Timing::Cron { zone: own, .. }), None, Some(_)) if !own.is_empty() => {
+            return Err(args.syntax("the expression says its zone, and so does TZ"));
+        }
+        (Some(Timing::Cron { expression, zone: own }), None, zone) => {
+            Timing::Cron { expression, zone: zone.unwrap_or(own) }
         }
         (Some(Timing::After(_)), None, None) if overlap.is_some() || missed.is_some() => {
             let what = "OVERLAP and MISSED are not for AFTER, whose runs follow each other";
@@ -127,7 +136,8 @@ fn cron(text: &[u8]) -> Result<Timing<&[u8]>, BadArguments> {
     let expression = printable("CRON", text)?;
     let head = expression.get(..EVERY.len()).unwrap_or_default();
     if !head.eq_ignore_ascii_case(EVERY) {
-        return Ok(Timing::Cron { expression, zone: b"" });
+        let (zone, expression) = own_zone(expression).unwrap_or((b"", expression));
+        return Ok(Timing::Cron { expression, zone });
     }
     let span = duration(&expression[EVERY.len()..]).ok_or_else(|| {
         let message = format!(
@@ -138,6 +148,14 @@ fn cron(text: &[u8]) -> Result<Timing<&[u8]>, BadArguments> {
         BadArguments { word: ErrorWord::Range, message }
     })?;
     Ok(Timing::Every { span, from: None })
+}
+
+/// The zone that an expression names before its fields, and these.
+fn own_zone(expression: &[u8]) -> Option<(&[u8], &[u8])> {
+    let behind = ZONES.iter().find_map(|word| expression.strip_prefix(*word))?;
+    let end = behind.iter().position(|&byte| byte == b' ')?;
+    let (zone, fields) = (&behind[..end], behind[end..].trim_ascii());
+    (!zone.is_empty() && !fields.is_empty()).then_some((zone, fields))
 }
 
 fn printable<'a>(word: &str, text: &'a [u8]) -> Result<&'a [u8], BadArguments> {
@@ -152,13 +170,15 @@ fn printable<'a>(word: &str, text: &'a [u8]) -> Result<&'a [u8], BadArguments> {
     Err(BadArguments { word: ErrorWord::Range, message })
 }
 
-/// Reads a span as `1h30m` or `500ms`: whole numbers with their units.
+/// Reads a span as `1h30m`, `1.5h` or `500ms`: numbers with their units. What is less than a millisecond
+/// does not count.
 fn duration(text: &[u8]) -> Option<Millis> {
     let mut rest = std::str::from_utf8(text).ok()?.trim();
     let mut sum: u64 = 0;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, behind) = rest.split_at(digits);
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
         let end = behind.find(|c: char| c.is_ascii_digit()).unwrap_or(behind.len());
         let (unit, behind) = behind.split_at(end);
         let millis: u64 = match unit {
@@ -168,7 +188,12 @@ fn duration(text: &[u8]) -> Option<Millis> {
             "h" => 3_600_000,
             _ => return None,
         };
-        sum = sum.checked_add(number.parse::<u64>().ok()?.checked_mul(millis)?)?;
+        if part.len() > PART_DIGITS_MAX {
+            return None;
+        }
+        let of_part = part.parse::<u64>().ok()? * millis / 10_u64.pow(part.len() as u32);
+        sum = sum.checked_add(whole.parse::<u64>().ok()?.checked_mul(millis)?)?;
+        sum = sum.checked_add(of_part)?;
         rest = behind;
     }
     (1..=Millis::MAX.0).contains(&sum).then_some(Millis(sum))

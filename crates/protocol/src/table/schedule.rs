@@ -44,7 +44,7 @@ const TIMING: Arg = Arg::one_of(
                 Arg::string("expression").after("CRON").shown("expr").about(
                     "As five fields say, or six with the seconds before them, or `@hourly`, `@daily`, \
                      `@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`, or `@every 1h30m`, which is \
-                     `EVERY 5400000`.",
+                     `EVERY 5400000`. `CRON_TZ=Europe/Berlin` before the fields is as `TZ`.",
                 ),
                 Arg::string("zone")
                     .after("TZ")

@@ -40,13 +40,35 @@ fn a_schedule_says_when_it_comes() {
     assert_eq!(set(&["CRON", "* * * * *"]).timing, cron(&b"* * * * *"[..], &b""[..]));
     let zoned = set(&["CRON", "@daily", "TZ", "Europe/Berlin"]);
     assert_eq!(zoned.timing, cron(b"@daily", b"Europe/Berlin"));
-    for (span, ms) in
-        [("5m", 300_000), ("1h30m", 5_400_000), ("1s500ms", 1_500), (" 2h", 7_200_000)]
-    {
+    for (span, ms) in [
+        ("5m", 300_000),
+        ("1h30m", 5_400_000),
+        ("1s500ms", 1_500),
+        (" 2h", 7_200_000),
+        ("1.5h", 5_400_000),
+        ("1m0.5s", 60_500),
+        ("0.0019s", 1),
+    ] {
         let text = format!("@every {span}");
         let argv = ["SET", "s", "body", "CRON", &text];
         let Ok(ScheduleOrder::Set(new)) = order(&argv) else { panic!("{text}") };
         assert_eq!(new.timing, every(ms, None), "{text}");
+    }
+}
+
+#[test]
+fn an_expression_may_say_its_zone_by_itself() {
+    for text in ["CRON_TZ=Asia/Tokyo 0 9 * * *", "TZ=Asia/Tokyo  0 9 * * *"] {
+        let (expression, zone) = (&b"0 9 * * *"[..], &b"Asia/Tokyo"[..]);
+        assert_eq!(set(&["CRON", text]).timing, Timing::Cron { expression, zone });
+    }
+    for text in ["CRON_TZ=Asia/Tokyo", "TZ= 0 9 * * *", "TZ=UTC "] {
+        let expression = text.as_bytes();
+        assert_eq!(
+            set(&["CRON", text]).timing,
+            Timing::Cron { expression, zone: b"" },
+            "no expression"
+        );
     }
 }
 
@@ -134,6 +156,10 @@ fn what_is_no_schedule_is_refused_by_name() {
         (
             &["SET", "s", "b", "AFTER", "5", "MISSED", "ONE"],
             "SYNTAX OVERLAP and MISSED are not for AFTER, whose runs follow each other",
+        ),
+        (
+            &["SET", "s", "b", "CRON", "TZ=UTC 0 9 * * *", "TZ", "UTC"],
+            "SYNTAX the expression says its zone, and so does TZ",
         ),
         (&["SET", "s", "b", "EVERY", "5", "OVERLAP", "ALL"], "SYNTAX ALL cannot stand there"),
         (&["SET", "s", "b", "EVERY", "5", "MISSED"], "SYNTAX no value for MISSED"),
