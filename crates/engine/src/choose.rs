@@ -205,7 +205,11 @@ impl Queue {
         if is_completed || change.due.is_some() && !waits {
             return Err(Refusal::WrongState(job.state().kind()));
         }
-        if change.tries.is_some_and(|tries| !self.fits(job, tries)) {
+        // One of a batch that is held goes, and has to be delivered once more.
+        let leaves = change.due.is_some() && self.goes_with_lease(job);
+        let tries = change.tries.or(leaves.then(|| self.terms_of(job).tries));
+        let is_enough = |tries| if leaves { job.deliveries < tries } else { self.fits(job, tries) };
+        if tries.is_some_and(|tries| !is_enough(tries)) {
             return Err(Refusal::TooFewTries { deliveries: job.deliveries });
         }
         let expires_at = match change.ttl {

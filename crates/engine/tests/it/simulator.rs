@@ -45,7 +45,7 @@ const TOKENS_PER_MILLI_BITS: u32 = 10;
 
 /// What an emptied queue may keep: the room of its tables, which is about the same after 2,500 steps and
 /// after 20,000.
-const DRAINED_BYTES_MAX: usize = 20_480;
+const DRAINED_BYTES_MAX: usize = 22_528;
 
 /// Records that a crash may lose where the log is not written through.
 const LOST_RECORDS_MAX: u64 = 12;

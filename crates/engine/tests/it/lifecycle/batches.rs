@@ -549,3 +549,17 @@ fn batches_come_back_from_a_stored_form() {
     again.pass(700);
     assert_eq!(take(&mut again), ["x"]);
 }
+
+#[test]
+fn who_is_put_off_out_of_a_batch_that_is_held_needs_a_try_for_it() {
+    let mut driver = set(&[size(2)]);
+    gather(&mut driver, &["a", "b"]);
+    assert_eq!(take(&mut driver), ["a", "b"]);
+    let later = Change { due: Some(Due::In(Millis(5))), ..Change::default() };
+    let last = Change { tries: Some(1), ..later.clone() };
+    assert_eq!(driver.update("b", last), Err(Refusal::TooFewTries { deliveries: 1 }));
+    driver.update("b", Change { tries: Some(1), ..Change::default() }).expect("it has been taken");
+    assert_eq!(driver.update("b", later.clone()), Err(Refusal::TooFewTries { deliveries: 1 }));
+    driver.update("b", Change { tries: Some(2), ..later }).expect("one is left");
+    driver.check();
+}

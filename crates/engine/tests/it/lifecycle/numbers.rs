@@ -496,7 +496,7 @@ fn it_is_told_how_many_jobs_are_due_how_soon() {
 }
 
 /// What is stored of the numbers of a queue in which nothing has happened but one publish.
-const NOTHING: [u8; 17] = [0; 17];
+const NOTHING: [u8; 20] = [0; 20];
 
 /// Such a queue with other numbers in its stored form.
 fn with_numbers(numbers: &[u8]) -> Result<Queue, Corrupt> {
@@ -506,7 +506,7 @@ fn with_numbers(numbers: &[u8]) -> Result<Queue, Corrupt> {
     let mut frames: Vec<_> = driver.queue.frames().collect();
     let frame = &mut frames[0];
     let at = frame.len() - NOTHING.len() - 8;
-    assert_eq!(frame[at..], [&17_u64.to_le_bytes()[..], &NOTHING].concat());
+    assert_eq!(frame[at..], [&20_u64.to_le_bytes()[..], &NOTHING].concat());
     frame.truncate(at);
     frame.extend((numbers.len() as u64).to_le_bytes());
     frame.extend(numbers);
@@ -526,13 +526,13 @@ fn numbers_that_no_queue_can_have_are_refused() {
     let queue = with_numbers(&NOTHING).expect("it is as it was");
     assert_eq!(queue.history(Grain::Days, queue.clock()).len(), 1);
     // The sum, the longest, and how many steps there are, each with those before it left out.
-    let times = |first: &[u8]| [first, &[0; 9], &NOTHING[12..]].concat();
-    let types = |types: &[u8]| [&NOTHING[..12], types, &NOTHING[13..]].concat();
-    let history = |history: &[u8]| [&NOTHING[..13], history].concat();
+    let times = |first: &[u8]| [first, &[0; 12], &NOTHING[15..]].concat();
+    let types = |types: &[u8]| [&NOTHING[..15], types, &NOTHING[16..]].concat();
+    let history = |history: &[u8]| [&NOTHING[..16], history].concat();
     let minutes = |rows: &[u8]| history(&[&[0, rows.len() as u8], rows, &[0, 0]].concat());
-    // A name of one letter, no counts, and four times nothing.
-    let a_type = |name: u8| [&[1, name, 0][..], &[0; 12]].concat();
-    let others = [0; 14];
+    // A name of one letter, no counts, and five times nothing.
+    let a_type = |name: u8| [&[1, name, 0][..], &[0; 15]].concat();
+    let others = [0; 17];
     let now = 20_000 * 24 * 60;
     for (what, numbers) in [
         ("a short span", times(&[0, 0, 1, 15, 9])),
@@ -548,7 +548,7 @@ fn numbers_that_no_queue_can_have_are_refused() {
         assert_eq!(reloaded(&queue).digest(), queue.digest(), "{what}");
     }
     let many = [1, 0, 255, 255, 255, 255, 255, 255, 255, 127];
-    let full_types = [&[2, 0, 1, 0, 1][..], &[0; 12], &a_type(b'a')].concat();
+    let full_types = [&[2, 0, 1, 0, 1][..], &[0; 15], &a_type(b'a')].concat();
     for (what, numbers) in [
         ("nothing at all", vec![]),
         ("what is cut off", NOTHING[1..].to_vec()),

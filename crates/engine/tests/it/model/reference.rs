@@ -1785,9 +1785,12 @@ impl Model {
             let deadline = job.deadline.filter(|_| due.is_some());
             reasons.extend(self.ends_before(instant.unwrap_or(until), expires, deadline));
         }
-        if let Some(tries) = *tries {
+        let leaves = due.is_some() && self.is_in_leased_batch(&job);
+        if let Some(tries) = tries.or(leaves.then_some(job.tries)) {
             let needed = match &job.place {
-                Place::Gathering { .. } if self.is_in_leased_batch(&job) => job.deliveries,
+                Place::Gathering { .. } if self.is_in_leased_batch(&job) && !leaves => {
+                    job.deliveries
+                }
                 Place::Delayed { .. }
                 | Place::Held { .. }
                 | Place::Gathering { .. }
