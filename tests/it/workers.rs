@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     blocking::waiting,
-    replies::{bodies, bulk, names},
+    replies::{bodies, bulk, ids, names},
     support::{likeness::replayed, wait_for, Client, Options, Reply, Server},
 };
 
@@ -553,7 +553,7 @@ fn a_server_that_decides_no_longer_wishes_nothing_when_it_does_again() {
     );
     client.run("REPLICAOF NO ONE");
     assert_eq!(client.run("JQ.WORKER SET postman"), Reply::Null);
-    assert_eq!(names(&client.run("JQ.CONSUME mail WORKER postman")), ["c"]);
+    assert_eq!(ids(&client.run("JQ.CONSUME mail WORKER postman")), ["c"]);
 }
 
 #[test]

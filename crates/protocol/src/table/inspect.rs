@@ -360,7 +360,7 @@ pub const STATS: Command = Command {
         Example { command: "JQ.STATS mail TYPE greeting", reply: "(nil)" },
         Example {
             command: "JQ.STATS mail TIMES BUCKETS",
-            reply: "1) \"wait\"\n2)  1) \"count\"\n    2) (integer) 0\n...",
+            reply: " 1) \"wait\"\n 2)  1) \"count\"\n     2) (integer) 0\n...",
         },
     ],
     notes: &[
