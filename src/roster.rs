@@ -183,10 +183,7 @@ impl Roster {
     }
 
     fn find(&mut self, name: &[u8]) -> &mut Worker {
-        if !self.workers.contains_key(name) {
-            self.workers.insert(name.into(), Worker::default());
-        }
-        self.workers.get_mut(name).expect("it was put there")
+        self.workers.entry(name.into()).or_default()
     }
 
     /// A connection takes a name. Tells what is wished of the worker.

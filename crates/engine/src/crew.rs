@@ -87,7 +87,10 @@ impl Queue {
         }
         let State::Leased { holder, .. } = self.jobs[slot].state() else { return };
         let worker = &self.holders.get(holder).worker;
-        self.heard.is_news = !worker.is_empty();
+        if worker.is_empty() {
+            return;
+        }
+        self.heard.is_news = true;
         self.heard.worker.clear();
         self.heard.worker.extend_from_slice(worker);
     }

@@ -238,17 +238,21 @@ fn a_run_ends_with_the_lease_however_that_ends() {
     }
 }
 
+/// From nothing to some months, each length as likely.
+fn spans_of_all_lengths(seed: u64) -> Vec<u64> {
+    let mut dice = Dice(seed);
+    let mut span = || {
+        let bits = dice.below(34) as u32;
+        dice.below(1 << bits.max(1))
+    };
+    (0..300).map(|_| span()).collect()
+}
+
 #[test]
 fn buckets_hold_each_span_once_under_bounds_that_all_histograms_have() {
     let mut bounds = BTreeSet::new();
     for seed in 0..20 {
-        let mut dice = Dice(seed);
-        let mut spans: Vec<_> = (0..300)
-            .map(|_| {
-                let bits = dice.below(34) as u32;
-                dice.below(1 << bits.max(1))
-            })
-            .collect();
+        let mut spans = spans_of_all_lengths(seed);
         let (_, histogram) = waited(&spans);
         spans.sort_unstable();
         let mut passed = 0;
@@ -306,14 +310,7 @@ fn waited(spans: &[u64]) -> (Driver, Histogram) {
 #[test]
 fn a_quantile_is_less_than_6_percent_off_and_exact_where_spans_are_short() {
     for seed in 0..20 {
-        let mut dice = Dice(seed);
-        // From nothing to some months, each length as likely.
-        let mut spans: Vec<_> = (0..300)
-            .map(|_| {
-                let bits = dice.below(34) as u32;
-                dice.below(1 << bits.max(1))
-            })
-            .collect();
+        let mut spans = spans_of_all_lengths(seed);
         let (driver, histogram) = waited(&spans);
         spans.sort_unstable();
         assert_eq!(histogram.count(), 300);
