@@ -45,7 +45,6 @@ pub fn keep(place: (i32, &[u8]), queue: &mut Queue) {
 }
 
 /// Tells what has changed. No key is open.
-#[inline]
 pub fn tell(context: Context) {
     while let Some((place, changes)) = registry::with(|registry| registry.changes.pop_front()) {
         context.select_db(place.0);

@@ -74,8 +74,10 @@ pub unsafe extern "C" fn entry<const PLACE: usize>(
             return register::tell_keys(context, command, &arguments.bytes);
         }
         run(context, command, &arguments);
-        distant::deliver(context);
-        changes::tell(context);
+        if registry::with(|registry| registry.has_afterwork()) {
+            distant::deliver(context);
+            changes::tell(context);
+        }
     });
     if answered.is_none() {
         distant::forget();

@@ -146,6 +146,17 @@ pub fn follow(
     }
 }
 
+/// Notes that a queue that was just visited has something for others.
+#[cold]
+pub fn keep(place: (i32, &[u8])) {
+    let place = (place.0, place.1.into());
+    registry::with(|registry| {
+        if !registry.outgoing.contains(&place) {
+            registry.outgoing.push_back(place);
+        }
+    });
+}
+
 /// Carries what the queues that were just visited have for others. Some of it: for what is left the
 /// timer comes, since such a queue is due.
 pub fn deliver(context: Context) {

@@ -26,8 +26,8 @@ pub enum Found {
 pub fn find(key: &Key) -> Found {
     let kind = registry::with(|registry| registry.kind);
     match key.value(kind) {
-        _ if key.is_empty() => Found::Nothing,
         Some(stored) => Found::Queue(stored),
+        None if key.is_empty() => Found::Nothing,
         None => Found::Other,
     }
 }

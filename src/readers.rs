@@ -26,9 +26,14 @@ pub fn edge(queue: &Queue) -> Edge {
     (queue.config().events > 0).then(|| queue.events_made())
 }
 
-/// Has the timer wake those who wait for events of a queue that stands elsewhere now.
+/// Has the timer wake those who wait for events of a queue, if that stands elsewhere than before.
 #[cold]
-pub fn note(place: Place, edge: Edge) {
+pub fn note_if_moved(place: (i32, &[u8]), before: Edge, queue: &Queue) {
+    let edge = edge(queue);
+    if edge == before {
+        return;
+    }
+    let place = (place.0, place.1.into());
     registry::with(|registry| {
         if registry.waiters.awaits_events(&place) {
             registry.unread.insert(place, edge);

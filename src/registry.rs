@@ -117,6 +117,12 @@ impl Registry {
         firsts.into_iter().flatten().min()
     }
 
+    /// Whether there is something to do when no key is open any more.
+    #[inline]
+    pub fn has_afterwork(&self) -> bool {
+        !self.outgoing.is_empty() || !self.changes.is_empty()
+    }
+
     /// What the tokens of a term are above that begins now: above all that were given before by any
     /// server, as long as clocks are not set back.
     pub fn draw_tokens(&mut self, now: UnixMillis) -> u64 {

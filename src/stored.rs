@@ -48,18 +48,24 @@ impl Stored {
     }
 
     /// Lets the names know this one, unless they do.
+    #[inline]
     pub fn list(&mut self, db: i32, name: &[u8]) {
         if !self.listed {
-            self.listed = true;
-            registry::with(|registry| registry.names.insert(db, name));
-            workers::note_all(&self.queue, db, name);
-            if self.queue.owners().next().is_some() {
-                let place = (db, name.into());
-                registry::with(|registry| {
-                    registry.bonds.adopt(&place, self.queue.owners());
-                    registry.alarm.want(UnixMillis(0));
-                });
-            }
+            self.list_anew(db, name);
+        }
+    }
+
+    #[cold]
+    fn list_anew(&mut self, db: i32, name: &[u8]) {
+        self.listed = true;
+        registry::with(|registry| registry.names.insert(db, name));
+        workers::note_all(&self.queue, db, name);
+        if self.queue.owners().next().is_some() {
+            let place = (db, name.into());
+            registry::with(|registry| {
+                registry.bonds.adopt(&place, self.queue.owners());
+                registry.alarm.want(UnixMillis(0));
+            });
         }
     }
 
@@ -72,11 +78,12 @@ impl Stored {
     pub fn sum_up(&mut self) {
         let counts = self.queue.counters().summary();
         registry::with(|registry| {
-            let sums = registry.stats.counts.iter_mut();
-            for ((sum, now), before) in sums.zip(counts).zip(&mut self.summed) {
-                *sum = sum.wrapping_add(now.wrapping_sub(std::mem::replace(before, now)));
+            let sums = &mut registry.stats.counts;
+            for at in 0..SUMMARY.len() {
+                sums[at] = sums[at].wrapping_add(counts[at]).wrapping_sub(self.summed[at]);
             }
         });
+        self.summed = counts;
     }
 
     /// Lets the registry know the queue by its name, and when it has work next or has been idle

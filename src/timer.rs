@@ -32,8 +32,14 @@ impl Alarm {
 }
 
 /// Arms the timer if an earlier turn is wanted than it is armed for. Cheap when not.
+#[inline]
 pub fn arm(context: Context) {
-    let Some(wanted) = registry::with(|registry| registry.alarm.wanted.take()) else { return };
+    if let Some(wanted) = registry::with(|registry| registry.alarm.wanted.take()) {
+        arm_for(context, wanted);
+    }
+}
+
+fn arm_for(context: Context, wanted: UnixMillis) {
     let armed = registry::with(|registry| registry.alarm.armed);
     if armed.is_some_and(|(_, at)| at <= wanted) || !context.flags().is_primary() {
         return;

@@ -792,14 +792,10 @@ impl<'a> Site<'a> {
     }
 
     /// Has what the queue has for others carried there when nothing is open any more.
+    #[inline]
     fn keep_effects(&self, stored: &Stored, now: UnixMillis) {
         if stored.queue.outbox_len() > 0 && stored.put_off <= now {
-            let place = (self.db, Box::from(self.name()));
-            registry::with(|registry| {
-                if !registry.outgoing.contains(&place) {
-                    registry.outgoing.push_back(place);
-                }
-            });
+            distant::keep((self.db, self.name()));
         }
     }
 
@@ -833,9 +829,8 @@ impl<'a> Site<'a> {
             if is_heard {
                 changes::keep((self.db, self.name()), &mut stored.queue);
             }
-            let edge_now = readers::edge(&stored.queue);
-            if edge.is_some_and(|edge| edge != edge_now) {
-                readers::note((self.db, self.name().into()), edge_now);
+            if let Some(before) = edge {
+                readers::note_if_moved((self.db, self.name()), before, &stored.queue);
             }
             endings::tell((self.db, self.name()), stored);
             bonds::forget_unbound((self.db, self.name()), stored);
@@ -1071,7 +1066,14 @@ impl Visit<'_> {
     }
 
     /// Leases jobs to the consumers that have waited longest, and wakes them.
+    #[inline]
     fn serve_waiters(&mut self) {
+        if !registry::with(|registry| registry.waiters.is_empty()) {
+            self.serve_those_in_line();
+        }
+    }
+
+    fn serve_those_in_line(&mut self) {
         self.serve_messengers();
         for _ in 0..WAKE_BUDGET {
             if !self.wake_one() {

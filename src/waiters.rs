@@ -284,6 +284,12 @@ impl Waiters {
         }
     }
 
+    /// Whether nobody waits for anything.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.by_ticket.is_empty() && self.lingers.is_empty()
+    }
+
     /// Whether nobody waits for notices of any queue.
     pub fn has_no_messengers(&self) -> bool {
         self.messengers.is_empty()

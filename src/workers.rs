@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use jobq_engine::{Name, Queue, UnixMillis};
-use jobq_protocol::{ConsumeCall, WorkerWish};
+use jobq_protocol::WorkerWish;
 
 use crate::{
     blocking,
@@ -18,10 +18,10 @@ use crate::{
 
 /// Notes who asks for jobs of which queues, if he gave his name, and tells what is wished of him.
 #[inline]
-pub fn see(context: Context, flags: Flags, call: &ConsumeCall<'_>) -> Option<WorkerWish> {
-    match call.consume.holder.worker {
+pub fn see(context: Context, flags: Flags, name: &[u8], queues: &[&[u8]]) -> Option<WorkerWish> {
+    match name {
         b"" => None,
-        name => see_named(context, flags, name, &call.queues),
+        name => see_named(context, flags, name, queues),
     }
 }
 

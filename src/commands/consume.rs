@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use jobq_engine::{Consume, Millis, Owner, Queue, Slot, Token};
+use jobq_engine::{Consume, Holder, Millis, Owner, Queue, Slot, Token};
 use jobq_protocol::{ConsumeCall, ErrorWord};
 use rand::Rng;
 use redis_module::raw::RedisModuleString;
@@ -27,14 +27,8 @@ pub fn consume(context: Context, arguments: &Arguments<'_>, call: &ConsumeCall<'
         b"" => workers::own_name(context, flags),
         _ => None,
     };
-    match &own_name {
-        None => consume_as(context, flags, arguments, call),
-        Some(worker) => consume_as(context, flags, arguments, &call.by(worker)),
-    }
-}
-
-/// The same, where it is known who asks.
-fn consume_as(context: Context, flags: Flags, arguments: &Arguments<'_>, call: &ConsumeCall<'_>) {
+    let worker = own_name.as_deref().unwrap_or(call.consume.holder.worker);
+    let holder = Holder { worker, ..call.consume.holder };
     let keys = Keys { arguments, queues: call.queues.len() };
     let is_queue = |place| keyspace::read(context, keys.at(place), |_| ()).is_ok();
     // All of them before the first is taken from; a single one is checked as it is opened.
@@ -46,17 +40,17 @@ fn consume_as(context: Context, flags: Flags, arguments: &Arguments<'_>, call: &
         return reply::error(context, ErrorWord::NoPerm, prose);
     };
     let block = call.block.filter(|_| !flags.denies_blocking());
-    if workers::see(context, flags, call).is_some() {
+    if workers::see(context, flags, worker, &call.queues).is_some() {
         // As if all were paused. Who may wait stands in no line.
         return match block {
-            Some(span) => wait(context, &keys, call, (bond, &[]), span),
+            Some(span) => wait(context, &keys, (call, &holder), (bond, &[]), span),
             None => context.reply_null_array(),
         };
     }
-    match take(context, flags, &keys, call, bond, block.is_some()) {
+    match take(context, flags, &keys, (call, &holder), bond, block.is_some()) {
         Err(denied) => reply::denied(context, &denied),
         Ok(0) => match block {
-            Some(span) => wait(context, &keys, call, (bond, &call.queues), span),
+            Some(span) => wait(context, &keys, (call, &holder), (bond, &call.queues), span),
             None => context.reply_null_array(),
         },
         Ok(_) => {}
@@ -97,7 +91,7 @@ fn take(
     context: Context,
     flags: Flags,
     keys: &Keys<'_, '_>,
-    call: &ConsumeCall<'_>,
+    (call, holder): (&ConsumeCall<'_>, &Holder<&[u8]>),
     bond: Option<(Owner, Millis)>,
     may_wait: bool,
 ) -> Result<usize, Denied> {
@@ -125,7 +119,7 @@ fn take(
         if !is_free(place) {
             continue;
         }
-        let consume = Consume { count: left, holder: call.consume.holder.clone() };
+        let consume = Consume { count: left, holder: holder.clone() };
         let wanted = Wanted { consume, least, bond };
         let command = keys.arguments.raw;
         let delivered = Cell::new(0);
@@ -181,7 +175,7 @@ fn draw_order(weights: &[u32]) -> Vec<usize> {
 fn wait(
     context: Context,
     keys: &Keys<'_, '_>,
-    call: &ConsumeCall<'_>,
+    (call, holder): (&ConsumeCall<'_>, &Holder<&[u8]>),
     (bond, lines): (Option<(Owner, Millis)>, &[&[u8]]),
     span: Millis,
 ) {
@@ -195,7 +189,7 @@ fn wait(
             queues: lines.iter().map(|&queue| queue.into()).collect(),
             take: Rc::new(Take {
                 count: call.consume.count,
-                holder: call.consume.holder.to_owned(),
+                holder: holder.to_owned(),
                 details: call.details,
                 gather: call.gather,
                 bond,

@@ -44,6 +44,7 @@ impl Queue {
     /// A [`Refusal`], and nothing is changed. After a [`choose`](Self::choose) on the same state
     /// there is none; a log that is not of this state's history can meet one.
     pub fn apply<'a>(&mut self, operation: impl Into<Operation<'a>>) -> Result<Outcome, Refusal> {
+        self.known_due.set(None);
         let outcome = match operation.into() {
             Operation::Tick { now, budget } => {
                 return Ok(Outcome::Ticked(self.tick(now, budget)));
@@ -72,6 +73,7 @@ impl Queue {
     /// # Errors
     /// As [`apply`](Self::apply).
     pub fn act(&mut self, action: &Action<'_>) -> Result<Outcome, Refusal> {
+        self.known_due.set(None);
         let outcome = match action {
             Action::Publish(publish) => self.publish(publish)?,
             Action::Settle { jobs, verdict } => Outcome::Done(self.settle(jobs, *verdict)),
@@ -172,7 +174,7 @@ impl Queue {
     /// Works through one due transition, or one job of a task, and tells how many jobs that
     /// concerned; 0 if nothing is due.
     fn step(&mut self) -> u32 {
-        if !self.is_due(self.clock) {
+        if self.due_at() > self.clock {
             return 0;
         }
         match self.first_event().filter(|(at, _)| *at <= self.clock) {
@@ -420,13 +422,12 @@ impl Queue {
     }
 
     fn lease(&mut self, lease: &Lease<'_>) -> Result<Outcome, Refusal> {
-        let is_in_line = |queue: &Self, slot: &Slot| {
-            queue
-                .jobs
-                .get(*slot)
-                .is_some_and(|job| matches!(job.state(), State::Ready { parked: false, .. }))
+        let in_line_since = |job: &Job| match job.state() {
+            State::Ready { since, parked: false } => Some(since),
+            _ => None,
         };
-        if !lease.jobs.iter().all(|slot| is_in_line(self, slot)) {
+        let is_in_line = |slot| self.jobs.get(slot).and_then(in_line_since).is_some();
+        if !lease.jobs.iter().copied().all(is_in_line) {
             return Err(Refusal::Diverged("a job to be leased is not ready"));
         }
         if lease.jobs.len() > self.tokens_left() {
@@ -434,14 +435,10 @@ impl Queue {
         }
         let holder = self.intern_holder(&lease.holder);
         let mut leased = Leases::with_capacity(lease.jobs.len());
-        for slot in &lease.jobs {
-            // A log may name a job twice.
-            if !is_in_line(self, slot) {
-                continue;
-            }
-            let slot = *slot;
+        for &slot in &lease.jobs {
             let job = &self.jobs[slot];
-            let State::Ready { since, .. } = job.state() else { continue };
+            // A log may name a job twice.
+            let Some(since) = in_line_since(job) else { continue };
             let deadline = self.lease_end(job, self.ttr_for(job, holder));
             let (is_urgent, terms) = (job.deadline().is_some(), job.terms);
             let (is_first, published) = (job.deliveries == 0, job.ulid.millis());
@@ -544,10 +541,7 @@ impl Queue {
             Some(until) => {
                 self.shift(slot, Event::Complete { until });
             }
-            None => {
-                let result = self.jobs[slot].result().map(Vec::from);
-                self.remove_completed(slot, result.as_deref(), Cause::Acked);
-            }
+            None => self.remove_completed(slot, None, Cause::Acked),
         }
     }
 

@@ -109,18 +109,10 @@ impl Ulid {
         if text[0] > b'7' {
             return None;
         }
-        let mut seen = 0;
-        // Digits of five bits each, at most twelve of them: one word.
-        let mut read = |digits: &[u8]| {
-            digits.iter().fold(0u64, |bits, &c| {
-                let digit = DIGITS[usize::from(c)];
-                seen |= digit;
-                bits << 5 | u64::from(digit)
-            })
-        };
-        let (first, middle, last) = (read(&text[..2]), read(&text[2..14]), read(&text[14..]));
-        let id = Self { high: first << 56 | middle >> 4, low: middle << 60 | last };
-        (seen != NO_DIGIT).then_some(id)
+        let first = digits::<2>(text, 0);
+        let (middle, last) = (digits::<12>(text, 2), digits::<12>(text, 14));
+        let id = Self { high: first.0 << 56 | middle.0 >> 4, low: middle.0 << 60 | last.0 };
+        (first.1 | middle.1 | last.1 != NO_DIGIT).then_some(id)
     }
 
     /// The 26 characters.
@@ -136,6 +128,19 @@ impl Ulid {
         (0..6).for_each(|pair| write(14 + 2 * pair, self.low >> (50 - 10 * pair)));
         text
     }
+}
+
+/// The value of some digits of an id, twelve at most, since one word holds no more; and all of their bits
+/// together. Of a length that the compiler knows, and so without a loop.
+#[inline(always)]
+fn digits<const LEN: usize>(text: &[u8; ULID_BYTES], from: usize) -> (u64, u8) {
+    let (mut value, mut seen) = (0, 0);
+    for place in 0..LEN {
+        let digit = DIGITS[usize::from(text[from + place])];
+        seen |= digit;
+        value = value << 5 | u64::from(digit);
+    }
+    (value, seen)
 }
 
 impl fmt::Display for Ulid {

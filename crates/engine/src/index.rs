@@ -11,6 +11,10 @@ use crate::slab::Slot;
 /// Entries a table holds on average before another is split off.
 const ENTRIES_PER_TABLE: usize = 4096;
 
+/// A table with room for no more than this keeps it when it is emptied: a queue through which few jobs go
+/// would grow and shrink all the time. 128 places of five bytes.
+const KEPT_ENTRIES: usize = 112;
+
 /// Slots by a hash that the owner computes from the job in the slot.
 #[derive(Clone, Debug)]
 pub struct IdIndex {
@@ -56,8 +60,12 @@ impl IdIndex {
         }
         let at = at.min(self.tables.len() - 1);
         let table = &self.tables[at];
-        if table.capacity() > 64 && table.len() < table.capacity() / 8 {
+        if table.capacity() > KEPT_ENTRIES && table.len() < table.capacity() / 8 {
             self.change(at, |table| table.shrink_to(table.len() * 2, |&slot| hash_of(slot)));
+        } else if table.is_empty() && table.capacity() < table.num_buckets() / 8 * 7 {
+            // Some places are marked as left, and would make it grow in the end. (To clear it would leave
+            // the marks of one that is empty.)
+            drop(self.tables[at].drain());
         }
     }
 
@@ -137,6 +145,20 @@ mod tests {
 
     fn hash(slot: Slot) -> u64 {
         u64::from(slot.0).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17)
+    }
+
+    #[test]
+    fn a_table_that_is_emptied_again_and_again_does_not_grow() {
+        // All in one place, so that many leave a mark behind.
+        let crowded = |_| 0;
+        let mut index = IdIndex::default();
+        let mut round = || {
+            (0..64).for_each(|n| index.insert(0, Slot(n), crowded));
+            (0..64).for_each(|n| index.remove(0, Slot(n), crowded));
+            index.tables[0].capacity()
+        };
+        let rounds: Vec<_> = (0..100).map(|_| round()).collect();
+        assert_eq!(rounds, [KEPT_ENTRIES; 100]);
     }
 
     #[test]

@@ -19,6 +19,10 @@ impl Queue {
     /// # Errors
     /// A sentence that says what does not hold.
     pub fn check_invariants(&self) -> Result<(), String> {
+        let (known, due) = (self.due(), self.due_at());
+        if known != due {
+            return Err(format!("work is due at {due:?}, and not at {known:?}"));
+        }
         self.check_membership()?;
         self.check_order()?;
         self.check_jobs()?;

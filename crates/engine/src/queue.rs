@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    cell::Cell,
     collections::VecDeque,
     hash::{Hash, Hasher},
 };
@@ -24,7 +25,7 @@ use crate::{
     limits::{GroupKey, Limits},
     list::{Links, List},
     messages::Messages,
-    numbers::Numbers,
+    numbers::{Numbers, Time},
     operation::{Holder, Revival},
     outsiders::Outsiders,
     parents::{End as Fate, Family},
@@ -97,6 +98,9 @@ pub struct Queue {
     // What operators asked of many jobs at once, worked through by ticks.
     pub(crate) tasks: VecDeque<Task>,
     pub(crate) heap_bytes: usize,
+    // When a tick next has work, once that was asked: several times a command, and it is only by an
+    // operation that it changes.
+    pub(crate) known_due: Cell<Option<UnixMillis>>,
     // When somebody last used the queue, or it became empty.
     pub(crate) idle_since: UnixMillis,
     pub(crate) watch: Watch,
@@ -190,6 +194,7 @@ impl Queue {
             schedules: Schedules::default(),
             tasks: VecDeque::new(),
             heap_bytes: 0,
+            known_due: Cell::new(None),
             idle_since: UnixMillis(0),
             watch: Watch::default(),
             bonds: Bonds::default(),
@@ -208,12 +213,25 @@ impl Queue {
     /// When a tick next has work; not after the clock if it has some now. O(1).
     #[must_use]
     pub fn next_due(&self) -> Option<UnixMillis> {
-        let due = self.due_at();
+        let due = self.due();
         (due < Timeline::NEVER_DUE).then_some(due)
     }
 
-    /// The same; [`Timeline::NEVER_DUE`] if it never has. Asked several times a command.
-    fn due_at(&self) -> UnixMillis {
+    /// The same; [`Timeline::NEVER_DUE`] if it never has.
+    #[inline]
+    pub(crate) fn due(&self) -> UnixMillis {
+        self.known_due.get().unwrap_or_else(|| self.look_up_due())
+    }
+
+    #[inline(never)]
+    fn look_up_due(&self) -> UnixMillis {
+        let due = self.due_at();
+        self.known_due.set(Some(due));
+        due
+    }
+
+    /// The same in the middle of an operation.
+    pub(crate) fn due_at(&self) -> UnixMillis {
         let is_told = self.family.tells() || self.gates.are_opening() || self.batches.are_stale();
         if is_told || !self.tasks.is_empty() || !self.limits.chores.is_empty() {
             return self.clock;
@@ -302,8 +320,9 @@ impl Queue {
 
     /// Whether a tick at `now` has work. O(1).
     #[must_use]
+    #[inline]
     pub fn is_due(&self, now: UnixMillis) -> bool {
-        let due = self.due_at();
+        let due = self.due();
         due <= now.max(self.clock) && due < Timeline::NEVER_DUE
     }
 
@@ -676,7 +695,9 @@ impl Queue {
             self.follow_with_lock(slot, at);
         }
         if state.kind().is_final() && self.watch.end(slot) {
-            self.note_ending(slot, Some(state.kind()));
+            let job = &self.jobs[slot];
+            let (ulid, result) = (job.ulid, job.outcome().map(Into::into));
+            self.watch.note(Ending { ulid, state: Some(state.kind()), result });
         }
         if state.kind().is_final() && self.has_subscribers(slot) {
             let result = self.jobs[slot].outcome().map(Vec::from);
@@ -702,35 +723,39 @@ impl Queue {
         matches!(state, State::Leased { holder, .. } if !self.holders.get(holder).worker.is_empty())
     }
 
-    fn note_ending(&mut self, slot: Slot, state: Option<StateKind>) {
-        let job = &self.jobs[slot];
-        let result = state.and(job.outcome()).map(Into::into);
-        self.watch.note(Ending { ulid: job.ulid, state, result });
-    }
-
-    /// Removes a job because it is finished, and not kept.
+    /// Removes a job because it is finished, and not kept; with this result, if not with its own.
     pub(crate) fn remove_completed(&mut self, slot: Slot, result: Option<&[u8]>, cause: Cause) {
-        if self.watch.end(slot) {
-            let (ulid, state) = (self.jobs[slot].ulid, Some(StateKind::Completed));
-            self.watch.note(Ending { ulid, state, result: result.map(Into::into) });
-        }
-        if self.has_subscribers(slot) {
-            self.note_for_subscribers(slot, Some(StateKind::Completed), result);
-        }
-        self.tell_of(slot, Fate::Completed);
+        self.tell_of_removal(slot, Fate::Completed, result);
         self.take_out(slot, cause);
     }
 
     /// Removes a job from the queue.
     pub(crate) fn remove(&mut self, slot: Slot, cause: Cause) {
+        self.tell_of_removal(slot, Fate::Removed, None);
+        self.take_out(slot, cause);
+    }
+
+    /// Tells those who wait for the end of a job that is about to be removed.
+    #[inline]
+    fn tell_of_removal(&mut self, slot: Slot, how: Fate, result: Option<&[u8]>) {
+        // Whoever does not watch is noted among what few jobs have.
+        if !self.watch.is_empty() || self.jobs[slot].extra.is_some() {
+            self.tell_each_of_removal(slot, how, result);
+        }
+    }
+
+    fn tell_each_of_removal(&mut self, slot: Slot, how: Fate, result: Option<&[u8]>) {
+        let job = &self.jobs[slot];
+        let state = (how == Fate::Completed).then_some(StateKind::Completed);
+        let result = state.and(result.or(job.result())).map(Vec::from);
         if self.watch.end(slot) {
-            self.note_ending(slot, None);
+            let result = result.as_deref().map(Into::into);
+            self.watch.note(Ending { ulid: job.ulid, state, result });
         }
         if self.has_subscribers(slot) {
-            self.note_for_subscribers(slot, None, None);
+            self.note_for_subscribers(slot, state, result.as_deref());
         }
-        self.tell_of(slot, Fate::Removed);
-        self.take_out(slot, cause);
+        self.tell_of(slot, how);
     }
 
     /// Takes a job out of which everybody has been told who waits for it.
@@ -741,12 +766,13 @@ impl Queue {
         if !self.bonds.is_empty() {
             self.loosen(slot, false);
         }
-        let state = self.jobs[slot].state();
-        if self.messages.are_kept() && self.is_held_by_name(state) {
-            self.note_end(slot);
-        }
+        let job = &self.jobs[slot];
+        let (state, terms, since) = (job.state(), job.terms, job.links.instant());
         if matches!(state, State::Leased { .. }) {
-            self.note_run_time(slot);
+            if self.messages.are_kept() && self.is_held_by_name(state) {
+                self.note_end(slot);
+            }
+            self.note_time(terms, Time::Run, since);
         }
         if !self.schedules.is_empty() && !state.kind().is_final() {
             self.note_run(slot, true);

@@ -36,10 +36,15 @@ impl Watch {
         self.jobs.insert(slot);
     }
 
-    /// Ceases to watch a job; false if nobody did. O(log n) with n jobs watched, O(1) with none.
+    /// Whether no job is watched. O(1).
     #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// Ceases to watch a job; false if nobody did. O(log n) with n jobs watched, O(1) with none.
     pub fn end(&mut self, slot: Slot) -> bool {
-        !self.jobs.is_empty() && self.jobs.remove(&slot)
+        self.jobs.remove(&slot)
     }
 
     /// Notes what has become of a job that was watched.

@@ -1,7 +1,7 @@
 //! What an argument vector can mean, in the engine's own types. The queue's key is not part of it,
 //! except where there can be several.
 
-use jobq_engine::{Action, Consume, Grain, Holder, JobRef, Listing, Millis, Publish, StateKind};
+use jobq_engine::{Action, Consume, Grain, JobRef, Listing, Millis, Publish, StateKind};
 
 use smallvec::SmallVec;
 
@@ -177,24 +177,6 @@ pub struct ConsumeCall<'a> {
     pub weights: Vec<u32>,
     /// The keys, each once, at least one.
     pub queues: SmallVec<[&'a [u8]; 1]>,
-}
-
-impl ConsumeCall<'_> {
-    /// The same by a worker of this name.
-    #[must_use]
-    pub fn by<'b>(&'b self, worker: &'b [u8]) -> ConsumeCall<'b> {
-        let Self { consume, block, gather, bind, details, weights, queues } = self;
-        let holder = Holder { worker, ..consume.holder };
-        ConsumeCall {
-            consume: Consume { count: consume.count, holder },
-            block: *block,
-            gather: *gather,
-            bind: *bind,
-            details: *details,
-            weights: weights.clone(),
-            queues: queues.iter().copied().collect(),
-        }
-    }
 }
 
 /// How a consumer that may wait waits for several jobs.
