@@ -214,6 +214,13 @@ pub struct Stats {
     pub latest: u64,
 }
 
+impl Stats {
+    /// Clients that wait no longer.
+    pub fn answered(&self) -> u64 {
+        self.woken + self.timed_out
+    }
+}
+
 /// Lets a value that only the server's main thread uses be a static.
 struct MainThread<T>(T);
 

@@ -24,6 +24,7 @@ mod memory;
 mod on_terms;
 mod persistence;
 mod pickup;
+mod pings;
 mod plot;
 mod report;
 mod server;

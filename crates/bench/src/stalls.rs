@@ -1,16 +1,12 @@
 //! How long others wait while very many jobs move at once.
 
-use std::{
-    io::{Error, Result},
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{io::Result, thread, time::Duration};
 
 use crate::{
     clock,
     figures::{grouped, median, percentile},
     fill::{self, Bodies},
+    pings,
     report::Report,
     server::Server,
     wire::Wire,
@@ -152,36 +148,14 @@ pub fn measure(bench: &Bench) -> Result<Report> {
 
 fn watch(bench: &Bench, event: &Event, jobs: usize, seen: &mut Seen) -> Result<()> {
     let (server, instant) = filled(bench, event, jobs)?;
-    let (mut wire, mut pinger) = (server.connect()?, server.connect()?);
-    let over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let pings = scope.spawn(|| ping(&mut pinger, &over));
-        let happened = (|| {
-            if event.timed {
-                clock::sleep_until(instant - 10.0)?;
-            } else {
-                thread::sleep(Duration::from_millis(50));
-            }
-            let (cpu, begun) = (server.cpu()?, Instant::now());
-            (event.happen)(&mut wire)?;
-            let ended = Instant::now();
-            Ok::<_, Error>((server.cpu()? - cpu, begun, ended))
-        })();
-        over.store(true, Ordering::Relaxed);
-        let pings = pings.join().map_err(|_| Error::other("the pinging thread panicked"))??;
-        let (cpu, begun, ended) = happened?;
-        let mut times: Vec<_> = pings
-            .iter()
-            .filter(|(sent, back)| *back > begun && *sent < ended)
-            .map(|(sent, back)| (*back - *sent).as_secs_f64() * 1e3)
-            .collect();
-        times.sort_by(f64::total_cmp);
-        seen.longest.push(percentile(&times, 1.0));
-        seen.most.push(percentile(&times, 0.99));
-        seen.took.push((ended - begun).as_secs_f64() * 1e3);
-        seen.cpu.push(cpu * 1e3);
-        Ok(())
-    })
+    let mut wire = server.connect()?;
+    let before = event.timed.then_some(instant - 10.0);
+    let beside = pings::beside(&server, before, || (event.happen)(&mut wire))?;
+    seen.longest.push(percentile(&beside.pings, 1.0));
+    seen.most.push(percentile(&beside.pings, 0.99));
+    seen.took.push(beside.took);
+    seen.cpu.push(beside.cpu);
+    Ok(())
 }
 
 /// A server with the jobs in it, and the instant, which is yet to come, at which it happens.
@@ -197,17 +171,6 @@ fn filled(bench: &Bench, event: &Event, jobs: usize) -> Result<(Server, f64)> {
         }
         span *= 2.0;
     }
-}
-
-/// When each `PING` was sent and when its answer was back.
-fn ping(wire: &mut Wire, over: &AtomicBool) -> Result<Vec<(Instant, Instant)>> {
-    let mut times = Vec::new();
-    while !over.load(Ordering::Relaxed) {
-        let sent = Instant::now();
-        wire.call("PING")?;
-        times.push((sent, Instant::now()));
-    }
-    Ok(times)
 }
 
 fn publish(wire: &mut Wire, jobs: usize, terms: &[&str]) -> Result<()> {

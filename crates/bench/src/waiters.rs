@@ -5,7 +5,8 @@ use std::io::Result;
 
 use crate::{
     crowd,
-    figures::{grouped, median},
+    figures::{grouped, median, percentile},
+    pings::{self, Beside},
     report::Report,
     server::Server,
     wire::Wire,
@@ -21,30 +22,37 @@ pub fn measure(bench: &Bench) -> Result<Report> {
     let server = Server::start(&bench.paths, &["--appendonly", "no"])?;
     let mut rows = Vec::new();
     for &size in crowds {
-        let (mut alone, mut ratios, mut shared) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut alone, mut ratios) = (Vec::new(), Vec::new());
+        let (mut took, mut longest) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             let base = fulfil(&server, jobs)?;
             let beside = beside(&server, size, jobs)?;
             alone.push(base);
             ratios.push(beside / base);
-            shared.push(tell_all(&server, size)?);
+            let told = tell_all(&server, size)?;
+            took.push(told.took);
+            longest.push(percentile(&told.pings, 1.0));
         }
         rows.push(vec![
             grouped(size as f64),
             format!("{:.1}", median(&mut alone)),
             format!("{:.2}", median(&mut ratios)),
-            format!("{:.1}", median(&mut shared)),
+            format!("{:.0}", median(&mut took)),
+            format!("{:.1}", median(&mut longest)),
         ]);
     }
     let mut report = Report::default();
     report.remark(&format!(
         "Microseconds of the server's main thread for a job that is published and fulfilled, without anybody \
-         blocked, and how many times that is beside so many clients that wait in `JQ.RESULT` for other jobs; and for \
-         each of as many that wait for the same job, from its fulfilment until all are answered. Medians of \
-         {rounds} alternating rounds of {} jobs.",
+         blocked, and how many times that is beside so many clients that wait in `JQ.RESULT` for other jobs. Then \
+         milliseconds in which as many that wait for the same job are answered, and the longest `PING` of another \
+         connection meanwhile. Medians of {rounds} alternating rounds of {} jobs.",
         grouped(jobs as f64)
     ));
-    report.table(&["blocked", "alone", "beside them", "each of one job"], &rows);
+    report.table(
+        &["blocked", "alone", "beside them", "of one job: all, ms", "longest `PING`, ms"],
+        &rows,
+    );
     Ok(report)
 }
 
@@ -82,19 +90,17 @@ fn beside(server: &Server, size: usize, jobs: usize) -> Result<f64> {
     Ok(taken)
 }
 
-/// Processor time for each of so many who wait for one job.
-fn tell_all(server: &Server, size: usize) -> Result<f64> {
+/// Fulfils one job for which so many wait, until all are answered.
+fn tell_all(server: &Server, size: usize) -> Result<Beside> {
     let mut client = server.connect()?;
     client.call("JQ.PUBLISH queue body ID one DELAY 86400000")?;
     let mut crowd = crowd::gather(server, size, |waiter, _| wait(waiter, "one"))?;
-    let before = server.cpu()?;
-    client.call("JQ.FULFILL queue one result")?;
-    for waiter in &mut crowd {
-        waiter.skip(1)?;
-    }
-    let taken = (server.cpu()? - before) / size as f64 * 1e6;
+    let beside = pings::beside(server, None, || {
+        client.call("JQ.FULFILL queue one result")?;
+        crowd.iter_mut().try_for_each(|waiter| waiter.skip(1))
+    })?;
     crowd::dismiss(server, crowd)?;
-    Ok(taken)
+    Ok(beside)
 }
 
 fn wait(waiter: &mut Wire, id: &str) -> Result<()> {
