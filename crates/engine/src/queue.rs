@@ -380,8 +380,7 @@ impl Queue {
         left.fold(0, u64::saturating_add)
     }
 
-    /// Begins to watch an unfinished job, until it is completed, dead or removed. O(log n) with n
-    /// jobs watched.
+    /// Begins to watch an unfinished job, until it is completed, dead or removed. O(1).
     pub fn watch(&mut self, slot: Slot) {
         self.watch.begin(slot);
     }
@@ -694,7 +693,7 @@ impl Queue {
         if let Some(at) = lock_ends {
             self.follow_with_lock(slot, at);
         }
-        if state.kind().is_final() && self.watch.end(slot) {
+        if state.kind().is_final() && !self.watch.is_empty() && self.watch.end(slot) {
             let job = &self.jobs[slot];
             let (ulid, result) = (job.ulid, job.outcome().map(Into::into));
             self.watch.note(Ending { ulid, state: Some(state.kind()), result });
