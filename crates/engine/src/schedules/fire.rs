@@ -136,13 +136,7 @@ impl Queue {
         }
         let is_by_hand = true;
         let wanted = Wanted { schedule, occurrence: self.clock, wait: Millis::ZERO, is_by_hand };
-        let outcome = self.publish_run(wanted)?;
-        self.schedules.change(schedule, |schedule| {
-            if matches!(schedule.timing, Timing::After(_)) && schedule.unfinished > 0 {
-                schedule.next = None;
-            }
-        });
-        Ok(outcome)
+        self.publish_run(wanted)
     }
 
     /// Takes over when a schedule comes next.
@@ -260,7 +254,7 @@ impl Queue {
         let job = self.jobs[slot].ulid;
         let done = if is_by_hand { Done::ByHand(job) } else { Done::Run(job) };
         self.schedules.change(number, |schedule| {
-            schedule.unfinished += 1;
+            schedule.begin_run();
             schedule.note(occurrence, done, 1);
         });
         Ok(outcome)
@@ -270,9 +264,9 @@ impl Queue {
     #[cold]
     pub(crate) fn note_run(&mut self, slot: Slot, ends: bool) {
         let Some(number) = self.jobs[slot].run().map(|run| run.schedule) else { return };
-        self.schedules.change(number, |schedule| {
-            schedule.unfinished =
-                if ends { schedule.unfinished.saturating_sub(1) } else { schedule.unfinished + 1 };
+        self.schedules.change(number, |schedule| match ends {
+            true => schedule.unfinished = schedule.unfinished.saturating_sub(1),
+            false => schedule.begin_run(),
         });
     }
 }
@@ -315,12 +309,19 @@ impl Schedule {
         Some((occurrence, false))
     }
 
+    /// A run is to be done, a new one or one that was brought back. One that goes on when its run ends need
+    /// not try again then.
+    fn begin_run(&mut self) {
+        self.unfinished += 1;
+        if matches!(self.timing, Timing::After(_)) {
+            self.next = None;
+        }
+    }
+
     /// Has one that goes on when its run ends try again, since there is none.
     fn try_again(&mut self, now: UnixMillis) {
         if let Timing::After(span) = self.timing {
-            if self.unfinished == 0 && !self.is_paused {
-                self.next = Some(now.after(span));
-            }
+            self.next = Some(now.after(span));
         }
     }
 }

@@ -44,8 +44,8 @@ const JOBS_MAX: usize = 30;
 const TOKENS_PER_MILLI_BITS: u32 = 10;
 
 /// What an emptied queue may keep: the room of its tables, which is about the same after 2,500 steps and
-/// after 20,000.
-const DRAINED_BYTES_MAX: usize = 22_528;
+/// after 20,000, and what it remembers: up to 10 KB of numbers and 5 KB of events.
+const DRAINED_BYTES_MAX: usize = 26_624;
 
 /// Records that a crash may lose where the log is not written through.
 const LOST_RECORDS_MAX: u64 = 12;

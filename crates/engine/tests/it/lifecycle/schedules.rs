@@ -478,6 +478,22 @@ fn a_refused_run_that_would_have_followed_is_tried_again_after_its_wait() {
 }
 
 #[test]
+fn a_refused_run_is_not_tried_again_beside_one_that_was_brought_back() {
+    let mut driver = Driver::new();
+    driver.set(new("after", AFTER));
+    driver.go_to(100);
+    let first = driver.schedule("after").last_job().expect("a job").to_string();
+    driver.pause(Side::In, 150);
+    driver.bury(&first);
+    assert_eq!((driver.schedule("after").unfinished(), driver.next("after")), (0, Some(200)));
+    driver.respawn(&[&first], Revival::default());
+    assert_eq!((driver.schedule("after").unfinished(), driver.next("after")), (1, None));
+    driver.go_to(300);
+    assert_eq!(driver.took(), [100], "alone");
+    assert_eq!(driver.next("after"), Some(400), "its end brings the next");
+}
+
+#[test]
 fn a_unique_key_keeps_runs_from_meeting_as_it_does_publishers() {
     let mut driver = Driver::new();
     let mut every = new("every", EVERY);

@@ -1261,6 +1261,7 @@ impl Model {
         } else {
             self.become_ready_now(seq);
         }
+        self.begin_run(seq);
     }
 
     /// Another server decides from now on: tokens go on behind all that were granted before.

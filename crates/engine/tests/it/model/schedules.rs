@@ -198,11 +198,7 @@ impl Model {
                     return Err(vec![Refusal::RunUnfinished]);
                 }
                 let made = self.publish_run(&schedule, now, 0)?;
-                let schedule = self.numbered(schedule.number);
-                schedule.note(now, What::ByHand(made), 1);
-                if follows {
-                    schedule.next = None;
-                }
+                self.numbered(schedule.number).note(now, What::ByHand(made), 1);
                 return Ok(Reply::Published(vec![made]));
             }
         }
@@ -405,7 +401,18 @@ impl Model {
             panic!("a run is a job of its own");
         };
         self.job(seqs[0]).run = Some((schedule.number, occurrence));
+        self.begin_run(seqs[0]);
         Ok(seqs[0])
+    }
+
+    /// A run is to be done, for the first time or again: its end brings the next.
+    pub fn begin_run(&mut self, seq: u64) {
+        let Some((number, _)) = self.job(seq).run else { return };
+        let mut all = self.schedules.iter_mut();
+        let Some(schedule) = all.find(|it| it.number == number) else { return };
+        if matches!(schedule.entry.timing, Timing::After(_)) {
+            schedule.next = None;
+        }
     }
 
     /// The jobs whose ids the engine has to tell, by their places in publish order.
