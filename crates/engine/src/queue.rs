@@ -25,7 +25,7 @@ use crate::{
     limits::{GroupKey, Limits},
     list::{Links, List},
     messages::Messages,
-    numbers::{Numbers, Time},
+    numbers::Numbers,
     operation::{Holder, Revival},
     outsiders::Outsiders,
     parents::{End as Fate, Family},
@@ -693,14 +693,9 @@ impl Queue {
         if let Some(at) = lock_ends {
             self.follow_with_lock(slot, at);
         }
-        if state.kind().is_final() && !self.watch.is_empty() && self.watch.end(slot) {
-            let job = &self.jobs[slot];
-            let (ulid, result) = (job.ulid, job.outcome().map(Into::into));
-            self.watch.note(Ending { ulid, state: Some(state.kind()), result });
-        }
-        if state.kind().is_final() && self.has_subscribers(slot) {
+        if state.kind().is_final() && self.may_be_awaited(slot) {
             let result = self.jobs[slot].outcome().map(Vec::from);
-            self.note_for_subscribers(slot, Some(state.kind()), result.as_deref());
+            self.note_ending(slot, Some(state.kind()), result.as_deref());
         }
         if !self.schedules.is_empty() && before.kind().is_final() != state.kind().is_final() {
             self.note_run(slot, state.kind().is_final());
@@ -737,24 +732,30 @@ impl Queue {
     /// Tells those who wait for the end of a job that is about to be removed.
     #[inline]
     fn tell_of_removal(&mut self, slot: Slot, how: Fate, result: Option<&[u8]>) {
-        // Whoever does not watch is noted among what few jobs have.
-        if !self.watch.is_empty() || self.jobs[slot].extra.is_some() {
-            self.tell_each_of_removal(slot, how, result);
+        if self.may_be_awaited(slot) {
+            let state = (how == Fate::Completed).then_some(StateKind::Completed);
+            let result = state.and(result.or(self.jobs[slot].result())).map(Vec::from);
+            self.note_ending(slot, state, result.as_deref());
+            self.tell_of(slot, how);
         }
     }
 
-    fn tell_each_of_removal(&mut self, slot: Slot, how: Fate, result: Option<&[u8]>) {
-        let job = &self.jobs[slot];
-        let state = (how == Fate::Completed).then_some(StateKind::Completed);
-        let result = state.and(result.or(job.result())).map(Vec::from);
+    /// Whether somebody could wait for the end of a job: whoever does not watch is noted among what few jobs
+    /// have.
+    #[inline]
+    fn may_be_awaited(&self, slot: Slot) -> bool {
+        !self.watch.is_empty() || self.jobs[slot].extra.is_some()
+    }
+
+    /// Notes for whoever watches a job or subscribed to it what has become of it.
+    fn note_ending(&mut self, slot: Slot, state: Option<StateKind>, result: Option<&[u8]>) {
         if self.watch.end(slot) {
-            let result = result.as_deref().map(Into::into);
-            self.watch.note(Ending { ulid: job.ulid, state, result });
+            let ulid = self.jobs[slot].ulid;
+            self.watch.note(Ending { ulid, state, result: result.map(Into::into) });
         }
         if self.has_subscribers(slot) {
-            self.note_for_subscribers(slot, state, result.as_deref());
+            self.note_for_subscribers(slot, state, result);
         }
-        self.tell_of(slot, how);
     }
 
     /// Takes a job out of which everybody has been told who waits for it.
@@ -765,13 +766,12 @@ impl Queue {
         if !self.bonds.is_empty() {
             self.loosen(slot, false);
         }
-        let job = &self.jobs[slot];
-        let (state, terms, since) = (job.state(), job.terms, job.links.instant());
+        let state = self.jobs[slot].state();
         if matches!(state, State::Leased { .. }) {
             if self.messages.are_kept() && self.is_held_by_name(state) {
                 self.note_end(slot);
             }
-            self.note_time(terms, Time::Run, since);
+            self.note_run_time(slot);
         }
         if !self.schedules.is_empty() && !state.kind().is_final() {
             self.note_run(slot, true);
